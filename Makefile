@@ -1,0 +1,65 @@
+# What a newcomer needs: `make run`. Everything it makes stays below .venv*/ and .run/.
+.PHONY: help run up test contract faults bench soak lint test-2.11 matrix clean
+.DEFAULT_GOAL := help
+export PYTHON
+
+INSTALL = python=$$(sh scripts/find-python.sh 11 14) && "$$python" scripts/install.py .venv constraints.txt
+
+help:  ## show this
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+run:  ## run the example campaign with a real Airflow against the sandbox; nothing is sent to anybody
+	@$(INSTALL) sandbox
+	@.venv/bin/python scripts/run_demo.py
+
+up:  ## start Airflow's UI and the sandbox, until Ctrl-C
+	@$(INSTALL) sandbox
+	@.venv/bin/python scripts/up.py
+
+test:  ## run all tests; ARGS="-k name" picks some
+	@$(INSTALL) dev
+	@.venv/bin/python -m pytest $(ARGS)
+
+contract:  ## hold requests, answers and models against the vendors' specifications; prints counts
+	@$(INSTALL) dev
+	@.venv/bin/python -m pytest tests/contract -q $(ARGS)
+
+faults:  ## play faults of networks and services to uploads and sends; prints a table
+	@$(INSTALL) dev
+	@.venv/bin/python -m pytest tests/faults -q -m "not slow" $(ARGS)
+
+bench:  ## measure speed, memory, waits and rates on a quiet machine; writes benchmarks/results.md
+	@$(INSTALL) dev
+	@.venv/bin/python benchmarks/results.py --write $(ARGS)
+
+soak:  ## run the long proofs whole: kills, races, cursors; takes hours
+	@$(INSTALL) dev
+	@set -e; for store in file variable task_state; do \
+	  .venv/bin/python benchmarks/kills.py --store $$store --n 200; \
+	  .venv/bin/python benchmarks/broadcast_kills.py --store $$store --n 50; done
+	@set -e; AIRFLOW_HOME="$$PWD/.run/soak"; export AIRFLOW_HOME; for store in file variable; do \
+	  .venv/bin/python benchmarks/oauth_race.py --store $$store --n 50; \
+	  .venv/bin/python benchmarks/oauth_kill.py --store $$store --n 30; done
+	@set -e; for cursor in ignored repeats loses ends works; do \
+	  .venv/bin/python benchmarks/export.py --n 200000 --cursor $$cursor --write; done
+	@.venv/bin/python benchmarks/triggerer_kill.py --n 200
+	@.venv/bin/python benchmarks/sql_memory.py --n 1000000 --limit 1.1 --above 120
+
+lint:  ## check style, types and the direction of imports
+	@$(INSTALL) dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+test-2.11:  ## run all tests with Airflow 2.11 (Python 3.11 or 3.12)
+	@python=$$(sh scripts/find-python.sh 11 12) && \
+	  "$$python" scripts/install.py .venv-2.11 constraints/airflow-2.11.txt dev
+	@.venv-2.11/bin/python -m pytest $(ARGS)
+
+matrix:  ## run the example campaign with other versions of Airflow and of Python
+	@$(INSTALL) sandbox
+	@.venv/bin/python scripts/matrix.py
+
+clean:  ## remove what these commands made
+	rm -rf .venv .venv-* .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

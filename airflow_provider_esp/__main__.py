@@ -1,0 +1,10 @@
+"""``python -m airflow_provider_esp authorize|status|revoke``: OAuth 2.0 for the connections of this provider."""
+
+from __future__ import annotations
+
+import sys
+
+from airflow_provider_esp.consent.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main())

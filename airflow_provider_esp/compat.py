@@ -1,0 +1,34 @@
+"""The few things that are spelled differently in Airflow 2.11 and 3.x and that `common.compat` 1.12 does not cover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def task_state_store(context: Any) -> Any | None:
+    """Give the task's own key-value store, which Airflow has since 3.3; None before."""
+    try:
+        return context["task_state_store"]
+    except KeyError:
+        return None
+
+
+def never_expire() -> Any:
+    """Give Airflow's mark for state that outlives its retention (3.3 and later)."""
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+    return NEVER_EXPIRE
+
+
+def clears_state_on_success() -> bool:
+    """Tell whether this Airflow is set to forget a task's state when it succeeds."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.getboolean("state_store", "clear_on_success", fallback=False))
+
+
+def stats() -> Any:
+    """Give Airflow's own metrics: ``incr`` and ``gauge``, with tags."""
+    from airflow.providers.common.compat.sdk import Stats
+
+    return Stats

@@ -1,0 +1,228 @@
+"""A batch of source rows becomes contacts by column, and the rows that cannot be sent, with the reason.
+
+Every rule is applied to a whole column at once; only the values that do not pass are looked at one by one. That makes
+checking about as cheap as reading, so nobody has to switch it off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from msgspec import UNSET
+
+from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, ordinary_phone, phone_number
+from airflow_provider_esp.delivery.errors import ColumnError, Refused
+from airflow_provider_esp.delivery.mapping import Blank, same_key, targets_of, text
+from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table, TextBlock
+from airflow_provider_esp.services.columns import Column, ContactColumns, FieldRule
+from airflow_provider_esp.services.neutral import STANDARD_FIELDS
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a field's values must be.
+
+    :param ordinary: takes a value that certainly is right (anything true), quickly.
+    :param settle: gives the value as it is sent, or raises `Refused`.
+    :param repeats: whether many have the same value, so that each need be looked at once only.
+    """
+
+    ordinary: Callable[[str], object]
+    settle: Callable[[str], str]
+    repeats: bool = True
+
+    def takes(self, column: Sequence[str]) -> bool:
+        """Tell whether all values of a column are ordinary."""
+        return all(map(self.ordinary, set(column) if self.repeats else column))
+
+    def odd(self, column: Sequence[str]) -> list[int]:
+        """Give the positions of those that are not."""
+        return [at for at, good in enumerate(map(self.ordinary, column)) if not good]
+
+
+def _rule(asked: FieldRule) -> Rule:
+    """Make the rule of what a service asks of a field."""
+
+    def refuse(value: str) -> str:
+        raise Refused(asked.reason)
+
+    return Rule(re.compile(asked.pattern, re.DOTALL).fullmatch, refuse)
+
+
+RULES: Mapping[str, Callable[[], Rule]] = {
+    "email": lambda: Rule(ordinary_email, email_address, repeats=False),
+    "phone": lambda: Rule(ordinary_phone(), phone_number, repeats=False),
+}
+"""Makers of the rules that every service has; only those of fields that occur are made."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """A batch after checking.
+
+    :param contacts: those that can be sent.
+    :param rows: number of the source row of each.
+    :param keys: what each is known by; no two are the same.
+    :param values: the source row of each.
+    :param invalid: (row number, source row, reason).
+    :param duplicates: (row number, source row, key, number of the row that stands for the same person).
+    :param suppressed: (row number, source row, key, reason): people the author leaves out, see `suppression.py`.
+    """
+
+    contacts: ContactColumns
+    rows: Sequence[int]
+    keys: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    invalid: list[tuple[int, Sequence[Any], str]] = field(default_factory=list)
+    duplicates: list[tuple[int, Sequence[Any], str, int]] = field(default_factory=list)
+    suppressed: list[tuple[int, Sequence[Any], str, str]] = field(default_factory=list)
+
+
+class Checker(Protocol):
+    """What checks the batches of an upload."""
+
+    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> Checked:
+        """Check rows that follow each other.
+
+        :param first_row: number of the first.
+        """
+
+
+class BatchChecker:
+    """Turns batches of rows into contacts.
+
+    :param table: whose columns the rows have.
+    :param columns: source column to contact field; None where the columns are called like the fields.
+    :param identity: the fields by which the service knows a contact; one of them must be there.
+    :param blank: ``keep`` leaves what a blank cell names alone, ``erase`` empties it.
+    :param rules: what the service asks of single fields, besides `RULES`.
+    :raises ColumnError: a column is unknown, named twice, or none identifies a contact.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Mapping[str, str] | None,
+        identity: Sequence[str],
+        blank: Blank = "keep",
+        rules: Mapping[str, FieldRule] | None = None,
+    ) -> None:
+        self._targets = targets_of(table, columns)
+        self._width = len(table.columns)
+        self._identity = tuple(identity)
+        self._blank = None if blank == "erase" else UNSET
+        fields = {field_name for _, _, field_name in self._targets}
+        self._rules = {name: make() for name, make in RULES.items() if name in fields}
+        self._rules |= {name: _rule(asked) for name, asked in (rules or {}).items() if name in fields}
+        if table.columns and not {name for _, _, name in self._targets} & set(identity):
+            raise ColumnError(f"{table.origin}: no column is {' or '.join(identity)}, which tells whose row it is.")
+
+    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> Checked:
+        """Check rows that follow each other.
+
+        :param first_row: number of the first.
+        """
+        numbers: Sequence[int] = range(first_row, first_row + len(rows))
+        invalid: list[tuple[int, Sequence[Any], str]] = []
+        cells: Sequence[Sequence[Any]]
+        if isinstance(rows, TextBlock):
+            cells = rows.columns
+        else:
+            if BadRow in set(map(type, rows)):
+                numbered = list(zip(numbers, rows, strict=True))
+                invalid = [(number, row, row.reason) for number, row in numbered if type(row) is BadRow]
+                numbers = [number for number, row in numbered if type(row) is not BadRow]
+                rows = [row for row in rows if type(row) is not BadRow]
+            cells = list(zip(*rows, strict=True)) if rows else [()] * self._width
+        reasons: dict[int, str] = {}
+        standard: dict[str, Column] = {}
+        custom: dict[str, Column] = {}
+        gaps: set[str] = set()
+        for at, name, field_name in self._targets:
+            all_text = isinstance(rows, TextBlock) or set(map(type, cells[at])) <= {str}
+            column, whole = self._column(cells[at], all_text, name, field_name, reasons)
+            (standard if field_name in STANDARD_FIELDS else custom)[field_name] = column
+            if not whole:
+                gaps.add(field_name)
+        contacts = ContactColumns(len(rows), standard, custom, gaps)
+        keys = self._keys(contacts, reasons)
+        kept = self._last_of_each(keys, reasons)
+        duplicates = []
+        if len(kept) < len(rows):
+            stands = {keys[position]: position for position in kept}
+            invalid += [(numbers[at], rows[at], reason) for at, reason in reasons.items()]
+            staying = set(kept)
+            duplicates = [
+                (numbers[at], rows[at], keys[at], numbers[stands[keys[at]]])
+                for at in range(len(rows))
+                if at not in reasons and at not in staying
+            ]
+            contacts = contacts.take(kept)
+            numbers, keys = [numbers[at] for at in kept], [keys[at] for at in kept]
+            rows = [rows[at] for at in kept]
+        return Checked(contacts, numbers, keys, rows, sorted(invalid, key=lambda item: item[0]), duplicates)
+
+    def _column(
+        self, cells: Sequence[Any], all_text: bool, name: str, field_name: str, reasons: dict[int, str]
+    ) -> tuple[Column, bool]:
+        """Bring a column into the form that the services take, and note which rows cannot be sent.
+
+        :param all_text: whether all of its cells are text.
+        :returns: the column, and whether every row carries it.
+        """
+        blank = UNSET if field_name in self._identity else self._blank
+        rule = self._rules.get(field_name)
+        column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, reasons)
+        if rule is not None and not (all_text and rule.takes(column)):
+            self._settle(column, rule.odd(column) if all_text else range(len(column)), rule, reasons)
+        if "" in column:
+            column = [blank if value == "" else value for value in column]
+            return column, blank is None and all_text
+        return column, all_text
+
+    def _spelled(self, cells: Sequence[Any], name: str, reasons: dict[int, str]) -> list[Any]:
+        """Spell values of any type as text: blank ones as "", missing ones as `UNSET`."""
+        column: list[Any] = []
+        for position, value in enumerate(cells):
+            try:
+                column.append(UNSET if value is MISSING else text(value, name) or "")
+            except Refused as reason:
+                reasons.setdefault(position, str(reason))
+                column.append(UNSET)
+        return column
+
+    def _settle(self, column: list[Any], positions: Sequence[int], rule: Rule, reasons: dict[int, str]) -> None:
+        for position in positions:
+            value = column[position]
+            if isinstance(value, str) and value and not rule.ordinary(value):
+                try:
+                    column[position] = rule.settle(value)
+                except Refused as reason:
+                    reasons.setdefault(position, str(reason))
+
+    def _keys(self, contacts: ContactColumns, reasons: dict[int, str]) -> Sequence[str]:
+        """Say what each contact is known by; note the rows that nothing identifies."""
+        columns = {**contacts.standard, **contacts.custom}
+        found = [columns[name] for name in self._identity if name in columns]
+        if len(found) == 1 and contacts.gaps.isdisjoint(self._identity):
+            # An e-mail address is known by its lower-case form; for a whole column that is one call.
+            keys = list(map(str.lower if self._identity == ("email",) else same_key, found[0]))
+            return found[0] if keys == found[0] else keys  # kept until an import has ended, so not twice
+        keys = []
+        for position, values in enumerate(zip(*found, strict=True)):
+            value = next((value for value in values if value is not UNSET), None)
+            if value is None:
+                reasons.setdefault(position, f"no {' or '.join(self._identity)}")
+            keys.append("" if value is None else same_key(value))
+        return keys
+
+    def _last_of_each(self, keys: Sequence[str], reasons: Mapping[int, str]) -> Sequence[int]:
+        """Give the positions that stay: of several rows for one person the last, in the order of the rows."""
+        if not reasons:
+            last = dict(zip(keys, range(len(keys)), strict=True))
+            return range(len(keys)) if len(last) == len(keys) else sorted(last.values())
+        last = {key: position for position, key in enumerate(keys) if position not in reasons}
+        return sorted(last.values())

@@ -1,0 +1,42 @@
+"""Streams read in large pieces: what a reader of lines needs in front of what Airflow opens."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_CHUNK = 64 * 1024
+
+
+def in_chunks(stream: IO[bytes]) -> io.BufferedReader:
+    """Give a stream of the same bytes that reads much at a time; closing it leaves the other open."""
+    return io.BufferedReader(_Chunks(stream))
+
+
+class _Chunks(io.RawIOBase):
+    """A stream that asks another for much at a time.
+
+    What Airflow opens looks up each attribute in Python, and a reader of lines asks for one with every line: that alone
+    would take as long as reading them.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._ahead = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer."""
+        if not self._ahead:
+            self._ahead = memoryview(self._stream.read(_CHUNK))
+        room = memoryview(buffer)
+        size = min(len(room), len(self._ahead))
+        room[:size] = self._ahead[:size]
+        self._ahead = self._ahead[size:]
+        return size

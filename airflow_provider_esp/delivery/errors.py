@@ -1,0 +1,75 @@
+"""What can be wrong with the work itself, as opposed to a single call: sources, columns, too many refusals."""
+
+from __future__ import annotations
+
+
+class DeliveryError(Exception):
+    """The work cannot go on; the message says what to change."""
+
+
+class SourceError(DeliveryError):
+    """The rows cannot be read: no such file, not UTF-8, a broken line."""
+
+
+class ColumnError(DeliveryError):
+    """The columns of the source are not what the task was told."""
+
+
+class EmptySource(DeliveryError):
+    """The source has no rows."""
+
+
+class TooManyRejects(DeliveryError):
+    """More rows were refused than ``max_rejects`` allows; everything else was done."""
+
+
+class SendOutcomeUnknown(DeliveryError):
+    """A send may or may not have reached its recipients, and is not repeated by itself."""
+
+
+class AudienceChanged(DeliveryError):
+    """The rows before the place where the last try stopped are not the same any more."""
+
+
+class SourceChanged(DeliveryError):
+    """The rows that an upload has behind it are not the same any more, so it has to start over."""
+
+
+class LedgerUnreadable(DeliveryError):
+    """What is kept of an earlier try cannot be read, so nobody can tell what was sent."""
+
+
+class AlreadySent(DeliveryError):
+    """This run has sent its messages before."""
+
+
+class BroadcastOutcomeUnknown(DeliveryError):
+    """A broadcast may or may not have been created, and is not created again by itself."""
+
+
+class BroadcastFailed(DeliveryError):
+    """The service says that a broadcast failed."""
+
+
+class BroadcastNeedsPerson(DeliveryError):
+    """A broadcast goes on only when somebody acts at the service, and the author does not want to wait for that."""
+
+
+class ExportError(DeliveryError):
+    """What was asked for cannot be written to a file."""
+
+
+class ImportFailed(DeliveryError):
+    """The service says that an import failed."""
+
+
+class Refused(ValueError):
+    """A row cannot be sent as it is; the message is the reason and quotes no value."""
+
+
+class TooManyRecipients(DeliveryError):
+    """The audience is larger than ``max_recipients`` allows; nothing was sent."""
+
+
+class WouldWrite(DeliveryError):
+    """A dry run came to a call that writes, in a place that is not made for dry runs; it was not made."""

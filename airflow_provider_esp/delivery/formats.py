@@ -1,0 +1,82 @@
+"""Which format a file is in, by its name, and its rows: CSV, TSV and NDJSON, also compressed, and Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Literal, NamedTuple
+
+from airflow_provider_esp.delivery.chunks import in_chunks
+from airflow_provider_esp.delivery.compressed import Compression, decompressed
+from airflow_provider_esp.delivery.csv_rows import read_csv
+from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.parquet import count_parquet, read_parquet
+from airflow_provider_esp.delivery.rows import Table, read_ndjson
+
+Kind = Literal["csv", "tsv", "ndjson", "parquet"]
+
+_KINDS: dict[str, Kind] = {
+    "csv": "csv", "tsv": "tsv", "ndjson": "ndjson", "jsonl": "ndjson", "parquet": "parquet", "pq": "parquet",
+}  # fmt: skip
+_COMPRESSIONS: dict[str, Compression] = {"gz": "gzip", "gzip": "gzip", "zst": "zstd", "zstd": "zstd"}
+
+
+class Format(NamedTuple):
+    """What a file is: the kind of rows, and how they are compressed, if they are."""
+
+    kind: Kind
+    compression: Compression | None
+
+
+def format_of(name: str, kind: Kind | None = None, compression: Compression | Literal["none"] | None = None) -> Format:
+    """Tell a file's format, by its name where nobody says.
+
+    :param name: of the file, e.g. ``customers.csv.gz``.
+    :param kind: the format that the author says, or None.
+    :param compression: what the author says of compression (``none``: it is not compressed), or None.
+    :raises SourceError: the name does not tell, or Parquet is compressed from outside.
+    """
+    endings = name.rsplit("/", 1)[-1].lower().split(".")[1:]
+    by_name = _COMPRESSIONS.get(endings[-1]) if endings else None
+    if by_name:
+        endings.pop()
+    packed = by_name if compression is None else None if compression == "none" else compression
+    found = kind or (_KINDS.get(endings[-1]) if endings else None)
+    if found is None:
+        raise SourceError(f"{name}: its name does not tell its format; say format='csv', 'tsv', 'ndjson' or 'parquet'.")
+    if found == "parquet" and packed:
+        raise SourceError(f"{name}: Parquet is compressed inside; unpack the {packed} around it.")
+    return Format(found, packed)
+
+
+def open_rows(
+    stream: IO[bytes], kind: Kind, compression: Compression | None, origin: str, columns: Sequence[str] | None = None
+) -> Table:
+    """Read the rows of an open file.
+
+    :param stream: binary; for Parquet one that can seek.
+    :param kind: of rows, as `format_of` tells it.
+    :param compression: around them, as `format_of` tells it.
+    :param origin: what messages call the file.
+    :param columns: keys to expect where the format has no header; None for those of the first row.
+    :raises SourceError: it cannot be read as that (also while reading).
+    :raises ColumnError: the columns are not what they must be.
+    """
+    if compression:
+        stream = decompressed(stream, compression, origin)
+    match kind:
+        case "parquet":
+            return read_parquet(stream, origin)
+        case "ndjson":
+            return read_ndjson(in_chunks(stream), origin, columns)
+        case "tsv":
+            return read_csv(stream, origin, "\t")
+        case "csv":
+            return read_csv(stream, origin)
+
+
+def count_rows(stream: IO[bytes], kind: Kind, origin: str) -> int | None:
+    """Tell how many rows an open file has, where that is cheap: None where they would have to be read.
+
+    :raises SourceError: it cannot be read as that.
+    """
+    return count_parquet(stream, origin) if kind == "parquet" else None

@@ -1,0 +1,179 @@
+"""What did not go through, row by row, in part files that are closed before anything counts on them.
+
+A part is named by the number of its first row and a digest of its rows, so that a second try over the same
+source writes the same parts again. The folder is anything with ``/`` and ``open``: a `pathlib.Path` or Airflow's
+`ObjectStoragePath`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import IO, Any, Protocol, Self
+
+import msgspec
+
+from airflow_provider_esp.delivery.outcomes import Outcome
+
+MOST_REASONS = 100
+_PART = re.compile(r"part-\d{10,}-[0-9a-f]+-[a-z]+\.ndjson")
+
+
+class Folder(Protocol):
+    """A folder of files, as `pathlib.Path` and `ObjectStoragePath` are."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+
+    def __truediv__(self, name: str) -> Self: ...
+
+    def open(self, mode: str) -> IO[bytes]:
+        """Open the file that this path names."""
+
+    def iterdir(self) -> Iterable[Self]:
+        """List what is in the folder that this path names."""
+
+    def unlink(self) -> None:
+        """Remove the file that this path names."""
+
+    def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
+        """Make the folder that this path names."""
+
+
+class RowReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One row of a report.
+
+    :ivar row: number in the source, from 1.
+    :ivar key: what the person is known by: the report is the one place where it is written.
+    :ivar aliases: while an import is open: other names by which the service may call the person.
+    :ivar values: the source's row, only where the author asked for it.
+    """
+
+    row: int
+    outcome: str
+    key: str | None = None
+    reason: str = ""
+    request_id: str | None = None
+    import_id: str | None = None
+    aliases: list[str] = []
+    values: dict[str, Any] | None = None
+
+
+class Report:
+    """Writes part files; without a folder it writes nothing, and keeps the first few reasons for the summary.
+
+    :param folder: where the parts go, or None.
+    """
+
+    def __init__(self, folder: Folder | None) -> None:
+        self._folder = folder
+        self._ready = False
+        self._earlier: dict[str, list[str]] | None = None
+        self.reasons: dict[str, int] = {}
+
+    @property
+    def kept(self) -> bool:
+        """Whether parts are written."""
+        return self._folder is not None
+
+    def write(self, first_row: int, digest: str, stage: str, rows: Sequence[RowReport]) -> str | None:
+        """Write one part and close it.
+
+        :returns: its name, or None where nothing was written.
+        """
+        for row in rows:
+            if row.reason and row.outcome != Outcome.DUPLICATE:
+                self.count_reason(row.reason)
+        if self._folder is None or not rows:
+            return None
+        if not self._ready:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._ready = True
+        name = part_name(first_row, digest, stage)
+        encoder = msgspec.json.Encoder(enc_hook=str)
+        with (self._folder / name).open("wb") as file:
+            file.write(encoder.encode_lines(rows))
+        return name
+
+    def renew(self, first_row: int, rows: int, digest: str, stage: str = "", but: Collection[str] = ()) -> None:
+        """Remove what earlier tries wrote about some rows, because it may no longer be true.
+
+        :param first_row: number of the first of the rows.
+        :param rows: how many there are.
+        :param digest: of the rows, as in the names of their parts.
+        :param stage: the only one that is meant, where not all are.
+        :param but: names of parts that stay.
+        """
+        if self._earlier is None:
+            self._earlier = {}
+            for name in self._all_names():
+                self._earlier.setdefault(name.split("-")[2], []).append(name)
+        for name in self._earlier.get(digest, ()):
+            ours = first_row <= int(name.split("-")[1]) < first_row + rows
+            if ours and name not in but and name.endswith(f"-{stage}.ndjson" if stage else ""):
+                self.remove(name)
+
+    def count_reason(self, reason: str, rows: int = 1) -> None:
+        """Note why rows were refused, for the summary."""
+        if rows and (reason in self.reasons or len(self.reasons) < MOST_REASONS):
+            self.reasons[reason] = self.reasons.get(reason, 0) + rows
+
+    def names(self, stage: str) -> list[str]:
+        """List the parts of a stage that are in the folder, by every try, in the order of their rows."""
+        return sorted(name for name in self._all_names() if name.endswith(f"-{stage}.ndjson"))
+
+    def _all_names(self) -> list[str]:
+        if self._folder is None:
+            return []
+        try:
+            names = [path.name for path in self._folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):  # nothing was written; paths of Airflow say it either way
+            return []
+        return [name for name in names if _PART.fullmatch(name)]
+
+    def read_if_there(self, name: str) -> list[RowReport]:
+        """Read one part as far as it goes: there may be none, or one that a kill cut off."""
+        rows = []
+        try:
+            for row in self.read([name]):
+                rows.append(row)
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        return rows
+
+    def remove(self, name: str) -> None:
+        """Take away a part that has served its turn, unless somebody did before."""
+        if self._folder is not None:
+            with suppress(FileNotFoundError):
+                (self._folder / name).unlink()
+
+    def clear(self) -> None:
+        """Take away every part."""
+        for name in self._all_names():
+            self.remove(name)
+
+    def read(self, names: Iterable[str]) -> Iterator[RowReport]:
+        """Read parts again, e.g. after a deferral."""
+        decoder = msgspec.json.Decoder(RowReport)
+        if self._folder is None:
+            return
+        for name in names:
+            with (self._folder / name).open("rb") as file:
+                # One read: a part is small, and not every file of Airflow's can be iterated over.
+                for line in file.read().splitlines():
+                    yield decoder.decode(line)
+
+
+def part_name(first_row: int, digest: str, stage: str) -> str:
+    """Name a part so that it sorts by row, and is the same for the same rows at every try."""
+    return f"part-{first_row:010d}-{digest}-{stage}.ndjson"
+
+
+def sent_request_ids(folder: Folder) -> Iterator[str]:
+    """Read from a send's report the request ids of everybody who was written to."""
+    report = Report(folder)
+    for row in report.read(report.names("sent")):
+        if row.request_id:
+            yield row.request_id

@@ -1,0 +1,233 @@
+"""Rows out of an open file or a list, whatever they are written in.
+
+A reader is given the binary stream and hands out a `Table`: the names of its columns, and rows as tuples in
+that order, one at a time or some at once. What a row does not have is `MISSING`, which is not the same as blank.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Final, Protocol, overload, runtime_checkable
+
+import msgspec
+
+from airflow_provider_esp.delivery.errors import ColumnError, SourceError
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = _Missing()
+"""The value of a column that a row does not have at all."""
+
+
+_pack = msgspec.msgpack.Encoder(enc_hook=str).encode
+_json = msgspec.json.Encoder(enc_hook=str).encode
+
+_MOST_UNREADABLE = 1000
+
+
+class TextBlock(Sequence[Sequence[str]]):
+    """Rows that are held by column, which are not made before somebody asks for one; all of their cells are text.
+
+    :param columns: each with a cell for every row; at least one.
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[Sequence[str]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    @overload
+    def __getitem__(self, at: int) -> Sequence[str]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> TextBlock: ...
+
+    def __getitem__(self, at: int | slice) -> Sequence[str] | TextBlock:
+        """Give a row, or a part of the rows."""
+        if isinstance(at, slice):
+            return TextBlock([column[at] for column in self.columns])
+        return tuple([column[at] for column in self.columns])
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        return zip(*self.columns, strict=True)
+
+
+@runtime_checkable
+class Blocks(Protocol):
+    """An iterator of rows that can hand out some of them by column."""
+
+    def block(self, most: int) -> TextBlock | None:
+        """Give the next rows, at most so many; None where they have to be read one by one, or where there are none."""
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows and the names of their columns.
+
+    :param columns: in the order of the values.
+    :param rows: tuples of values; the first is row 1.
+    :param origin: what messages call the source, e.g. ``customers.csv``.
+    """
+
+    columns: tuple[str, ...]
+    rows: Iterator[Sequence[Any]]
+    origin: str
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no row, and leave the first where it is."""
+        first = next(self.rows, None)
+        if first is not None:
+            self.rows = _Behind(first, self.rows)
+        return first is None
+
+    def take(self, most: int, into: list[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Read some rows.
+
+        :param most: how many at the most; fewer come at the end.
+        :param into: an empty list, in which the rows that were read can be found where the source breaks off.
+        :returns: the rows: `into`, or a block.
+        """
+        block = self.rows.block(most) if isinstance(self.rows, Blocks) else None
+        if block is not None:
+            return block
+        for row in itertools.islice(self.rows, most):
+            into.append(row)
+        return into
+
+
+class _Behind(Iterator[Sequence[Any]]):
+    """Rows behind a first one that was read already."""
+
+    def __init__(self, first: Sequence[Any], rest: Iterator[Sequence[Any]]) -> None:
+        self._first: list[Sequence[Any]] = [first]
+        self._rest = rest
+
+    def __next__(self) -> Sequence[Any]:
+        return self._first.pop() if self._first else next(self._rest)
+
+    def block(self, most: int) -> TextBlock | None:
+        """Do as the rows do, once the first one is gone."""
+        return None if self._first or not isinstance(self._rest, Blocks) else self._rest.block(most)
+
+
+class BadRow(tuple[Any, ...]):
+    """A row that could not be read as such (too many or too few cells); `reason` says why."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> BadRow:
+        """Make one without values."""
+        row = super().__new__(cls)
+        row.reason = reason
+        return row
+
+
+def fingerprint(row: Sequence[Any]) -> bytes:
+    """Give bytes that are the same for the same row in every process, to make digests of."""
+    whole = row.reason if isinstance(row, BadRow) else list(row)
+    try:
+        return _pack(whole)
+    except OverflowError:  # an integer of more than 64 bits
+        return _json(whole)
+
+
+def fingerprints(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Do what `fingerprint` does for rows that belong together, whichever way they are held."""
+    if isinstance(rows, TextBlock):
+        return fingerprint(rows.columns)
+    if BadRow in set(map(type, rows)):
+        return fingerprint([row.reason if isinstance(row, BadRow) else row for row in rows])
+    return fingerprint(list(zip(*rows, strict=True)))
+
+
+def as_source(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any] | None:
+    """Give a row as its source has it, without the columns it lacks; None for one that could not be read."""
+    if isinstance(row, BadRow):
+        return None
+    return {name: value for name, value in zip(columns, row, strict=True) if value is not MISSING}
+
+
+def read_ndjson(stream: IO[bytes], origin: str, columns: Sequence[str] | None = None) -> Table:
+    """Read one JSON object a line.
+
+    :param columns: the keys to take; None for those of the first object. Any other key is refused, so that nothing
+        is dropped in silence.
+    :raises SourceError: `columns` is None, and no line at the beginning tells them.
+    """
+    decoder = msgspec.json.Decoder(dict[str, Any])
+
+    def objects() -> Iterator[Mapping[str, Any] | BadRow]:
+        for number, raw in enumerate(iter(stream.readline, b""), 1):  # not every file can be iterated over
+            line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+            if not line.strip():
+                continue
+            try:
+                yield decoder.decode(line)
+            except UnicodeDecodeError:
+                yield BadRow(f"line {number} is not UTF-8")
+            except (msgspec.DecodeError, RecursionError):
+                yield BadRow(f"line {number} is not a JSON object")
+
+    return _table(objects(), origin, columns)
+
+
+def read_mappings(rows: Sequence[Mapping[str, Any]], origin: str, columns: Sequence[str] | None = None) -> Table:
+    """Read rows that are dictionaries already.
+
+    :param columns: the keys to take; None for all that occur.
+    """
+    if columns is None:
+        columns = list(dict.fromkeys(name for row in rows if isinstance(row, Mapping) for name in row))
+    return _table(map(_checked, rows), origin, columns)
+
+
+def _checked(row: object) -> Mapping[str, Any] | BadRow:
+    if not isinstance(row, Mapping):
+        return BadRow("the row is not a dictionary")
+    try:
+        _json(list(row.values()))
+    except (ValueError, TypeError, RecursionError):
+        # Half of a surrogate pair, or a list that holds itself: Python keeps it, and nobody can be sent it.
+        return BadRow("the row holds a value that cannot be written down")
+    return row
+
+
+def _table(rows: Iterator[Mapping[str, Any] | BadRow], origin: str, columns: Sequence[str] | None) -> Table:
+    if columns is None:
+        begun = []
+        for row in rows:
+            begun.append(row)
+            if not isinstance(row, BadRow) or len(begun) == _MOST_UNREADABLE:
+                break
+        first = begun[-1] if begun else {}
+        if isinstance(first, BadRow):
+            raise SourceError(f"{origin}: nothing in it can be read: {first.reason}. Is it in another format?")
+        columns = tuple(first)
+        rows = itertools.chain(begun, rows)
+    return Table(tuple(columns), _pick(rows, columns), origin)
+
+
+def _pick(rows: Iterable[Mapping[str, Any] | BadRow], columns: Sequence[str]) -> Iterator[Sequence[Any]]:
+    known = frozenset(columns)
+    understood = False
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+        elif row.keys() <= known:
+            understood = True
+            yield tuple([row.get(name, MISSING) for name in columns])
+        else:
+            others = ", ".join(sorted(repr(str(name)) for name in row.keys() - known)[:5])
+            if not understood:
+                raise ColumnError(f"unknown column {others}: say in columns= what it is, or leave it out of the rows.")
+            yield BadRow(f"unknown column {others}")

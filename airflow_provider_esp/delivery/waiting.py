@@ -1,0 +1,33 @@
+"""Waiting on a worker for what deferred tasks wait for in a trigger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from airflow_provider_esp.delivery.tally import Tally
+from airflow_provider_esp.delivery.upload import Perform
+from airflow_provider_esp.services.call import Flow
+from airflow_provider_esp.services.neutral import Delivery
+
+
+def wait_for_deliveries(
+    perform: Perform,
+    deliveries: Callable[[Sequence[str]], Flow[list[Delivery]]],
+    request_ids: Sequence[str],
+    end: float,
+    poll_interval: float,
+) -> tuple[dict[str, int], dict[str, int], int]:
+    """Look until every message is delivered or has failed, or the time is up; at least once.
+
+    :param end: seconds since the epoch.
+    :returns: counts by state, counts by the service's own word, and how many are still on their way.
+    """
+    tally = Tally(request_ids)
+    while tally.open:
+        tally.take(perform(deliveries(tally.open)))
+        left = end - time.time()
+        if not tally.open or left <= 0:
+            break
+        time.sleep(min(poll_interval, left))
+    return tally.states(), tally.statuses(), len(tally.open)

@@ -1,0 +1,1 @@
+"""Airflow hooks: a connection made into an account at a service."""

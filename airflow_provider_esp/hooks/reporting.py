@@ -1,0 +1,39 @@
+"""The half of a hook that tells what became of things: figures and rows. A service without them leaves it as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.services.call import Flow, Service
+    from airflow_provider_esp.services.exports import Exporter
+    from airflow_provider_esp.services.neutral import Delivery
+
+
+class Reporting:
+    """The part of `EspHook` that is about results."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def service(self) -> Service:
+            """The service whose calls the hook runs."""
+
+    def sms_deliveries(self, campaign_ids: Sequence[str]) -> Flow[list[Delivery]]:
+        """Ask how far text messages are whose sending gave one id for all, phone by phone under that id.
+
+        :raises Unsupported: the service gives each text message an id of its own.
+        """
+        from airflow_provider_esp.services.neutral import Unsupported
+
+        raise Unsupported(self.service.title, "look SMS campaigns up", "Give the messages' own ids as request_ids.")
+
+    def exports(self) -> Exporter:
+        """Give what reads rows for files: activity, contacts, broadcasts.
+
+        :raises Unsupported: the service has nothing to hand out.
+        """
+        from airflow_provider_esp.services.neutral import Unsupported
+
+        raise Unsupported(self.service.title, "hand out rows for a file")

@@ -1,0 +1,206 @@
+"""`SendPulseHook`: SendPulse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_esp.hooks.base import EspHook
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.connections import SendPulseSettings
+    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch
+    from airflow_provider_esp.delivery.broadcasts import BroadcastTarget
+    from airflow_provider_esp.delivery.lookup import AskSent
+    from airflow_provider_esp.delivery.send import SendTarget
+    from airflow_provider_esp.delivery.upload import UploadTarget
+    from airflow_provider_esp.services.call import Flow, Service
+    from airflow_provider_esp.services.exports import Exporter
+    from airflow_provider_esp.services.happenings import Watch, Watching
+    from airflow_provider_esp.services.neutral import (
+        Broadcast,
+        BroadcastGoal,
+        BroadcastOptions,
+        Delivery,
+        Event,
+        EventOptions,
+        Import,
+        MessageOptions,
+        Recipient,
+        SendResult,
+        Submitted,
+        UploadOptions,
+    )
+    from airflow_provider_esp.services.notices import Notice
+    from airflow_provider_esp.transport.exchange import Credential
+    from airflow_provider_esp.transport.tokens import Token, TokenSource
+
+
+class SendPulseHook(EspHook):
+    """Runs calls of `airflow_provider_esp.services.sendpulse` with a connection of type ``sendpulse``.
+
+    :param esp_conn_id: the Airflow connection.
+    """
+
+    conn_type = "sendpulse"
+    hook_name = "SendPulse"
+    default_conn_name = "sendpulse_default"
+
+    @property
+    def service(self) -> Service:
+        """The service whose calls this hook runs."""
+        from airflow_provider_esp.services.sendpulse.service import SENDPULSE
+
+        return SENDPULSE
+
+    def credential(self, settings: SendPulseSettings) -> Credential:
+        """Make client credentials into a token that the whole process shares, or take the static key."""
+        from airflow_provider_esp.transport.exchange import Credential
+        from airflow_provider_esp.transport.tokens import TokenSource, shared_tokens
+
+        if settings.api_key:
+            return Credential(identity=settings.api_key, header=f"Bearer {settings.api_key}")
+        if not settings.client_id:
+            return Credential(identity=settings.event_url or "")
+        identity = f"{settings.base_url}\n{settings.client_id}\n{settings.client_secret}"
+
+        def tokens() -> TokenSource:
+            return TokenSource(lambda stale: self._fetch_token(settings))
+
+        return Credential(identity=settings.client_id, tokens=shared_tokens(identity, tokens))
+
+    def _fetch_token(self, settings: SendPulseSettings) -> Token:
+        """Exchange client id and secret for a token: `POST oauth/access_token`."""
+        from airflow_provider_esp.services.sendpulse import account
+        from airflow_provider_esp.transport.client import Client
+        from airflow_provider_esp.transport.retry import RetryPolicy
+        from airflow_provider_esp.transport.tokens import Token
+
+        # A client of its own, on the same rate limits: this runs beside the requests that wait for the token.
+        patience = RetryPolicy(patience=60)
+        with Client(replace(self._account(settings), retry=patience)) as client:
+            asked_at = time.time()
+            answer = client.run(account.access_token(settings.client_id or "", settings.client_secret or ""))
+        return Token(answer.access_token, issued_at=asked_at, expires_at=asked_at + answer.expires_in)
+
+    def organisation(self) -> Flow[str]:
+        """Ask whose account it is: `GET user/info`."""
+        from airflow_provider_esp.services.sendpulse import account
+
+        user = yield from account.user_info()
+        return user.name or str(user.id)
+
+    def upload_target(self, options: UploadOptions) -> Flow[UploadTarget]:
+        """Prepare an upload by `POST addressbooks/{id}/emails`."""
+        from airflow_provider_esp.services.sendpulse import targets
+
+        return (yield from targets.upload(options))
+
+    def upload_link(self, link: str, options: UploadOptions) -> Flow[Submitted]:
+        """Refuse: contacts come in requests only."""
+        from airflow_provider_esp.services.sendpulse import targets
+
+        return targets.no_links()
+
+    def message_target(self, options: MessageOptions) -> SendTarget[Recipient]:
+        """Prepare sending a template by `POST smtp/emails`."""
+        from airflow_provider_esp.services.sendpulse import targets
+
+        return targets.messages(options, self.settings.sender_name, self.settings.sender_email)
+
+    def message_look_up(self, options: MessageOptions) -> AskSent[Recipient]:
+        """Refuse: a message carries no label of the sender's."""
+        from airflow_provider_esp.services.sendpulse import targets
+
+        return targets.no_look_up()
+
+    def event_target(self, options: EventOptions) -> SendTarget[Event]:
+        """Prepare sending events by name, or to the connection's event URL."""
+        from airflow_provider_esp.services.sendpulse import targets
+
+        return targets.events(options, self.settings.event_url)
+
+    def import_state(self, import_id: str) -> Flow[Import]:
+        """Refuse: SendPulse has no imports that could be asked about."""
+        from airflow_provider_esp.services.sendpulse import targets
+
+        return targets.no_imports()
+
+    def deliveries(self, request_ids: Sequence[str]) -> Flow[list[Delivery]]:
+        """Ask how far messages are: `POST smtp/emails/info`."""
+        from airflow_provider_esp.services.sendpulse import translate
+
+        return translate.deliveries(request_ids)
+
+    def sms_deliveries(self, campaign_ids: Sequence[str]) -> Flow[list[Delivery]]:
+        """Ask how far text messages are, phone by phone: `GET sms/campaigns/info/{id}`."""
+        from airflow_provider_esp.services.sendpulse import translate
+
+        return translate.sms_deliveries(campaign_ids)
+
+    def notice(self, notice: Notice) -> Flow[list[SendResult]]:
+        """Send a few words: `POST smtp/emails` or `POST sms/send`."""
+        from airflow_provider_esp.services.sendpulse import notices
+
+        return notices.send(notice, self.settings.sender_name, self.settings.sender_email)
+
+    def watch(self, watching: Watching) -> Watch:
+        """Look at the account by its campaigns: `GET campaigns`."""
+        from airflow_provider_esp.services.sendpulse.watch_account import AccountWatch
+
+        return AccountWatch(watching, self.settings.timezone)
+
+    def unsubscribed(self, take: Callable[[str], object], segment: str | None = None) -> Flow[None]:
+        """Read who has unsubscribed: from transactional mail, from mailing lists, and whom the blacklist names."""
+        from airflow_provider_esp.services.sendpulse import unsubscribed
+
+        return unsubscribed.everybody(take, segment)
+
+    def broadcast_target(self, options: BroadcastOptions) -> Flow[BroadcastTarget]:
+        """Prepare a campaign by `POST campaigns`."""
+        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+
+        settings = self.settings
+        return (
+            yield from translate_broadcasts.prepare(
+                options, settings.timezone, settings.sender_name, settings.sender_email
+            )
+        )
+
+    def find_broadcasts(self, marker: str) -> Flow[list[Broadcast]]:
+        """Find campaigns by a text in their name: `GET campaigns`."""
+        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+
+        return translate_broadcasts.find(marker, self.settings.timezone)
+
+    def broadcast(self, broadcast_id: str) -> Flow[Broadcast]:
+        """Read how far a campaign is: `GET campaigns/{id}`."""
+        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+
+        return translate_broadcasts.read(broadcast_id, self.settings.timezone)
+
+    def cancel_broadcast(self, broadcast_id: str) -> Flow[None]:
+        """Cancel a campaign that has not begun to send: `DELETE campaigns/{id}`."""
+        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+
+        return translate_broadcasts.cancel(broadcast_id)
+
+    def broadcast_watch(self, broadcast_id: str, goal: BroadcastGoal) -> BroadcastWatch:
+        """Prepare looking at a campaign's status by `GET campaigns/{id}`."""
+        from airflow_provider_esp.services.sendpulse.translate_broadcasts import BroadcastWatch
+
+        return BroadcastWatch(broadcast_id, goal, self.settings.timezone)
+
+    def count_recipients(self, segments: Sequence[str], excluded: Sequence[str] = ()) -> Flow[int]:
+        """Refuse: a campaign's status says when it is finished."""
+        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+
+        return translate_broadcasts.count_recipients(segments, excluded)
+
+    def exports(self) -> Exporter:
+        """Give what reads rows for files."""
+        from airflow_provider_esp.services.sendpulse.exports import Exports
+
+        return Exports(self.settings.timezone)

@@ -1,0 +1,1 @@
+"""Operators: what a DAG author asks an email service to do."""

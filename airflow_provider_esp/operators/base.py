@@ -1,0 +1,335 @@
+"""What the operators of this provider share: rows in, a hook in between, a table of outcomes out.
+
+Nothing is imported here that a DAG file would pay for: the hook, the readers and the delivery come when a task runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
+
+from airflow_provider_esp import links, retry_policy
+from airflow_provider_esp.operators.audience import SuppressAttribute, switch_of
+from airflow_provider_esp.operators.dry_run import DryRunAttribute
+from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of, storage_path
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.outcomes import Counts
+    from airflow_provider_esp.delivery.preview import Preview
+    from airflow_provider_esp.delivery.report import Report
+    from airflow_provider_esp.delivery.rows import Table
+    from airflow_provider_esp.delivery.suppression import Suppression
+    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.operators.progress import Progress
+    from airflow_provider_esp.services.call import Call, Flow
+
+T = TypeVar("T")
+
+OnEmpty = Literal["skip", "fail", "go_on"]
+
+final_errors = retry_policy.final_errors
+"""What every operator's work stands in: errors that a retry meets again fail at once."""
+
+MOST_IDS = 100
+_MOST_REASONS_TOLD = 5
+
+
+def default_deferrable() -> bool:
+    """Tell what Airflow's configuration says of operators that do not say themselves."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+class EspOperator(BaseOperator):
+    """An operator that works for the account of a connection.
+
+    :param esp_conn_id: the Airflow connection, of type ``esputnik`` or ``sendpulse``; its type says which service.
+    """
+
+    template_fields: Sequence[str] = ("esp_conn_id",)
+    ui_color = "#e8f3ec"
+    service_name = ""
+    operator_extra_links = tuple(link() for link in links.ALL)
+    ended_with: Any = None
+    """What the work returned, for `assets.tells_outlets` and lineage."""
+
+    def __init__(self, *, esp_conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.esp_conn_id = esp_conn_id
+
+    @contextmanager
+    def hook(self) -> Iterator[EspHook]:
+        """Lend the hook that belongs to the connection's type, and close its connections afterwards."""
+        from airflow_provider_esp.hooks.base import EspHook
+
+        hook = EspHook.for_connection(self.esp_conn_id)
+        self.service_name = hook.service.name
+        try:
+            yield hook
+        finally:
+            hook.close()
+
+    def push_links(self, context: Any, hook: EspHook, kind: str, thing: object = None) -> None:
+        """Leave this task's links for Airflow's UI; called again, it replaces them.
+
+        :param kind: what the task is about: ``message``, ``import``, ``event`` or ``broadcast``.
+        :param thing: its id or name at the service, if there is one yet.
+        """
+        about = links.About(kind, None if thing is None else str(thing))
+        links.push_links(context, hook, about, getattr(self, "report_path", None))
+
+    def end_of_wait(self, timeout: float) -> float:
+        """Say when a wait that begins now is over, in seconds since the epoch.
+
+        Airflow 3 enforces no ``execution_timeout`` while a task is deferred, so it is part of the deadline.
+        """
+        limit = self.execution_timeout
+        return time.time() + (min(timeout, limit.total_seconds()) if limit else timeout)
+
+    def defer_until(self, end: float, trigger: Any) -> None:
+        """Leave the worker until the trigger fires; Airflow's own limit stands a little behind the trigger's."""
+        left = timedelta(seconds=max(1.0, end - time.time()) + 60)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=left)
+
+
+class ChangingOperator(EspOperator):
+    """An operator that changes something at the service, and can be run dry instead.
+
+    A dry run reads, checks and counts, keeps back whatever would write, and shows the first such request with nobody
+    recognisable in it. That is seen to in one place, whatever an operator does: the hook that `hook` lends refuses
+    each call that is not a GET (`WouldWrite`). An operator on top of this one
+
+    - gives what writes to `change` instead of ``hook.run``: in a dry run that logs the request and gives None;
+    - or, for many requests, gives their target to `DryUpload` or `DrySend` with `preview`;
+    - writes no ledger where `is_dry`;
+    - returns what it has to say through `told`.
+
+    :param dry_run: whether to keep back what writes. Templated, so that a run's conf can say it.
+    """
+
+    template_fields: Sequence[str] = (*EspOperator.template_fields, "dry_run")
+    dry_run: Any = DryRunAttribute()
+
+    def __init__(self, *, dry_run: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dry_run = dry_run
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether this is a dry run.
+
+        :raises ValueError: ``dry_run`` was rendered to something that says neither yes nor no.
+        """
+        return switch_of("dry_run", self.dry_run)
+
+    @cached_property
+    def preview(self) -> Preview:
+        """What this dry run keeps back."""
+        from airflow_provider_esp.delivery.preview import Preview
+
+        return Preview()
+
+    @contextmanager
+    def hook(self) -> Iterator[EspHook]:
+        """Lend the hook that belongs to the connection's type; in a dry run it refuses whatever writes."""
+        dry = self.is_dry
+        with super().hook() as hook:
+            hook.reads_only = dry
+            yield hook
+
+    def change(self, hook: EspHook, work: Call[T] | Flow[T]) -> T | None:
+        """Carry out what changes something at the service.
+
+        :returns: the answer; None in a dry run, which logs the request instead.
+        """
+        if not self.is_dry:
+            return hook.run(work)
+        hook.run(self.preview.of(work))
+        self.log.info("%s", self.preview.shown())
+        return None
+
+    def told(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """Give what the task returns; of a dry run it says that it was one, and how many requests it kept back."""
+        return {**summary, "dry_run": True, "requests_held_back": self.preview.requests} if self.is_dry else summary
+
+
+class RowsOperator(ChangingOperator):
+    """An operator that does something for each row of a source.
+
+    :param source: a path, a `FileSource`, a `SqlSource`, or a list of dictionaries (also through an XCom).
+    :param report_path: a folder, at anything `ObjectStoragePath` takes, for the rows that are not accepted.
+    :param report_rows: whether the report holds the rows themselves, not only number, key and reason.
+    :param max_rejects: rows that may be refused (rejected or invalid) before the task fails: a number, or a share
+        such as ``"1%"``. Whatever it says, everything is tried first.
+    :param on_empty: what to do about a source without rows: ``skip`` the task (the default), ``fail`` it, or
+        ``go_on`` with nothing.
+    :param suppress: people who are left out: addresses and phone numbers in a list, a path, a source, rows, the word
+        ``unsubscribed`` for the service's own list, or several of these in a list. They are read before anything is
+        sent, at every try anew, and count as *suppressed*. Templated.
+    :param suppress_column: the column, or columns, of these sources that name people; None for ``email``, ``phone``
+        and ``external_id``, or the only column.
+    """
+
+    template_fields: Sequence[str] = (
+        *ChangingOperator.template_fields,
+        "source",
+        "report_path",
+        "max_rejects",
+        "suppress",
+    )
+    template_ext: Sequence[str] = (".sql",)
+    source = SourceAttribute()
+    progress: Progress | None = None
+    suppress = SuppressAttribute()
+
+    def __init__(
+        self,
+        *,
+        source: Any = None,
+        report_path: str | None = None,
+        report_rows: bool = False,
+        max_rejects: int | str = 0,
+        on_empty: OnEmpty = "skip",
+        suppress: Any = None,
+        suppress_column: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_empty not in ("skip", "fail", "go_on"):
+            raise ValueError(f"on_empty must be 'skip', 'fail' or 'go_on', not {on_empty!r}.")
+        self.source = source
+        self.report_path = report_path
+        self.report_rows = report_rows
+        self.max_rejects = max_rejects
+        self.on_empty = on_empty
+        self.suppress = suppress
+        self.suppress_column = suppress_column
+
+    @contextmanager
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
+        """Open the source, and deal with one that has no rows.
+
+        :param columns: keys to expect where the rows have no header.
+        :raises AirflowSkipException: there are no rows, and ``on_empty`` is skip.
+        :raises EmptySource: there are no rows, and ``on_empty`` is fail.
+        :raises ValueError: ``max_rejects`` is neither a number nor a share.
+        """
+        from airflow_provider_esp.delivery.errors import EmptySource
+
+        self.check_max_rejects()
+
+        with source_of(self.source).open(columns) as table:
+            empty = table.is_empty()
+            if empty and self.on_empty == "skip":
+                raise AirflowSkipException(f"{table.origin} has no rows, so there is nothing to do (on_empty='skip').")
+            if empty and self.on_empty == "fail":
+                raise EmptySource(f"{table.origin} has no rows.")
+            yield table
+
+    def check_max_rejects(self) -> None:
+        """Find out that ``max_rejects`` cannot be read before anything is sent, not after.
+
+        :raises ValueError: it is neither a number nor a share.
+        """
+        from airflow_provider_esp.delivery.outcomes import allowed_rejects
+
+        allowed_rejects(self.max_rejects, 0)
+
+    def discard_copy(self) -> None:
+        """Remove the copy that a `SqlSource` made of its rows, now that everything is done with them."""
+        if isinstance(self.source, SqlSource):
+            self.source.discard()
+
+    @property
+    def report_folder(self) -> str | None:
+        """Where the report goes: that of a dry run into a folder of its own, away from what really happened."""
+        return f"{self.report_path.rstrip('/')}/dry-run" if self.report_path and self.is_dry else self.report_path
+
+    def report(self) -> Report:
+        """Give the report of this task; a dry run's begins empty."""
+        from airflow_provider_esp.delivery.report import Report
+
+        folder = self.report_folder
+        report = Report(storage_path(folder) if folder else None)
+        if self.is_dry:
+            report.clear()
+        return report
+
+    def suppression(self, hook: EspHook, segment: str | None = None) -> Suppression | None:
+        """Read everybody who is to be left out; None where nothing is said of it.
+
+        :param segment: where people are about to be added to; None where they are about to be written to.
+        :raises SourceError: something of it cannot be read.
+        """
+        from airflow_provider_esp.operators.audience import read_suppression
+
+        return read_suppression(self.suppress, self.suppress_column, hook, segment, self.log)
+
+    def begin_progress(self, *, reads: bool = True) -> Progress:
+        """Begin to tell how far this try is; `conclude` ends it.
+
+        :param reads: whether the source is about to be read, and can be asked how many rows it has.
+        """
+        from airflow_provider_esp.operators.progress import Progress
+
+        tags = {
+            "service": self.service_name,
+            "operator": self.task_type,
+            "dag_id": self.dag_id,
+            "task_id": self.task_id,
+        }
+        total = source_of(self.source).count() if reads and self.source is not None else None
+        self.progress = Progress(self.log, tags, total, quiet=self.is_dry)
+        return self.progress
+
+    def conclude(self, counts: Counts, report: Report) -> None:
+        """Log the table of outcomes, and fail if too many rows were refused.
+
+        :raises TooManyRejects: more than ``max_rejects`` allows.
+        """
+        from airflow_provider_esp.delivery.errors import TooManyRejects
+        from airflow_provider_esp.delivery.outcomes import Outcome, allowed_rejects
+
+        self.log.info("%s", outcome_table(counts, report, self.report_folder))
+        if self.progress is not None:
+            self.progress.count(counts)
+        if self.is_dry:
+            self.log.info("%s", self.preview.shown())
+        if counts.refused > allowed_rejects(self.max_rejects, counts.rows):
+            where = f"They are listed in {self.report_folder}." if report.kept else "Give report_path= to list them."
+            others = " The others went through." if counts[Outcome.ACCEPTED] else ""
+            raise TooManyRejects(
+                f"{counts.refused:,} of {counts.rows:,} rows were refused and max_rejects allows {self.max_rejects}: "
+                f"{_reasons(report)}. {where}{others}"
+            )
+
+    def summary(self, counts: Counts) -> dict[str, Any]:
+        """Give what the task returns: small, and no row in it."""
+        return self.told({"rows": counts.rows, **counts.as_dict(), "report_path": self.report_folder})
+
+
+def outcome_table(counts: Counts, report: Report, report_path: str | None) -> str:
+    """Draw the outcomes of a run's rows as a table of at most 80 columns."""
+    lines = ["What became of the rows:", *(f"  {name:<12} {rows:>12,}" for name, rows in counts.as_dict().items())]
+    lines.append(f"  {'rows read':<12} {counts.rows:>12,}")
+    if report.reasons:
+        lines.append("Why rows were not accepted:")
+        ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])
+        lines += [f"  {rows:>8,}  {_short(reason, 66)}" for reason, rows in ranked[:_MOST_REASONS_TOLD]]
+    if report_path and report.kept:
+        lines.append(f"Each of them: {report_path}")
+    return "\n".join(lines)
+
+
+def _reasons(report: Report) -> str:
+    ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])[:3]
+    return "; ".join(f"{reason.rstrip('.')} ({rows:,})" for reason, rows in ranked) or "no reason was given"
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

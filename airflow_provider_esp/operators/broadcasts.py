@@ -1,0 +1,367 @@
+"""`CreateBroadcastOperator` and `CancelBroadcastOperator`: one message to whole segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+
+from airflow_provider_esp.assets import tells_outlets
+from airflow_provider_esp.operators import awaiting
+from airflow_provider_esp.operators.audience import switch_of
+from airflow_provider_esp.operators.base import ChangingOperator, default_deferrable, final_errors
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.broadcasts import BroadcastLedger, BroadcastTarget, Made
+    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastOptions
+
+_SECONDS = {"MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86400.0, "MONTH": 31 * 86400.0}
+_OF_ESPUTNIK = ("segments_exclude", "batch_size", "batch_interval", "domain", "app_id")
+_OF_SENDPULSE = ("subject", "body", "sender_name", "sender_email", "segment_id", "is_test", "draft")
+
+
+class CreateBroadcastOperator(ChangingOperator):
+    """Send a message to whole segments, now or later: eSputnik's broadcast, SendPulse's campaign.
+
+    At eSputnik this is `POST v1/broadcast`, at SendPulse `POST campaigns` (four an hour at most). It is **created at
+    most once**. The intent is in the ledger first (the task's state since Airflow 3.3, a Variable before, or a file),
+    and the title carries a marker. A retry looks the broadcast up by it: one that is not listed was not created,
+    provided that the intent is a minute old. Otherwise the task stops with `BroadcastOutcomeUnknown`, for good.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param title: for people at the service; a marker is put before it. None for the names of DAG and task. Templated.
+    :param message_id: eSputnik's prepared message, SendPulse's template. Templated.
+    :param segments: names or ids of segments (SendPulse: of up to ten mailing lists). Templated.
+    :param segments_exclude: eSputnik: names or ids of segments whose contacts get nothing. Templated.
+    :param start: when: a datetime or its ISO form; without a zone it is on the account's clock, which the connection's
+        ``timezone`` says. None for at once. Templated.
+    :param batch_size: eSputnik: messages per `batch_interval`, to send slowly.
+    :param batch_interval: eSputnik: ``MINUTE``, ``HOUR``, ``DAY`` or ``MONTH``.
+    :param domain: eSputnik: of a web push broadcast.
+    :param app_id: eSputnik: of a mobile push or Telegram broadcast.
+    :param subject: SendPulse. Templated.
+    :param body: SendPulse: HTML, in place of a template. Templated, also from a ``.html`` file.
+    :param sender_name: SendPulse: in place of the connection's.
+    :param sender_email: SendPulse: in place of the connection's.
+    :param segment_id: SendPulse: its segment, in place of mailing lists.
+    :param is_test: SendPulse: to the account's owner alone.
+    :param draft: SendPulse: somebody launches it by hand.
+    :param wait_for_completion: wait until the broadcast has come to its end.
+    :param until: eSputnik, whose API documents no status of a broadcast: what counts as its end. ``"started"``;
+        ``"settled"`` (default), no new result in the contacts' activity for `settle_time`; or a share such as 0.98 of
+        `expected` recipients that have a result. SendPulse's campaigns have a status.
+    :param settle_time: in seconds.
+    :param expected: recipients for a share; None to count the segments' contacts. Templated.
+    :param on_stuck: where a broadcast goes on only when somebody acts at the service (a moderator, a draft): ``wait``
+        (default), or ``fail``. The log says which and why.
+    :param cancel_on_kill: cancel the broadcast when a person ends the task that waits for it; while it is deferred
+        that takes Airflow 3.3.
+    :param deferrable: wait in the triggerer instead of on the worker.
+    :param poll_interval: seconds between two looks.
+    :param timeout: seconds that the wait may take at the most.
+    :param resend: create another broadcast although this task instance's has come to its end (it was cleared).
+        Templated, so that a Variable can say it.
+    :param ledger_path: a file for the ledger, on a disk that every worker sees. Templated; it must differ by run.
+    :param keep_sent: how long Airflow remembers a broadcast that has come to its end, as a `timedelta` or in days.
+    :param dry_run: look up what it names, show the request and create nothing. Templated.
+    :returns: ``broadcast_id``, ``title`` and ``how`` (``created``, ``found`` or ``known``); after a wait also
+        ``state``, ``status`` and ``why``, and the counts ``delivered`` and ``undelivered`` where they were seen.
+    """
+
+    template_fields: Sequence[str] = (
+        *ChangingOperator.template_fields,
+        *("title", "message_id", "segments", "segments_exclude", "start", "subject", "body", "expected"),
+        *("resend", "ledger_path"),
+    )
+    template_ext: Sequence[str] = (".html",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"body": "html"}
+
+    def __init__(
+        self,
+        *,
+        title: str | None = None,
+        message_id: int | str | None = None,
+        segments: Any = (),
+        segments_exclude: Any = (),
+        start: datetime | str | None = None,
+        batch_size: int | None = None,
+        batch_interval: Literal["MINUTE", "HOUR", "DAY", "MONTH"] | None = None,
+        domain: str | None = None,
+        app_id: str | None = None,
+        subject: str | None = None,
+        body: str | None = None,
+        sender_name: str | None = None,
+        sender_email: str | None = None,
+        segment_id: int | None = None,
+        is_test: bool = False,
+        draft: bool = False,
+        wait_for_completion: bool = False,
+        until: awaiting.Until = None,
+        settle_time: float = 600.0,
+        expected: int | str | None = None,
+        on_stuck: Literal["wait", "fail"] = "wait",
+        cancel_on_kill: bool = False,
+        deferrable: bool | None = None,
+        poll_interval: float = 60.0,
+        timeout: float = 24 * 60 * 60,
+        resend: bool | str = False,
+        ledger_path: str | None = None,
+        keep_sent: timedelta | float = 90,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        awaiting.check_wait(until, settle_time, on_stuck)
+        if cancel_on_kill and not wait_for_completion:
+            raise ValueError("cancel_on_kill is about a task that waits: say wait_for_completion=True as well.")
+        self.title = title
+        self.message_id = message_id
+        self.segments = segments
+        self.segments_exclude = segments_exclude
+        self.start = start
+        self.batch_size = batch_size
+        self.batch_interval = batch_interval
+        self.domain = domain
+        self.app_id = app_id
+        self.subject = subject
+        self.body = body
+        self.sender_name = sender_name
+        self.sender_email = sender_email
+        self.segment_id = segment_id
+        self.is_test = is_test
+        self.draft = draft
+        self.wait_for_completion = wait_for_completion
+        self.until = until
+        self.settle_time = settle_time
+        self.expected = expected
+        self.on_stuck: Literal["wait", "fail"] = on_stuck
+        self.cancel_on_kill = cancel_on_kill
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.resend = resend
+        self.ledger_path = ledger_path
+        self.keep_sent = keep_sent if isinstance(keep_sent, timedelta) else timedelta(days=keep_sent)
+        if self.keep_sent <= timedelta(0):
+            raise ValueError("keep_sent must be longer than nothing: it guards against sending twice.")
+        self._waiting_for: str | None = None
+        self._refuse_mixture()
+
+    @tells_outlets
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Make sure that the broadcast is there, and wait for its end here or in the triggerer."""
+        from msgspec.structs import replace
+
+        with final_errors(), self.hook() as hook:
+            hook.require("broadcasts")
+            if self.wait_for_completion:
+                hook.require("activity")
+            target = hook.run(hook.broadcast_target(self._options(hook)))
+            goal = self._goal(hook, target)
+            if self.is_dry:
+                self.change(hook, target.create(self._title))
+                return self.told({"broadcast_id": None, "title": self._title, "how": "not created"})
+            made = self._create(context, hook, target)
+            self.push_links(context, hook, "broadcast", made.id)
+            summary = {"broadcast_id": made.id, "title": made.title, "how": made.how}
+            if goal is None:
+                self.ledger(context).end("nobody waited for its end")
+                return summary
+            self._waiting_for = made.id
+            return self._wait(context, hook, summary, replace(goal, since=made.intended_at))
+
+    @tells_outlets
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait.
+
+        :param event: what the trigger found, and what this task left behind when it deferred.
+        """
+        summary = dict(event["state"])
+        if event["status"] == "error":
+            raise RuntimeError(
+                f"The wait for broadcast {summary['broadcast_id']} ended: {event['message']} The broadcast is there; a "
+                "retry only waits again."
+            )
+        if event["status"] == "timeout":
+            self._too_late(summary["broadcast_id"])
+        with final_errors():
+            return self._conclude(context, summary, **event["broadcast"])
+
+    def on_kill(self) -> None:
+        """Cancel the broadcast where the author asked for that, and this task waits for it."""
+        if self.cancel_on_kill and self._waiting_for is not None:
+            awaiting.cancel_for(self, self._waiting_for)
+
+    def ledger(self, context: Any) -> BroadcastLedger:
+        """Open the ledger of this task instance."""
+        from airflow_provider_esp.delivery.broadcasts import BroadcastLedger
+        from airflow_provider_esp.stores.ledgers import ledger_store
+
+        ti = context["ti"]
+        owner = "\n".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+        return BroadcastLedger(ledger_store(context, self.ledger_path, keep=self.keep_sent), owner)
+
+    def _create(self, context: Any, hook: EspHook, target: BroadcastTarget) -> Made:
+        from airflow_provider_esp.delivery.broadcasts import LEAVES_WITHIN, Creation, content_of
+
+        creation = Creation(
+            target=target,
+            find=hook.find_broadcasts,
+            perform=hook.run,
+            perform_soon=lambda work: hook.run_within(LEAVES_WITHIN, work),
+            ledger=self.ledger(context),
+            title=self._title,
+            content=content_of(self._title, target.segments, target.excluded, self._options(hook)),
+            warn=self.log.warning,
+            clock=hook.clock,
+        )
+        made = creation.run(resend=switch_of("resend", self.resend))
+        said = {"created": "is created", "found": "was created by an earlier try", "known": "is known already"}
+        self.log.info("Broadcast %s %s: %s", made.id, said[made.how], made.title)
+        awaiting.check_clock(self.start, made, hook.settings.timezone, self.log)
+        return made
+
+    def _wait(self, context: Any, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
+        from airflow_provider_esp.delivery import broadcast_waits
+
+        broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
+        teller = broadcast_waits.Teller(broadcast_id, self.log.info, self.log.warning)
+        watch = hook.broadcast_watch(broadcast_id, goal)
+        if self.deferrable:
+            # One look before leaving: what makes the wait impossible is said at once, and not a poll later.
+            first = broadcast_waits.look(hook.run, watch, goal, hook.clock())
+            teller.tell(first)
+            if not broadcast_waits.is_over(first, self.on_stuck):
+                waiting = {"end_time": end, "poll_interval": self.poll_interval, "state": summary}
+                self.defer_until(end, awaiting.trigger_for(self, broadcast_id, goal, first, **waiting))
+            return self._conclude(context, summary, **awaiting.as_dict(first))
+        found = broadcast_waits.wait(
+            hook.run,
+            watch,
+            goal,
+            teller,
+            on_stuck=self.on_stuck,
+            end=end,
+            poll_interval=self.poll_interval,
+            clock=hook.clock,
+        )
+        if found is None:
+            self._too_late(broadcast_id)
+        return self._conclude(context, summary, **awaiting.as_dict(found))
+
+    def _conclude(self, context: Any, summary: dict[str, Any], **found: Any) -> dict[str, Any]:
+        from airflow_provider_esp.delivery.broadcast_waits import check
+        from airflow_provider_esp.services.neutral import BroadcastState
+
+        state = BroadcastState(found["state"])
+        if state is not BroadcastState.NEEDS_PERSON:  # then there is something left to be done
+            self.ledger(context).end(found["why"])
+        check(summary["broadcast_id"], state, found["why"])
+        return {**summary, **found}
+
+    def _too_late(self, broadcast_id: str) -> NoReturn:
+        raise TimeoutError(
+            f"Broadcast {broadcast_id} had not come to its end after {self.timeout:g} s. The service goes on with it; "
+            "a retry only waits again. Raise timeout= if it takes longer."
+        )
+
+    def _options(self, hook: EspHook) -> BroadcastOptions:
+        from airflow_provider_esp.services.neutral import BroadcastOptions
+
+        return BroadcastOptions(
+            message_id=None if self.message_id is None else str(self.message_id),
+            segments=awaiting.names(self.segments),
+            segments_exclude=awaiting.names(self.segments_exclude),
+            start=awaiting.moment(self.start, hook.settings.timezone),
+            batch_size=self.batch_size,
+            batch_interval=self.batch_interval,
+            domain=self.domain,
+            app_id=self.app_id,
+            sender_name=self.sender_name,
+            sender_email=self.sender_email,
+            subject=self.subject,
+            body=self.body,
+            segment_id=self.segment_id,
+            is_test=self.is_test,
+            draft=self.draft,
+        )
+
+    def _goal(self, hook: EspHook, target: BroadcastTarget) -> BroadcastGoal | None:
+        """Say what is waited for, and find out that it cannot be had before anything is created; None for no wait."""
+        if not self.wait_for_completion:
+            return None
+        expected = None
+        if isinstance(self.until, int | float):
+            expected = awaiting.expected_recipients(hook, self.expected, target.segments, target.excluded, self.log)
+        goal = awaiting.goal_of(self.until, self.settle_time, expected)
+        hook.broadcast_watch("", goal)  # refuses what the service cannot tell
+        return goal
+
+    @property
+    def _title(self) -> str:
+        return self.title or f"{self.dag_id} {self.task_id}"
+
+    def _refuse_mixture(self) -> None:
+        given = [[name for name in group if getattr(self, name)] for group in (_OF_ESPUTNIK, _OF_SENDPULSE)]
+        if all(given):
+            from airflow_provider_esp.services.neutral import Unsupported
+
+            raise Unsupported(
+                "No service",
+                "take all of these at once",
+                f"{', '.join(given[0])} are eSputnik's; {', '.join(given[1])} are SendPulse's.",
+            )
+        if self.until in (None, "settled") and self.wait_for_completion and self.batch_interval:
+            between = _SECONDS.get(self.batch_interval, 0.0)
+            if self.settle_time <= between:
+                raise ValueError(
+                    f"A batch each {self.batch_interval} settles after each: settle_time must be above {between:g} s."
+                )
+
+
+class CancelBroadcastOperator(ChangingOperator):
+    """Cancel a broadcast that has not started: `DELETE v1/broadcast/{id}`, SendPulse: `DELETE campaigns/{id}`.
+
+    One that is cancelled already is fine.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param broadcast_id: its id, or what `CreateBroadcastOperator` returned (also through an XCom). Templated.
+    :param on_too_late: what to do where the service refuses, because it has started or is not there: ``fail``
+        (default), or ``skip`` the task.
+    :param dry_run: show the request and cancel nothing. Templated.
+    :returns: ``broadcast_id``.
+    """
+
+    template_fields: Sequence[str] = (*ChangingOperator.template_fields, "broadcast_id")
+
+    def __init__(self, *, broadcast_id: Any, on_too_late: Literal["fail", "skip"] = "fail", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if on_too_late not in ("fail", "skip"):
+            raise ValueError(f"on_too_late must be 'fail' or 'skip', not {on_too_late!r}.")
+        self.broadcast_id = broadcast_id
+        self.on_too_late = on_too_late
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Cancel it."""
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        from airflow_provider_esp.delivery import broadcast_waits
+        from airflow_provider_esp.transport.errors import InvalidRequest, NotFound
+
+        broadcast_id = awaiting.id_of(self.broadcast_id)
+        with final_errors(), self.hook() as hook:
+            hook.require("broadcasts")
+            self.push_links(context, hook, "broadcast", broadcast_id)
+            if self.is_dry:
+                self.change(hook, hook.cancel_broadcast(broadcast_id))
+                return self.told({"broadcast_id": broadcast_id})
+            try:
+                broadcast_waits.cancel(
+                    hook.run, lambda: hook.cancel_broadcast(broadcast_id), lambda: hook.broadcast(broadcast_id)
+                )
+            except (NotFound, InvalidRequest) as refused:
+                if self.on_too_late == "skip":
+                    raise AirflowSkipException(f"Broadcast {broadcast_id} cannot be cancelled: {refused}") from refused
+                raise
+        self.log.info("Broadcast %s is cancelled.", broadcast_id)
+        return {"broadcast_id": broadcast_id}

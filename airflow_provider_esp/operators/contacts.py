@@ -1,0 +1,329 @@
+"""`UploadContactsOperator`: rows become contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_esp.assets import tells_outlets
+from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
+from airflow_provider_esp.operators.file_upload import LINK, LinkAttribute, check_arguments, finish_file, upload_file
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.ledger import UploadLedger
+    from airflow_provider_esp.delivery.suppression import Suppression
+    from airflow_provider_esp.delivery.upload import Upload
+    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.services.neutral import UploadOptions
+
+
+class UploadContactsOperator(RowsOperator):
+    """Create or update contacts from rows, and wait until the service has taken them in.
+
+    At eSputnik this is `POST v1/contacts` in batches of 3000 and then `GET v1/importstatus/{sessionId}`; at SendPulse
+    `POST addressbooks/{id}/emails`, which answers for a batch as a whole.
+
+    A ledger tells a retry what is done. Uploads are upserts, so it is written about once a second, and a retry may
+    repeat the last batches, which does no harm. Where the source has changed meanwhile, a retry begins anew. The
+    ledger goes when the upload has come to its end.
+
+    **Nothing that a row does not carry is erased.** A blank cell leaves the old value alone unless ``blank="erase"``.
+
+    **Contacts added in bulk count as confirmed at eSputnik**: no double opt-in mail is sent. Upload only people who
+    have agreed to be written to.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param source: a path, a `FileSource`, a `SqlSource`, or a list of dictionaries (also through an XCom). Templated.
+    :param columns: source column to contact field: ``email``, ``phone``, ``external_id``, ``first_name``,
+        ``last_name``, ``language``, ``time_zone``, ``address``, ``town``, ``region``, ``postcode``, or the key of a
+        custom field (eSputnik: ``PROFILE.FIELD`` or the field's own key; SendPulse: the variable's name). Columns that
+        it does not name are left out. None where all columns are called like the fields.
+    :param blank: ``keep`` what a blank cell names (default), or ``erase`` it.
+    :param dedupe_on: eSputnik: the field by which contacts are matched: ``email`` (default), ``phone``,
+        ``email_or_phone``, ``external_id``, or a custom field's key.
+    :param segments: eSputnik: names of segments that the contacts are added to; SendPulse: the one mailing list, by
+        name or id. Templated.
+    :param segments_exclude: eSputnik: names of segments that the contacts are taken out of. Templated.
+    :param create_segments: create what ``segments`` names and does not exist; otherwise it is refused.
+    :param restore_deleted: eSputnik: bring deleted contacts back; otherwise the service skips them.
+    :param event_key_for_new_contacts: eSputnik: event type generated for each new contact, which starts workflows.
+    :param confirmation: SendPulse: an active sender whose address mails each contact a request to confirm.
+    :param batch_size: contacts in a request; None for the service's maximum (SendPulse names none: 100).
+    :param concurrency: requests under way at once.
+    :param max_open_imports: imports that may be open at the service at once.
+    :param wait_for_completion: wait until the imports have ended, and compare whom they wrote with whom we sent.
+    :param deferrable: wait in the triggerer instead of on the worker.
+    :param poll_interval: seconds between two looks at the imports.
+    :param timeout: seconds that the wait may take at the most.
+    :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
+        Templated; it must differ by run.
+    :param report_path: folder for the rows that are not accepted. Templated.
+    :param report_rows: whether the report holds the rows themselves.
+    :param link: eSputnik: in place of ``source`` the https address of a CSV file (UTF-8, commas, 100 MB, headers as
+        eSputnik names them) that the service fetches and imports itself: `POST v1/contacts/upload`. Nothing of it is
+        checked or reported row by row. It may hold a login or a signature, which are never shown. Templated.
+    :param max_rejects: rows that may be refused before the task fails. Templated.
+    :param on_empty: ``skip``, ``fail`` or ``go_on`` where the source has no rows.
+    :param suppress: people who are not uploaded, see `RowsOperator`. Templated.
+    :param suppress_column: the columns that name them.
+    :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
+    :returns: counts by outcome, the ids of the first 100 imports, and where the report is.
+    """
+
+    template_fields: Sequence[str] = (
+        *RowsOperator.template_fields,
+        "segments",
+        "segments_exclude",
+        "ledger_path",
+        "link",
+    )
+    link: Any = LinkAttribute()
+
+    def __init__(
+        self,
+        *,
+        columns: Mapping[str, str] | None = None,
+        blank: Literal["keep", "erase"] = "keep",
+        dedupe_on: str | None = None,
+        segments: Sequence[str] = (),
+        segments_exclude: Sequence[str] = (),
+        create_segments: bool = False,
+        restore_deleted: bool = False,
+        event_key_for_new_contacts: str | None = None,
+        confirmation: str | None = None,
+        batch_size: int | None = None,
+        concurrency: int = 4,
+        max_open_imports: int = 50,
+        wait_for_completion: bool = True,
+        deferrable: bool | None = None,
+        poll_interval: float = 5.0,
+        timeout: float = 2 * 60 * 60,
+        ledger_path: str | None = None,
+        link: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.link = link
+        if link is not None:
+            rows = ("source", "report_path", "report_rows", "max_rejects", "suppress")
+            given = {name: bool(kwargs.get(name)) for name in rows}
+            given |= {"columns": columns is not None, "blank": blank != "keep", "batch_size": batch_size is not None}
+            check_arguments(self.link, given)
+        if blank not in ("keep", "erase"):
+            raise ValueError(f"blank must be 'keep' or 'erase', not {blank!r}.")
+        if concurrency < 1 or max_open_imports < 1:
+            raise ValueError("concurrency and max_open_imports must be at least 1.")
+        if confirmation and (segments_exclude or restore_deleted or event_key_for_new_contacts):
+            _refuse_mixture()
+        self.columns = columns
+        self.blank = blank
+        self.dedupe_on = dedupe_on
+        self.segments = segments
+        self.segments_exclude = segments_exclude
+        self.create_segments = create_segments
+        self.restore_deleted = restore_deleted
+        self.event_key_for_new_contacts = event_key_for_new_contacts
+        self.confirmation = confirmation
+        self.batch_size = batch_size
+        self.concurrency = concurrency
+        self.max_open_imports = max_open_imports
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.ledger_path = ledger_path
+
+    @tells_outlets
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Upload the rows, and wait for the imports here or in the triggerer."""
+        with final_errors(), self.hook() as hook:
+            hook.require("upload", "imports")
+            self.push_links(context, hook, "import")
+            if self.link is not None:
+                return upload_file(self, context, hook)
+            upload = self._upload(hook, self._ledger(context))
+            if upload.watermark.imports["imports"]:
+                self.push_links(context, hook, "import", upload.watermark.imports["imports"][0])
+            if not upload.open_imports or not self.wait_for_completion:
+                return self._conclude(upload)
+            end = self.end_of_wait(self.timeout)
+            opened = upload.hand_over()
+            if self.deferrable:
+                self._defer(upload, opened, end)
+            if not upload.wait(self.timeout):
+                self._too_late(len(upload.open_imports))
+            return self._conclude(upload)
+
+    @tells_outlets
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait: read whom each import wrote, and count.
+
+        :param event: what the trigger found, and what this task left behind when it deferred.
+        """
+        from airflow_provider_esp.delivery.imports import OpenImport, close_import
+        from airflow_provider_esp.delivery.outcomes import Counts
+
+        state = event["state"]
+        with final_errors(), self.hook() as hook:
+            hook.require("imports")
+            if event["status"] == "error":
+                raise RuntimeError(f"The wait for the imports ended: {event['message']}")
+            if LINK in state:
+                return finish_file(self, hook, event)
+            if event["status"] == "timeout":
+                self._too_late(len(state["open"]))
+            counts, report = Counts.from_dict(state["counts"]), self.report()
+            report.reasons.update(state["reasons"])
+            self.begin_progress(reads=False).begin(counts, sum(facts["rows"] for facts in state["open"]))
+            for facts in state["open"]:
+                item = OpenImport(**facts)
+                close_import(item, hook.run(hook.import_state(item.id)), counts, report)
+            try:
+                self.conclude(counts, report)
+            finally:  # whatever is said of its rows, the upload has come to its end
+                self._ledger(context).clear()
+                for facts in state["open"]:
+                    report.remove(facts["part"] or "")
+            self.discard_copy()
+            return {**self.summary(counts), "imports": state["imports"], "imports_total": state["imports_total"]}
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Say which file or tables became contacts where, and how many; asked by Airflow's OpenLineage provider."""
+        from airflow_provider_esp.lineage import operator_lineage, service_places, source_places
+
+        with self.hook() as hook:
+            service = hook.conn_type
+        rows = (self.ended_with or {}).get("accepted")
+        return operator_lineage(
+            source_places(self.link or self.source),
+            service_places(service, self.esp_conn_id, _names(self.segments), rows),
+        )
+
+    def _ledger(self, context: Any) -> UploadLedger:
+        from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
+        from airflow_provider_esp.stores.ledgers import ledger_store
+
+        store = ledger_store(context, self.ledger_path, outlives_success=False)
+        return UploadLedger(MemoryStore() if self.is_dry else store)
+
+    def _upload(self, hook: EspHook, ledger: UploadLedger) -> Upload:
+        from airflow_provider_esp.delivery.errors import SourceChanged
+
+        left_out = self.suppression(hook, next(iter(_names(self.segments)), None))
+        try:
+            return self._try_upload(hook, ledger, left_out)
+        except SourceChanged as change:
+            self.log.warning("%s", change)
+            ledger.clear()
+        return self._try_upload(hook, ledger, left_out)
+
+    def _try_upload(self, hook: EspHook, ledger: UploadLedger, left_out: Suppression | None) -> Upload:
+        from airflow_provider_esp.delivery.checking import BatchChecker
+        from airflow_provider_esp.delivery.errors import SourceChanged
+        from airflow_provider_esp.delivery.mapping import custom_fields
+        from airflow_provider_esp.delivery.preview import DryUpload
+        from airflow_provider_esp.delivery.suppression import SuppressingChecker
+        from airflow_provider_esp.delivery.upload import Upload
+        from airflow_provider_esp.delivery.watermark import Watermark
+        from airflow_provider_esp.services.neutral import STANDARD_FIELDS
+
+        keys = tuple(self.columns) if self.columns is not None else STANDARD_FIELDS
+        with self.rows(keys) as table:
+            target = hook.run(hook.upload_target(self.options(custom_fields(table, self.columns))))
+            checker = BatchChecker(table, self.columns, target.identity, self.blank, target.rules)
+            progress = self.begin_progress()
+            upload = Upload(
+                target=DryUpload(target, self.preview) if self.is_dry else target,
+                perform=hook.run,
+                report=self.report(),
+                concurrency=self.concurrency,
+                max_open_imports=self.max_open_imports,
+                poll_interval=self.poll_interval,
+                progress=progress.tell,
+                keep_values=self.report_rows,
+                watermark=Watermark(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
+            )
+            try:
+                upload.run(table, checker if left_out is None else SuppressingChecker(checker, left_out))
+            except BaseException as error:
+                if not isinstance(error, SourceChanged):
+                    progress.end(upload)
+                    self.log.info("%s", _table(upload, self.report_folder))
+                raise
+        if upload.passed:
+            self.log.info("%s rows were uploaded by earlier tries and not again.", f"{upload.passed:,}")
+        return upload
+
+    def options(self, custom: tuple[str, ...]) -> UploadOptions:
+        """Give what the author asks of the upload.
+
+        :param custom: keys of the custom fields that the rows carry.
+        """
+        from airflow_provider_esp.services.neutral import UploadOptions
+
+        return UploadOptions(
+            custom_fields=custom,
+            dedupe_on=self.dedupe_on,
+            segments=_names(self.segments),
+            segments_exclude=_names(self.segments_exclude),
+            create_segments=self.create_segments,
+            restore_deleted=self.restore_deleted,
+            event_key_for_new_contacts=self.event_key_for_new_contacts,
+            confirmation=self.confirmation,
+            batch_size=self.batch_size,
+            dry_run=self.is_dry,
+        )
+
+    def _defer(self, upload: Upload, opened: list[dict[str, Any]], end: float) -> None:
+        from airflow_provider_esp.triggers.waits import ImportTrigger
+
+        self.log.info("Everything is handed over; waiting for %d imports in the triggerer.", len(opened))
+        state = {
+            "open": opened,
+            "counts": upload.counts.as_dict(),
+            "reasons": upload.report.reasons,
+            **upload.watermark.imports,
+        }
+        trigger = ImportTrigger(
+            import_ids=[item["id"] for item in opened],
+            esp_conn_id=self.esp_conn_id,
+            end_time=end,
+            poll_interval=self.poll_interval,
+            state=state,
+        )
+        self.defer_until(end, trigger)
+
+    def _conclude(self, upload: Upload) -> dict[str, Any]:
+        try:
+            self.conclude(upload.counts, upload.report)
+        finally:  # whatever is said of its rows, the upload has come to its end
+            upload.watermark.clear(upload.report)
+        self.discard_copy()
+        return {**self.summary(upload.counts), **upload.watermark.imports}
+
+    def _too_late(self, imports: int) -> None:
+        raise TimeoutError(
+            f"{imports} imports had not ended after {self.timeout:g} s. The service goes on with them; a retry waits "
+            "for them again. Raise timeout= if the service takes longer."
+        )
+
+
+def _table(upload: Upload, report_path: str | None) -> str:
+    from airflow_provider_esp.operators.base import outcome_table
+
+    return outcome_table(upload.counts, upload.report, report_path)
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """Take one name or several: templates give one string."""
+    return (given,) if isinstance(given, str) else tuple(given or ())
+
+
+def _refuse_mixture() -> None:
+    from airflow_provider_esp.services.neutral import Unsupported
+
+    raise Unsupported(
+        "eSputnik",
+        "ask people in an upload to confirm (confirmation)",
+        "SendPulse can, and cannot do segments_exclude, restore_deleted and event_key_for_new_contacts.",
+    )

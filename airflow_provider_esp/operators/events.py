@@ -1,0 +1,190 @@
+"""`SendEventOperator`: tell a service what somebody did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_esp.assets import tells_outlets
+from airflow_provider_esp.operators.base import final_errors
+from airflow_provider_esp.operators.sends import SendOperator
+from airflow_provider_esp.personal import PersonalAttribute, revealed
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.mapping import Mapper
+    from airflow_provider_esp.delivery.rows import Table
+    from airflow_provider_esp.services.neutral import Event, EventOptions
+
+
+class SendEventOperator(SendOperator):
+    """Send one event, or one for each row of a source.
+
+    An event can start messages, so it is sent at most once: see `SendOperator`. At eSputnik this is `POST v2/event`
+    (or v1); at SendPulse `POST events/name/{event_name}`, or with ``to_event_url=True`` the connection's event URL,
+    which needs no other credential, as JSON or, with ``form=True``, as form data.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param event: the event's name: eSputnik's ``eventTypeKey`` (made if it does not exist), SendPulse's event name
+        (of no meaning with ``to_event_url``). Templated.
+    :param contact_email: whose event it is, for one event. Templated.
+    :param contact_phone: whose event it is, for one event. Templated.
+    :param key: eSputnik's ``keyValue``, for one event. Templated.
+    :param data: the event's parameters, for one event; for many: source column to parameter (None: all other columns
+        under their own names). Templated.
+    :param source: for many events: a path, a `FileSource`, or a list of dictionaries. Templated.
+    :param email_column: for many: the column with the address.
+    :param phone_column: for many: the column with the phone number.
+    :param key_column: for many: the column with eSputnik's ``keyValue``.
+    :param version: of eSputnik's method: 2, or 1 for the older one.
+    :param automation_id: SendPulse: the one flow that is meant.
+    :param to_event_url: SendPulse: use the connection's event URL, without authorisation.
+    :param form: SendPulse: send form data to the event URL.
+    :param suppress: people of whom nothing is told, see `RowsOperator`. Templated.
+    :param suppress_column: the columns that name them.
+    :param max_recipients: for many: refuse to send anything where there are more events than this. Templated.
+    :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
+    :returns: counts by outcome.
+    """
+
+    template_fields: Sequence[str] = (
+        *SendOperator.template_fields,
+        "event",
+        "contact_email",
+        "contact_phone",
+        "key",
+        "data",
+    )
+
+    contact_email = PersonalAttribute()
+    contact_phone = PersonalAttribute()
+    key = PersonalAttribute()
+    data = PersonalAttribute(when=lambda operator: operator.source is None)
+
+    def __init__(
+        self,
+        *,
+        event: str,
+        contact_email: str | None = None,
+        contact_phone: str | None = None,
+        key: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        email_column: str = "email",
+        phone_column: str = "phone",
+        key_column: str | None = None,
+        version: int = 2,
+        automation_id: int | None = None,
+        to_event_url: bool = False,
+        form: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (version != 2 or key is not None or key_column is not None) and (automation_id or to_event_url or form):
+            _refuse_mixture()
+        if self.on_unknown == "look_up":
+            _refuse_look_up()
+        if kwargs.get("source") is not None and any((contact_email, contact_phone, key)):
+            raise ValueError("contact_email, contact_phone and key are for one event; with source= name the columns.")
+        self.event = event
+        # Airflow has operator arguments called `email` and `params` of its own, with other meanings.
+        self.contact_email = contact_email
+        self.contact_phone = contact_phone
+        self.key = key
+        self.data = data
+        self.email_column = email_column
+        self.phone_column = phone_column
+        self.key_column = key_column
+        self.version = version
+        self.automation_id = automation_id
+        self.to_event_url = to_event_url
+        self.form = form
+
+    @tells_outlets
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Send the event, or one for each row."""
+        from airflow_provider_esp.delivery.mapping import Mapper
+
+        with final_errors(), self.hook() as hook:
+            if not self.to_event_url:  # which takes no credential
+                hook.require("events")
+            self.push_links(context, hook, "event", self.event)
+            target = hook.event_target(self._options())
+            if self.source is None:
+                one = self._one_event()
+                mapper = Mapper(lambda row: one, lambda event: event.email or event.phone or "")
+                left_out = self.suppression(hook)
+                run = self.send(context, hook, _table_of(one), target, mapper, once_each=False, suppression=left_out)
+                return self.summary(run.counts)
+            # Two events of one person are two events, so nobody counts as met before.
+            left_out = self.audience(hook, self._mapper, once_each=False)
+            with self.rows() as table:
+                mapper = self._mapper(table)
+                run = self.send(context, hook, table, target, mapper, once_each=False, suppression=left_out)
+            return self.summary(run.counts)
+
+    def _mapper(self, table: Table) -> Mapper[Event]:
+        from airflow_provider_esp.delivery.mapping import event_mapper
+
+        columns = {"email": self.email_column, "phone": self.phone_column, "key": self.key_column}
+        identity = {field: column for field, column in columns.items() if column}
+        return event_mapper(table, self.event, identity, self.data)
+
+    def _options(self) -> EventOptions:
+        from airflow_provider_esp.services.neutral import EventOptions
+
+        return EventOptions(
+            version=self.version,
+            automation_id=None if self.automation_id is None else int(self.automation_id),
+            form=self.form,
+            to_event_url=self.to_event_url,
+        )
+
+    def _one_event(self) -> Event:
+        from airflow_provider_esp.delivery.addresses import email_address, phone_number
+        from airflow_provider_esp.delivery.errors import DeliveryError, Refused
+        from airflow_provider_esp.services.neutral import Event
+
+        given = {}
+        for name in ("contact_email", "contact_phone", "key"):
+            value = revealed(getattr(self, name))
+            if value is not None and not isinstance(value, str):
+                raise DeliveryError(f"{name} must be text, not a {type(value).__name__}: put it in quotes.")
+            given[name] = (value or "").strip()
+        email, phone, key = given.values()
+        if not (email or phone):
+            raise DeliveryError(
+                "The event has neither email nor phone, which tells whose it is: give contact_email or contact_phone."
+            )
+        try:
+            email, phone = email and email_address(email), phone and phone_number(phone)
+        except Refused as reason:
+            raise DeliveryError(f"The event cannot be sent: {reason}.") from None
+        return Event(self.event, dict(revealed(self.data) or {}), email or None, phone or None, key or None)
+
+
+def _table_of(event: Event) -> Table:
+    """Make the one row whose digest the ledger keeps."""
+    import msgspec
+
+    from airflow_provider_esp.delivery.rows import Table
+
+    return Table(("event",), iter([(msgspec.json.encode(event, enc_hook=str).decode(),)]), "the event")
+
+
+def _refuse_look_up() -> None:
+    from airflow_provider_esp.services.neutral import Unsupported
+
+    raise Unsupported(
+        "No service",
+        'tell which events it has taken (on_unknown="look_up")',
+        "eSputnik's activity shows messages, and SendPulse shows nothing of an event: say stop, skip or resend.",
+    )
+
+
+def _refuse_mixture() -> None:
+    from airflow_provider_esp.services.neutral import Unsupported
+
+    raise Unsupported(
+        "No service",
+        "take all of these at once",
+        "version=1 and key are eSputnik's; automation_id, to_event_url and form are SendPulse's.",
+    )

@@ -1,0 +1,232 @@
+"""`SmartSendOperator`: a prepared message to many, each with data of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_esp.assets import tells_outlets
+from airflow_provider_esp.operators.base import default_deferrable, final_errors
+from airflow_provider_esp.operators.sends import SendOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.lookup import LookUp
+    from airflow_provider_esp.delivery.mapping import Mapper
+    from airflow_provider_esp.delivery.rows import Table
+    from airflow_provider_esp.delivery.send import SendRun
+    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.services.neutral import MessageOptions, Recipient
+
+
+class SmartSendOperator(SendOperator):
+    """Send a message that was prepared at the service, once to each person.
+
+    At eSputnik this is `POST v1/message/{id}/smartsend` in batches of 1000; at SendPulse `POST smtp/emails` with a
+    template, one person in a request, so that nobody sees another's address. It is sent at most once: see
+    `SendOperator`. A person who stands twice in the audience gets one message.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param message_id: eSputnik's message, SendPulse's template. Templated.
+    :param source: the audience: a path, a `FileSource`, or a list of dictionaries. Templated.
+    :param to: the column with the address or phone number.
+    :param data: source column to the name that the message uses; None for all other columns under their own names.
+    :param external_request_id: eSputnik: a label by which its activity shows the messages; for ``look_up`` one that no
+        other run has, such as ``"spring-{{ run_id }}"``. Templated.
+    :param look_up_wait: seconds for which ``on_unknown="look_up"`` goes on asking for people whom the service does not
+        show: it shows a message some time after it has sent it.
+    :param subject: SendPulse: of the message. Templated.
+    :param sender_name: who it comes from, in place of the message's (eSputnik) or the connection's (SendPulse).
+    :param sender_email: SendPulse: the address it comes from, in place of the connection's.
+    :param wait_for_delivery: wait until each message is delivered or has failed, and count them.
+    :param deferrable: wait in the triggerer instead of on the worker.
+    :param poll_interval: seconds between two looks.
+    :param suppress: people who get nothing, see `RowsOperator`. Templated.
+    :param suppress_column: the columns that name them.
+    :param max_recipients: refuse to send anything to more people than this. Templated.
+    :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
+    :param timeout: seconds that the wait may take at the most; what is on its way then is counted as pending.
+    :returns: counts by outcome, the request ids of the first 1000, and with `wait_for_delivery` the counts by
+        delivery: ``delivered``, ``failed``, ``pending``, and the service's own words for them.
+    """
+
+    template_fields: Sequence[str] = (*SendOperator.template_fields, "message_id", "external_request_id", "subject")
+
+    def __init__(
+        self,
+        *,
+        message_id: int | str,
+        to: str = "email",
+        data: Mapping[str, str] | None = None,
+        external_request_id: str | None = None,
+        look_up_wait: float = 300.0,
+        subject: str | None = None,
+        sender_name: str | None = None,
+        sender_email: str | None = None,
+        wait_for_delivery: bool = False,
+        deferrable: bool | None = None,
+        poll_interval: float = 15.0,
+        timeout: float = 60 * 60,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if external_request_id is not None and (subject is not None or sender_email is not None):
+            _refuse_mixture()
+        if self.on_unknown == "look_up" and not external_request_id:
+            raise ValueError(
+                'on_unknown="look_up" finds messages by external_request_id only: give one that no other run has, such '
+                'as external_request_id="spring-{{ run_id }}".'
+            )
+        if look_up_wait < 0:
+            raise ValueError("look_up_wait must not be negative.")
+        self.message_id = message_id
+        self.to = to
+        self.data = data
+        self.external_request_id = external_request_id
+        self.look_up_wait = look_up_wait
+        self.subject = subject
+        self.sender_name = sender_name
+        self.sender_email = sender_email
+        self.wait_for_delivery = wait_for_delivery
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    @tells_outlets
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Send the message, and wait for its delivery here or in the triggerer."""
+        with final_errors(), self.hook() as hook:
+            hook.require("messages")
+            if self.wait_for_delivery:
+                hook.require("deliveries")
+            self.push_links(context, hook, "message", self.message_id)
+            target, look_up = hook.message_target(self._options()), self._look_up(hook)
+            left_out = self.audience(hook, self._mapper, once_each=True)
+            with self.rows() as table:
+                run = self.send(
+                    context,
+                    hook,
+                    table,
+                    target,
+                    self._mapper(table),
+                    once_each=True,
+                    awaits=self.wait_for_delivery,
+                    look_up=look_up,
+                    suppression=left_out,
+                )
+            summary = {**self.summary(run.counts), "request_ids": run.request_ids}
+            if not self.wait_for_delivery or self.is_dry:
+                return summary
+            end = self.end_of_wait(self.timeout)
+            if self.deferrable:
+                self._defer(run, end, summary)
+            return self._done(context, {**summary, **self._wait(hook, self._ids(run), end)})
+
+    @tells_outlets
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait, and count the deliveries.
+
+        :param event: what the trigger found, and what this task left behind when it deferred.
+        """
+        summary = dict(event["state"])
+        if event["status"] == "error":
+            raise RuntimeError(
+                f"The wait for the delivery ended: {event['message']} The messages were sent; a retry only waits again."
+            )
+        if event["status"] == "timeout":
+            with final_errors(), self.hook() as hook:
+                told = self._wait(hook, self._reported_ids() or summary["request_ids"], 0)
+        else:
+            told = self._told(event["states"], event["statuses"], 0)
+        return self._done(context, {**summary, **told})
+
+    def _mapper(self, table: Table) -> Mapper[Recipient]:
+        from airflow_provider_esp.delivery.mapping import recipient_mapper
+
+        return recipient_mapper(table, self.to, self.data)
+
+    def _done(self, context: Any, summary: dict[str, Any]) -> dict[str, Any]:
+        self.ledger(context).end_wait()
+        return summary
+
+    def _look_up(self, hook: EspHook) -> LookUp[Recipient] | None:
+        if self.on_unknown != "look_up":
+            return None
+        from airflow_provider_esp.delivery.lookup import LookUp
+
+        return LookUp(hook.message_look_up(self._options()), hook.run, self.look_up_wait)
+
+    def _options(self) -> MessageOptions:
+        from airflow_provider_esp.services.neutral import MessageOptions
+
+        return MessageOptions(
+            message_id=str(self.message_id),
+            external_request_id=self.external_request_id,
+            subject=self.subject,
+            sender_name=self.sender_name,
+            sender_email=self.sender_email,
+        )
+
+    def _defer(self, run: SendRun[Recipient], end: float, summary: dict[str, Any]) -> None:
+        from airflow_provider_esp.triggers.waits import DeliveryTrigger
+
+        trigger = DeliveryTrigger(
+            request_ids=None if self.report_path else self._ids(run),
+            report_path=self.report_path,
+            esp_conn_id=self.esp_conn_id,
+            end_time=end,
+            poll_interval=self.poll_interval,
+            state=summary,
+        )
+        self.log.info("Everything is sent; waiting for the delivery in the triggerer.")
+        self.defer_until(end, trigger)
+
+    def _ids(self, run: SendRun[Recipient]) -> list[str]:
+        """Find the messages to wait for; without a report those of earlier tries are not known any more.
+
+        :raises DeliveryError: not one is known.
+        """
+        from airflow_provider_esp.delivery.errors import DeliveryError
+        from airflow_provider_esp.delivery.outcomes import Outcome
+
+        ids, sent = self._reported_ids() or run.request_ids, run.counts[Outcome.ACCEPTED]
+        if sent and not ids:
+            raise DeliveryError(
+                f"{sent:,} messages were sent by an earlier try, and their ids are not known any more, so that their "
+                "delivery cannot be awaited: see the service's own reports, and mark this task as successful. Give "
+                "report_path= to keep the ids."
+            )
+        if len(ids) < sent:
+            self.log.warning("Without report_path only %d of %d messages are waited for.", len(ids), sent)
+        return ids
+
+    def _reported_ids(self) -> list[str]:
+        """Read the ids that this and earlier tries wrote into the report; none where there is no report."""
+        if not self.report_path:
+            return []
+        from airflow_provider_esp.delivery.report import sent_request_ids
+        from airflow_provider_esp.sources import storage_path
+
+        return list(sent_request_ids(storage_path(self.report_path)))
+
+    def _wait(self, hook: EspHook, request_ids: Sequence[str], end: float) -> dict[str, Any]:
+        """Look until all messages have ended, at least once."""
+        from airflow_provider_esp.delivery.waiting import wait_for_deliveries
+
+        states, statuses, pending = wait_for_deliveries(hook.run, hook.deliveries, request_ids, end, self.poll_interval)
+        return self._told(states, statuses, pending)
+
+    def _told(self, states: Mapping[str, int], statuses: Mapping[str, int], pending: int) -> dict[str, Any]:
+        counts = {"delivered": states.get("delivered", 0), "failed": states.get("failed", 0), "pending": pending}
+        told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
+        self.log.info("Delivery: %s.", told or "nothing to wait for")
+        return {**counts, "statuses": dict(statuses)}
+
+
+def _refuse_mixture() -> None:
+    from airflow_provider_esp.services.neutral import Unsupported
+
+    raise Unsupported(
+        "No service",
+        "take all of these at once",
+        "external_request_id is eSputnik's; subject and sender_email are SendPulse's.",
+    )

@@ -1,0 +1,68 @@
+"""Operator arguments that say who somebody is: used as they are, and stored and shown by Airflow as three stars.
+
+Airflow writes an operator's template fields into its database, as the author gave them and again as they were
+rendered. What must not stand there is wrapped the moment it is assigned, whichever way it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_BEGINS = ("{{", "{%", "{#")
+
+
+class Personal:
+    """A value that is somebody's.
+
+    :param value: what it is.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class PersonalAttribute:
+    """An operator's argument that is somebody's; `revealed` gives what it is.
+
+    What is still to be rendered (a template, an XCom) is left as it is: it names nobody yet.
+
+    :param when: whether an operator's value is anybody's; None for always.
+    """
+
+    def __init__(self, when: Callable[[Any], bool] | None = None) -> None:
+        self._when = when
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, operator: Any, owner: type | None = None) -> Any:
+        return self if operator is None else getattr(operator, self._name)
+
+    def __set__(self, operator: Any, value: Any) -> None:
+        bare = value is None or isinstance(value, Personal) or is_open(value)
+        if not bare and (self._when is None or self._when(operator)):
+            value = Personal(value)
+        setattr(operator, self._name, value)
+
+
+def revealed(value: Any) -> Any:
+    """Give what a `PersonalAttribute` holds."""
+    return value.value if isinstance(value, Personal) else value
+
+
+def is_open(value: Any) -> bool:
+    """Tell whether something of a value is still to be rendered."""
+    match value:
+        case str():
+            return any(sign in value for sign in _BEGINS)
+        case Mapping():
+            return any(is_open(item) for pair in value.items() for item in pair)
+        case list() | tuple():
+            return any(is_open(item) for item in value)
+    return hasattr(value, "resolve")  # an XCom's reference

@@ -1,0 +1,22 @@
+"""eSputnik and SendPulse on loopback: for demos, for tests, and for DAG authors' own CI.
+
+An independent reading of what the vendors document, quirks included; it shares no code with the provider. Run it
+with ``python -m airflow_provider_esp.sandbox``, or in a test::
+
+    with Sandbox() as sandbox:
+        ...  # sandbox.esputnik_url, sandbox.sendpulse_url, sandbox.messages()
+
+It needs the extra ``airflow-provider-esp[sandbox]``.
+"""
+
+from __future__ import annotations
+
+try:
+    from .server import Sandbox
+except ModuleNotFoundError as error:
+    if error.name not in ("starlette", "uvicorn"):
+        raise
+    message = f"The sandbox needs {error.name}: install airflow-provider-esp[sandbox]."
+    raise ModuleNotFoundError(message, name=error.name) from None
+
+__all__ = ["Sandbox"]

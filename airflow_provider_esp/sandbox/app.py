@@ -1,0 +1,61 @@
+"""The whole sandbox as one ASGI application: both services, the control API and the page for people.
+
+From the outside in: only loopback names are answered (a web page elsewhere must not reach the sandbox through a
+name that points here), requests are recorded, faults are made, and then each part gets the paths under its prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import control, page
+from .dispatch import Dispatcher
+from .faults import FaultMaker
+from .recording import Recorder
+from .world import World
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def build(world: World) -> ASGIApp:
+    """The application over one world."""
+    parts = {f"{service.prefix}/": Dispatcher(service, world) for service in world.services.values()}
+    prefixes = tuple(parts)
+    rest = Starlette(routes=[*control.routes(world), *page.routes(world)])
+
+    def label(scope: Scope) -> str:
+        return next(part.label(scope) for prefix, part in parts.items() if scope["path"].startswith(prefix))
+
+    faulty = FaultMaker(_ByPrefix(parts, rest), world.faults, prefixes)
+    return _Loopback(Recorder(faulty, world.log, prefixes, label))
+
+
+class _ByPrefix:
+    def __init__(self, parts: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+        self._parts = parts
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for prefix, part in self._parts.items():
+                if scope["path"].startswith(prefix):
+                    await part(scope, receive, send)
+                    return
+        await self._rest(scope, receive, send)
+
+
+class _Loopback:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            if any(host.rsplit(":", 1)[0] not in _LOOPBACK and host not in _LOOPBACK for host in hosts):
+                await PlainTextResponse("The sandbox answers to loopback names only.", 400)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

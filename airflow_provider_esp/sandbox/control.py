@@ -1,0 +1,222 @@
+"""The control API under ``/_sandbox``: how tests set faults, limits, switches and the clock, and read what happened.
+
+Everything here is JSON. What the Python class `server.Sandbox` offers does the same without HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from . import answers
+from .faults import Fault
+from .limits import Limit
+from .settings import WrongSetting
+from .world import World
+
+Window = int | tuple[int, float] | None
+"""A limit as tests write it: requests per second, or (requests, seconds), or None for no limit."""
+
+
+class Wrong(Exception):
+    """The control request makes no sense; the text says why."""
+
+
+class Control:
+    """The endpoints, over one world; each takes the query and the body, and returns what is answered."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def faults(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Set one fault or several (a list)."""
+        given = _decode(body, Fault | list[Fault])
+        ids = [self._world.faults.add(fault) for fault in (given if isinstance(given, list) else [given])]
+        return {"ids": ids}
+
+    def waiting(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Faults that have not run out."""
+        return self._world.faults.waiting()
+
+    def no_faults(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Forget all faults."""
+        self._world.faults.clear()
+        return {}
+
+    def limits(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Override rate limits: ``{"esputnik.default": 10}``, or ``[500, 3600]``, or null for none."""
+        change_limits(self._world, _decode(body, dict[str, Window]))
+        return self.all_limits(query, b"")
+
+    def all_limits(self, query: Mapping[str, str], body: bytes) -> Any:
+        """All buckets: ``[requests, seconds]`` or null."""
+        return {name: limit and [limit.requests, limit.seconds] for name, limit in self._world.limits.all().items()}
+
+    def settings(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Change switches: ``{"import_seconds": 0.1}``."""
+        try:
+            self._world.settings.change(_decode(body, dict[str, Any]))
+        except WrongSetting as error:
+            raise Wrong(str(error)) from None
+        return self._world.settings.values()
+
+    def all_settings(self, query: Mapping[str, str], body: bytes) -> Any:
+        """All switches with their values, defaults and meanings."""
+        known = self._world.settings.known
+        return {
+            name: {"value": self._world.settings[name], "default": known[name].default, "meaning": known[name].meaning}
+            for name in known
+        }
+
+    def clock(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Move the clock: ``{"advance": 60}``."""
+        for name, seconds in _decode(body, dict[str, float]).items():
+            if name != "advance":
+                raise Wrong(f"no {name!r} here; the clock takes 'advance', in seconds")
+            self._world.clock.advance(seconds)
+        self._world.settle()
+        return self.time(query, b"")
+
+    def time(self, query: Mapping[str, str], body: bytes) -> Any:
+        """The sandbox's time."""
+        now = self._world.clock.now()
+        return {"now": now, "utc": self._world.stamp(now)}
+
+    def reset(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Back to a fresh sandbox."""
+        self._world.reset()
+        return {}
+
+    def requests(self, query: Mapping[str, str], body: bytes) -> Any:
+        """The request log: ``?path=*/v1/contacts&method=POST&since=12&limit=100``, and counts per method."""
+        limit = _number(query, "limit", 1000)
+        rows = self._world.log.find(query.get("path", "*"), query.get("method", "*"), _number(query, "since", 0), limit)
+        return {"counts": self._world.log.counts(), "requests": rows}
+
+    def forget(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Empty the request log."""
+        self._world.log.clear()
+        return {}
+
+    def do(self, service: str, action: str, query: Mapping[str, str], body: bytes) -> Any:
+        """Have a service do something that its API cannot."""
+        return do(self._world, service, action, _decode(body or b"{}", dict[str, Any]))
+
+    def state(self, query: Mapping[str, str], body: bytes) -> Any:
+        """Counts of everything; with ``?service=&section=`` the things themselves (``q``, ``limit``, ``offset``)."""
+        if "section" not in query:
+            return {"now": self._world.stamp(self._world.clock.now()), "counts": self._world.counts()}
+        return read_section(
+            self._world,
+            query.get("service", ""),
+            query["section"],
+            q=query.get("q", ""),
+            limit=_number(query, "limit", 100),
+            offset=_number(query, "offset", 0),
+        )
+
+
+def read_section(
+    world: World, service: str, name: str, *, q: str = "", limit: int = 100, offset: int = 0
+) -> dict[str, Any]:
+    """Rows of one section: ``{"total": int, "rows": [...]}``; the section ``messages`` exists for every service.
+
+    :raises Wrong: there is no such section.
+    """
+    world.settle()
+    if name == "messages":
+        return {"total": world.outbox.count(q, service), "rows": world.messages(q, limit, offset, service)}
+    section = world.section(service, name)
+    if section is None:
+        there = [f"{s.name}/{x.name}" for s in world.services.values() for x in s.sections]
+        raise Wrong(f"no section {service}/{name}; there are: {', '.join(there)}, and messages")
+    return {"total": section.count(world, q), "rows": section.rows(world, q, limit, offset)}
+
+
+def do(world: World, service: str, action: str, values: Mapping[str, Any]) -> Any:
+    """Have a service do something that its API cannot.
+
+    :raises Wrong: there is no such action, or it cannot work with these values.
+    """
+    known = world.services[service].actions
+    if action not in known:
+        raise Wrong(f"no action {service}/{action}; there are: {', '.join(sorted(known))}")
+    try:
+        with world.store.transaction():
+            return known[action](world, values)
+    except (ValueError, TypeError) as error:
+        raise Wrong(str(error)) from None
+
+
+def change_limits(world: World, windows: Mapping[str, Window]) -> None:
+    """Override rate limits.
+
+    :raises Wrong: there is no such bucket.
+    """
+    for name, window in windows.items():
+        match window:
+            case None:
+                limit = None
+            case int():
+                limit = Limit(window)
+            case (requests, seconds):
+                limit = Limit(requests, seconds)
+        try:
+            world.limits.override(name, limit)
+        except KeyError:
+            raise Wrong(f"no limit {name!r}; there are: {', '.join(sorted(world.limits.all()))}") from None
+
+
+def routes(world: World) -> list[Route]:
+    """The control API's routes."""
+    control = Control(world)
+    table: list[tuple[str, str, Callable[[Mapping[str, str], bytes], Any]]] = [
+        ("POST", "faults", control.faults),
+        ("GET", "faults", control.waiting),
+        ("DELETE", "faults", control.no_faults),
+        ("POST", "limits", control.limits),
+        ("GET", "limits", control.all_limits),
+        ("POST", "settings", control.settings),
+        ("GET", "settings", control.all_settings),
+        ("POST", "clock", control.clock),
+        ("GET", "clock", control.time),
+        ("POST", "reset", control.reset),
+        ("GET", "requests", control.requests),
+        ("DELETE", "requests", control.forget),
+        ("GET", "state", control.state),
+    ]
+    for service in world.services.values():
+        for action in service.actions:
+            table.append(("POST", f"{service.name}/{action}", partial(control.do, service.name, action)))
+    return [Route(f"/_sandbox/{name}", _endpoint(answer), methods=[method]) for method, name, answer in table]
+
+
+def _endpoint(answer: Callable[[Mapping[str, str], bytes], Any]) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return answers.json(await run_in_threadpool(answer, request.query_params, await request.body()))
+        except Wrong as wrong:
+            return answers.json({"error": str(wrong)}, 400)
+
+    return endpoint
+
+
+def _decode(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Wrong(str(error)) from None
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    given = query.get(name, str(default))
+    if not (given.isascii() and given.isdigit()):
+        raise Wrong(f"{name} must be a whole number")
+    return int(given)

@@ -1,0 +1,84 @@
+"""eSputnik (Yespo) as its public documentation describes it, one module per group of methods."""
+
+from __future__ import annotations
+
+from ..plug import Service
+from ..world import World
+from . import (
+    access,
+    activity,
+    broadcasts,
+    calendar,
+    contacts,
+    devices,
+    events,
+    fields,
+    general,
+    imports,
+    legacy,
+    orders,
+    promocodes,
+    repeats,
+    schema,
+    segments,
+    sending,
+    statuses,
+    subscriptions,
+    templates,
+    uploads,
+    wording,
+)
+
+_MODULES = (
+    *(access, calendar, legacy, repeats, fields, general, imports, uploads, contacts, events, subscriptions),
+    *(statuses, activity, broadcasts),
+)
+
+
+def _settle(world: World) -> None:
+    imports.settle(world)
+    broadcasts.settle(world)
+
+
+ESPUTNIK = Service(
+    name="esputnik",
+    title="eSputnik",
+    prefix="/esputnik/api",
+    schema=schema.SQL,
+    routes=(
+        general.routes,
+        imports.routes,
+        subscriptions.routes,
+        contacts.routes,
+        segments.routes,
+        events.routes,
+        templates.routes,
+        sending.routes,
+        statuses.routes,
+        broadcasts.routes,
+        activity.routes,
+        uploads.routes,
+        devices.routes,
+        orders.routes,
+        promocodes.routes,
+    ),
+    seed=schema.seed,
+    authorise=access.authorise,
+    refuse=access.refuse,
+    settle=_settle,
+    render=wording.render,
+    limits=access.LIMITS,
+    default_buckets=access.buckets,
+    settings={name: setting for module in _MODULES for name, setting in module.SETTINGS.items()},
+    sections=(
+        contacts.SECTION,
+        imports.SECTION,
+        events.SECTION,
+        broadcasts.SECTION,
+        orders.SECTION,
+        segments.SECTION,
+        templates.SECTION,
+        subscriptions.SECTION,
+    ),
+    actions={"make_activity": activity.make, "make_contacts": imports.make},
+)

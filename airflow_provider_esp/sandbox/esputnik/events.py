@@ -1,0 +1,307 @@
+"""eSputnik's events: ``POST v1/event`` and ``v2/event``, past events, and the events other methods raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from .. import answers
+from ..answers import Refused
+from ..plug import Incoming, Routes, table
+from ..settings import Setting, texts
+from ..world import World
+from . import calendar, legacy, people
+from .given import EMAIL, PHONE, as_list, text
+from .people import Person
+
+routes = Routes(right="events")
+
+BIGGEST = 20 * 1024
+MOST_PAST = 500
+
+
+def _lists_of_texts(value: dict[str, Any]) -> bool:
+    return all(isinstance(names, list) and texts(names) for names in value.values())
+
+
+SETTINGS = {
+    "esputnik.ignore_repeated_events": Setting(False, "an event whose type and key were seen before is dropped"),
+    "esputnik.event_segmentation": Setting(True, "events may create contacts (v2), and past events are taken"),
+    "esputnik.event_params": Setting({}, "params an event type must have: {type: [names]}", _lists_of_texts),
+    "esputnik.delete_past_events": Setting(False, "whether DELETE v1/past_events is switched on"),
+    "esputnik.past_events_days": Setting(1096, "how many days back a past event may lie"),
+}
+
+_FORBIDDEN = re.compile(r"[<;'\\/|\"`^?!,>]")
+
+# Names a param may have to say whose event it is, in the vendor's order of priority.
+_IDENTIFIERS = (
+    ("id", ("contactid", "contact_id")),
+    ("externalCustomerId", ("externalcustomerid",)),
+    ("email", ("email", "emailaddress", "useremail", "contactemail")),
+    ("sms", ("phone", "sms", "phonenumber")),
+    ("push", ("pushtoken",)),
+    ("contactKey", ("contactkey", "contact_key")),
+)
+
+
+class Param(msgspec.Struct):
+    """One named value of an event."""
+
+    name: str
+    value: Any = None
+
+
+class GivenEvent(msgspec.Struct, rename="camel"):
+    """An event as sent."""
+
+    event_type_key: str
+    key_value: Any = None
+    params: list[Param] | Param | None = None
+    occurred: str | None = None
+
+
+class GivenEvents(msgspec.Struct):
+    """The body of ``POST past_events``."""
+
+    events: list[GivenEvent] | GivenEvent
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An event as it is kept.
+
+    :ivar source: what raised it: ``v1``, ``v2``, ``past``, ``import``, ``subscribe``, ``order``.
+    :ivar occurred: Unix time.
+    """
+
+    type: str
+    key: str
+    params: Mapping[str, Any]
+    contact_id: int | None
+    source: str
+    occurred: float
+
+
+def keep(world: World, events: Iterable[Stored]) -> None:
+    """Keep events, but for repeated ones where those are ignored."""
+    fresh = list(events)
+    if world.settings["esputnik.ignore_repeated_events"]:
+        known = "SELECT 1 FROM esputnik_events WHERE type = ? AND key = ?"
+        fresh = [event for event in fresh if world.store.one(known, event.type, event.key) is None]
+    now = world.clock.now()
+    world.store.many(
+        "INSERT INTO esputnik_events (type, key, params, contact_id, source, occurred, received)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                event.type,
+                event.key,
+                msgspec.json.encode(event.params).decode(),
+                event.contact_id,
+                event.source,
+                event.occurred,
+                now,
+            )
+            for event in fresh
+        ),
+    )
+
+
+@routes("POST", "v1/event", buckets=("esputnik.event",))
+def event_v1(incoming: Incoming) -> Response:
+    """An event whose params are strings; an empty answer."""
+    return _take(incoming, "v1")
+
+
+@routes("POST", "v2/event", buckets=("esputnik.event",))
+def event_v2(incoming: Incoming) -> Response:
+    """An event whose params are any JSON; an empty answer."""
+    return _take(incoming, "v2")
+
+
+def _take(incoming: Incoming, version: str) -> Response:
+    if len(incoming.body) > BIGGEST:
+        raise Refused(400, "The event should not be larger than 20 kB")
+    event = incoming.decode(GivenEvent)
+    params = _checked(event, version)
+    required = incoming.world.settings["esputnik.event_params"].get(event.event_type_key, ())
+    if any(name not in params for name in required):
+        wanted = msgspec.json.encode([{"name": name, "required": True} for name in required]).decode()
+        raise Refused(400, f"The event should have the following params: {wanted}")
+    identity = _identity(incoming.world, event, params)
+    if identity is None:
+        raise Refused(400, "The event should have a contact identifier in keyValue or params")
+    person = _person(incoming.world, *identity)
+    if person is None and version == "v2" and incoming.world.settings["esputnik.event_segmentation"]:
+        person = _create(incoming.world, *identity)
+    contact = person.id if person else None
+    keep(incoming.world, [Stored(event.event_type_key, text(event.key_value), params, contact, version, incoming.now)])
+    return answers.empty()
+
+
+def _checked(event: GivenEvent, version: str) -> dict[str, Any]:
+    """An event's params by name.
+
+    :raises Refused: 400, the event breaks a rule.
+    """
+    if not event.event_type_key or len(event.event_type_key) > 100 or _FORBIDDEN.search(event.event_type_key):
+        raise Refused(400, "eventTypeKey should be 1 to 100 characters long, without < ; ' \\ / | \" ` ^ ? ! , >")
+    if len(text(event.key_value)) > 300:
+        raise Refused(400, "keyValue should be at most 300 characters long")
+    params: dict[str, Any] = {}
+    for param in as_list(event.params):
+        if not param.name or len(param.name) > 100:
+            raise Refused(400, "The name of a param should be 1 to 100 characters long")
+        if param.name in params:
+            raise Refused(400, f"The param '{param.name}' is given twice")
+        if version == "v1" and isinstance(param.value, dict | list):
+            raise Refused(400, f"The value of the param '{param.name}' should be a string")
+        params[param.name] = param.value
+    return params
+
+
+def _identity(world: World, event: GivenEvent, params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Whose event it is: (kind, value), or None when it does not say."""
+    lowered = {name.lower(): text(value) for name, value in params.items()}
+    for kind, names in _IDENTIFIERS:
+        for name in names:
+            value = lowered.get(name, "")
+            if value and not (kind == "externalCustomerId" and value == "null"):
+                return kind, value
+    value = text(event.key_value)
+    if EMAIL.fullmatch(value):
+        return "email", value
+    known = next((kind for kind in ("id", "externalCustomerId") if value and _person(world, kind, value)), None)
+    if known is None and PHONE.fullmatch(value):
+        return "sms", value
+    return (known, value) if known else None
+
+
+def _person(world: World, kind: str, value: str) -> Person | None:
+    if kind == "contactKey":
+        row = world.store.one(
+            "SELECT * FROM esputnik_contacts WHERE json_extract(data, '$.contactKey') = ? AND NOT deleted", value
+        )
+        return people.person(row) if row else None
+    directory = people.Directory(world.store, world.clock.now())
+    kinds = ("mobilepush", "webpush") if kind == "push" else (kind,)
+    for one in kinds:
+        directory.look_up(one, [value])
+        found = [person for person in directory.having(one, value) if not person.deleted]
+        if found:
+            return found[0]
+    return None
+
+
+def _create(world: World, kind: str, value: str) -> Person | None:
+    """A contact for an event about somebody unknown, where the identifier is an address."""
+    if (kind, bool(EMAIL.fullmatch(value))) != ("email", True) and kind != "sms":
+        return None
+    person = people.new(world.store, world.clock.now())
+    person.channels.append({"type": kind, "value": value})
+    people.save(world.store, [person])
+    return person
+
+
+@routes("POST", "v1/past_events", buckets=("esputnik.past_events",))
+def past_v1(incoming: Incoming) -> Response:
+    """Events that happened earlier, params as strings; one status per event, by position."""
+    return _take_past(incoming, "v1")
+
+
+@routes("POST", "v2/past_events", buckets=("esputnik.past_events",))
+def past_v2(incoming: Incoming) -> Response:
+    """Events that happened earlier, params as any JSON; one status per event, by position."""
+    return _take_past(incoming, "v2")
+
+
+def _take_past(incoming: Incoming, version: str) -> Response:
+    given = as_list(incoming.decode(GivenEvents).events)
+    if not 1 <= len(given) <= MOST_PAST:
+        raise Refused(400, f"events should hold 1 to {MOST_PAST} items")
+    statuses, rows = [], []
+    for event in given:
+        params = _checked(event, version)
+        if not text(event.key_value):
+            raise Refused(400, "keyValue should not be empty")
+        status, at = _past_status(incoming.world, event)
+        statuses.append(status)
+        if status == "ACCEPTED":
+            identity = _identity(incoming.world, event, params)
+            person = _person(incoming.world, *identity) if identity else None
+            rows.append(
+                Stored(event.event_type_key, text(event.key_value), params, person.id if person else None, "past", at)
+            )
+    keep(incoming.world, rows)
+    results = [{"status": status} for status in statuses]
+    answer = {"results": results, "successCount": len(rows), "errorCount": len(results) - len(rows)}
+    return legacy.answer(incoming, answer, quoted=False)
+
+
+def _past_status(world: World, event: GivenEvent) -> tuple[str, float]:
+    if not world.settings["esputnik.event_segmentation"]:
+        return "EVENT_SEGMENTATION_DISABLED", 0
+    if not event.occurred:
+        return "OCCURRED_DATE_IS_REQUIRED", 0
+    try:
+        at = calendar.read(world, event.occurred)
+    except ValueError:
+        return "INCORRECT_OCCURRED_DATE_FORMAT", 0
+    now = world.clock.now()
+    if at > now:
+        return "OCCURRED_TIME_IN_FUTURE", at
+    if at < now - world.settings["esputnik.past_events_days"] * 86400:
+        return "OCCURRED_TIME_TOO_DEPTH", at
+    return "ACCEPTED", at
+
+
+class Period(msgspec.Struct, rename={"begin": "from", "end": "to"}):
+    """Two moments, both inclusive."""
+
+    begin: str
+    end: str
+
+
+@routes("DELETE", "v1/past_events", buckets=("esputnik.delete_past_events",))
+def delete_past(incoming: Incoming) -> Response:
+    """Remove the past events of a period; off until support switches it on."""
+    if not incoming.world.settings["esputnik.delete_past_events"]:
+        raise Refused(400, "Contact support to enable deleting of past events.")
+    period = incoming.decode(Period)
+    try:
+        begin, end = calendar.read(incoming.world, period.begin), calendar.read(incoming.world, period.end)
+    except ValueError:
+        raise Refused(400, "from and to should look like 2023-08-14T10:25") from None
+    if end < begin:
+        raise Refused(400, "to should not be before from")
+    incoming.store.run("DELETE FROM esputnik_events WHERE source = 'past' AND occurred BETWEEN ? AND ?", begin, end)
+    return answers.empty()
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    row["params"] = msgspec.json.decode(row["params"])
+    row["occurred"] = datetime.fromtimestamp(row["occurred"], calendar.UTC).isoformat(timespec="milliseconds")
+    return row
+
+
+SECTION = table(
+    "events",
+    "Events",
+    ("type", "key", "contact_id", "source", "params", "occurred"),
+    rows="""
+    SELECT * FROM esputnik_events WHERE :all OR type LIKE :q ESCAPE '!' OR key LIKE :q ESCAPE '!'
+      OR params LIKE :q ESCAPE '!' ORDER BY id DESC LIMIT :limit OFFSET :offset
+    """,
+    count="""
+    SELECT count(*) FROM esputnik_events WHERE :all OR type LIKE :q ESCAPE '!' OR key LIKE :q ESCAPE '!'
+      OR params LIKE :q ESCAPE '!'
+    """,
+    shape=_shown,
+)

@@ -1,0 +1,127 @@
+"""eSputnik's orders: up to a thousand at once, each checked by itself; every accepted one raises an event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from ..answers import Refused
+from ..plug import Incoming, Routes, table
+from . import events, fields, legacy, people
+from .given import EMAIL, Channel, GivenContact, Scope, as_list, carried, overwrite, text
+from .matching import Matcher, Rule
+
+routes = Routes(right="write")
+
+MOST = 1000
+STATUSES = ("INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART")
+
+_RULE = Rule("order", ("email", "sms"))
+
+
+class Orders(msgspec.Struct):
+    """The body of ``POST orders``."""
+
+    orders: list[dict[str, Any]] | dict[str, Any]
+
+
+@routes("POST", "v1/orders")
+def upsert(incoming: Incoming) -> Response:
+    """Add or update orders by their external id; those that cannot be taken come back with a reason."""
+    given = as_list(incoming.decode(Orders).orders)
+    if not 1 <= len(given) <= MOST:
+        raise Refused(400, f"orders should hold 1 to {MOST} items")
+    failed = []
+    raised = []
+    for order in given:
+        wrong = _problem(order)
+        if wrong:
+            failed.append({"order": order, "error": wrong})
+            continue
+        contact = _customer(incoming, order)
+        number = text(order["externalOrderId"])
+        incoming.store.run(
+            "INSERT OR REPLACE INTO esputnik_orders VALUES (?, ?, ?, ?)",
+            number,
+            msgspec.json.encode(order).decode(),
+            contact,
+            incoming.now,
+        )
+        kind = f"order{order['status']}"
+        raised.append(events.Stored(kind, number, order, contact, "order", incoming.now))
+    events.keep(incoming.world, raised)
+    return legacy.answer(incoming, {"failedOrders": failed}, quoted=False)
+
+
+def _problem(order: dict[str, Any]) -> str:
+    """Why an order cannot be taken; empty when it can."""
+    for name in ("externalOrderId", "totalCost", "status", "date", "currency"):
+        if not text(order.get(name)):
+            return f"{name} should not be empty"
+    if isinstance(order["totalCost"], bool) or not isinstance(order["totalCost"], int | float):
+        return "totalCost should be a number"
+    if order["status"] not in STATUSES:
+        return f"status should be one of: {', '.join(STATUSES)}"
+    try:
+        datetime.fromisoformat(str(order["date"]))
+    except ValueError:
+        return "date should be an ISO 8601 date-time"
+    if not any(text(order.get(name)) for name in ("externalCustomerId", "email", "phone")):
+        return "one of externalCustomerId, email and phone should be given"
+    email = text(order.get("email"))
+    if email and EMAIL.fullmatch(email) is None:
+        return f"'{email}' is not valid email"
+    items = order.get("items") or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return "items should be a list of objects"
+    if any(not text(item.get(name)) for item in items for name in ("externalItemId", "quantity")):
+        return "every item should have externalItemId and quantity"
+    return ""
+
+
+def _customer(incoming: Incoming, order: dict[str, Any]) -> int:
+    """The contact an order belongs to: a new one is made, a known one is left as it is."""
+    given = GivenContact(
+        first_name=order.get("firstName"),
+        last_name=order.get("lastName"),
+        external_customer_id=order.get("externalCustomerId"),
+    )
+    kinds = (("email", "email"), ("sms", "phone"))
+    given.channels = [Channel(kind, order[name]) for kind, name in kinds if text(order.get(name))]
+    directory = people.Directory(incoming.store, incoming.now)
+    matcher = Matcher(directory, _RULE)
+    matcher.prepare([given])
+    found = matcher.find(given).person
+    if found is not None:
+        return found.id
+    person = directory.add()
+    overwrite(person, given, Scope.of(carried(given), ()), fields.by_id(incoming.world))
+    people.save(incoming.store, [person])
+    return person.id
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    order = msgspec.json.decode(row["data"])
+    return {
+        "id": row["external_id"],
+        "status": order["status"],
+        "total": f"{order['totalCost']} {order['currency']}",
+        "contact_id": row["contact_id"],
+        "order": order,
+    }
+
+
+SECTION = table(
+    "orders",
+    "Orders",
+    ("id", "status", "total", "contact_id"),
+    rows="""
+    SELECT * FROM esputnik_orders WHERE :all OR data LIKE :q ESCAPE '!'
+    ORDER BY updated DESC LIMIT :limit OFFSET :offset
+    """,
+    count="SELECT count(*) FROM esputnik_orders WHERE :all OR data LIKE :q ESCAPE '!'",
+    shape=_shown,
+)

@@ -1,0 +1,41 @@
+"""eSputnik's authorisation server: applications, a consent page for people, codes and tokens.
+
+It is a service of the sandbox like the others, under ``/uaa``, but answers over TLS only: `tls.AuthorisationServer`
+opens that door, with a certificate of a CA made on the spot. What the vendor does not say is a switch or is marked as
+this sandbox's choice.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from .. import answers
+from ..answers import Refused
+from ..plug import Endpoint, Incoming, Service
+from ..world import World
+from . import consent, registry, tokens
+
+
+def _nobody(incoming: Incoming, endpoint: Endpoint) -> str:
+    raise Refused(401, "Unauthorized")
+
+
+def _refuse(world: World, refused: Refused) -> Response:
+    error = "invalid_request" if refused.status < 500 else "server_error"
+    return answers.json({"error": error, "error_description": refused.text}, refused.status, refused.headers)
+
+
+UAA = Service(
+    name="uaa",
+    title="eSputnik OAuth",
+    prefix="/uaa",
+    schema=registry.SQL,
+    routes=(consent.routes, tokens.routes),
+    seed=registry.seed,
+    authorise=_nobody,
+    refuse=_refuse,
+    settle=lambda world: None,
+    render=lambda template, data: template,
+    settings=registry.SETTINGS,
+    sections=(registry.APPLICATIONS, registry.GRANTS),
+)

@@ -1,0 +1,114 @@
+"""SendPulse as its public documentation describes it, one module per group of methods."""
+
+from __future__ import annotations
+
+from ..plug import Service
+from ..world import World
+from . import (
+    access,
+    account,
+    actions,
+    automation,
+    blacklist,
+    books,
+    campaign_life,
+    campaign_reports,
+    campaigns,
+    contact_store,
+    contacts,
+    errors,
+    events,
+    everywhere,
+    flows,
+    outcomes,
+    push,
+    sections,
+    seeds,
+    senders,
+    settings,
+    sms,
+    sms_numbers,
+    smtp,
+    smtp_reports,
+    smtp_unsubscribed,
+    tags,
+    templates,
+    uploads,
+    viber,
+    webhooks,
+)
+
+_TABLES = (
+    access,
+    blacklist,
+    books,
+    campaign_life,
+    contact_store,
+    events,
+    flows,
+    outcomes,
+    push,
+    senders,
+    smtp,
+    smtp_reports,
+    smtp_unsubscribed,
+    sms,
+    sms_numbers,
+    tags,
+    templates,
+    viber,
+    webhooks,
+)
+
+_METHODS = (
+    access,
+    account,
+    automation,
+    blacklist,
+    books,
+    campaigns,
+    campaign_reports,
+    contacts,
+    events,
+    everywhere,
+    push,
+    senders,
+    smtp,
+    smtp_reports,
+    smtp_unsubscribed,
+    sms,
+    sms_numbers,
+    tags,
+    templates,
+    uploads,
+    viber,
+    webhooks,
+)
+
+
+def _settle(world: World) -> None:
+    """Let everything happen that is due: contacts become active, campaigns begin, people leave and come back."""
+    contact_store.settle(world)
+    campaign_life.settle(world)
+    sms.settle(world)
+    outcomes.settle(world)
+    smtp_unsubscribed.settle(world)
+
+
+SENDPULSE = Service(
+    name="sendpulse",
+    title="SendPulse",
+    prefix="/sendpulse",
+    schema="\n".join(module.SCHEMA for module in _TABLES),
+    routes=tuple(module.routes for module in _METHODS),
+    seed=seeds.seed,
+    authorise=access.authorise,
+    refuse=errors.refuse,
+    settle=_settle,
+    render=templates.render,
+    limits=access.LIMITS,
+    default_buckets=access.buckets,
+    settings=settings.SETTINGS,
+    sections=sections.SECTIONS,
+    actions=actions.ACTIONS,
+)

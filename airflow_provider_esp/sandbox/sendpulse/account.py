@@ -1,0 +1,74 @@
+"""SendPulse's methods about the account: whose it is, its balance and its plans."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from .. import answers
+from ..plug import Incoming, Routes
+from . import moments
+from .errors import invalid
+from .settings import CURRENCY, ORGANISATION, OWNER, USER_ID
+
+routes = Routes()
+
+_CURRENCIES = {"USD": 100.0, "EUR": 92.0, "GBP": 79.0, "UAH": 4150.0, "RUR": 9200.0, "INR": 8400.0, "JPY": 15000.0}
+"""The sandbox's balance in every currency that the vendor's client names."""
+
+_EMAILS = 1_000_000
+_MONTH = 30 * 86400
+
+
+@routes("GET", "user/info")
+def info(incoming: Incoming) -> Response:
+    """Whose account it is, and the time zone of its dates."""
+    return answers.json(
+        {
+            "id": USER_ID,
+            "email": OWNER,
+            "first_name": "Sandbox",
+            "last_name": "Organisation",
+            "name": ORGANISATION,
+            "phone": "380440000000",
+            "phone_confirm": True,
+            "avatar": "",
+            "city": "",
+            "country": "UA",
+            "currency": CURRENCY,
+            "lang": "en",
+            "locale": "en_US",
+            "time_zone": incoming.world.settings["sendpulse.time_zone"],
+        }
+    )
+
+
+@routes("GET", "balance", "balance/{currency}")
+def balance(incoming: Incoming) -> Response:
+    """The balance, in the account's currency or another."""
+    currency = incoming.params.get("currency", CURRENCY).upper()
+    if currency not in _CURRENCIES:
+        raise invalid("Argument currency is invalid")
+    return answers.json({"currency": currency, "balance_currency": _CURRENCIES[currency]})
+
+
+@routes("GET", "user/balance/detail")
+def detail(incoming: Incoming) -> Response:
+    """Money and the plans of all services."""
+    world = incoming.world
+    end = moments.stamp(world, incoming.now + _MONTH)
+    contacts = incoming.store.value("SELECT count(DISTINCT email) FROM sendpulse_contacts")
+    sent = world.outbox.count(service="sendpulse")
+    return answers.json(
+        {
+            "balance": {"main": f"{_CURRENCIES[CURRENCY]:.2f}", "bonus": "0.00", "currency": CURRENCY},
+            "email": {
+                "tariff_name": "Sandbox",
+                "finished_time": end,
+                "emails_left": max(0, _EMAILS - sent),
+                "maximum_subscribers": _EMAILS,
+                "current_subscribers": contacts,
+            },
+            "smtp": {"tariff_name": "SMTP Sandbox", "end_date": end, "auto_renew": 1},
+            "push": {"tariff_name": "Push Sandbox", "end_date": end[:10], "auto_renew": 1},
+        }
+    )

@@ -1,0 +1,79 @@
+"""How SendPulse says no: its envelope, its second version's, and the HTML page where it broke.
+
+An endpoint raises `invalid(...)`, `missing(...)` and the like; `refuse` turns them, and the frame's own refusals,
+into the vendor's ``{"message", "error_code"}``.
+"""
+
+from __future__ import annotations
+
+import math
+
+from starlette.responses import Response
+
+from .. import answers
+from ..answers import Refused
+from ..world import World
+
+TOO_OFTEN = 2020202020
+"""The vendor's code for more than ten requests a second."""
+
+_PAGE = (
+    "<!DOCTYPE html><html><head><title>Server Error</title></head>"
+    "<body><h1>Whoops, looks like something went wrong.</h1></body></html>"
+)
+
+
+class Answered(Refused):
+    """A refusal whose answer is ready as it is, for what the envelope cannot say.
+
+    :ivar response: what is answered.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code, "")
+        self.response = response
+
+
+def invalid(text: str, code: int = 422) -> Refused:
+    """HTTP 422 with one of the vendor's codes."""
+    return Refused(422, text, code)
+
+
+def not_found(text: str, code: int = 404) -> Refused:
+    """HTTP 404 with one of the vendor's codes."""
+    return Refused(404, text, code)
+
+
+def badly_formed() -> Refused:
+    """The body is not what the method reads."""
+    return invalid("Badly formed data. Check API documentation", 21356)
+
+
+def broken(world: World) -> Refused:
+    """The vendor's program fell over the body: an HTML page, or (by the switch) `badly_formed`."""
+    if not world.settings["sendpulse.html_500"]:
+        return badly_formed()
+    return Answered(Response(_PAGE, 500, media_type="text/html; charset=UTF-8"))
+
+
+def second_version(text: str, status: int = 422) -> Refused:
+    """A refusal in the words of the methods under ``/v2``."""
+    return Answered(answers.json({"success": False, "data": {"message": text}}, status))
+
+
+def too_often(text: str, code: int, wait: float) -> Refused:
+    """A limit of one method; the limits of the whole account are the frame's."""
+    return Refused(429, text, code, wait=wait)
+
+
+def refuse(world: World, refused: Refused) -> Response:
+    """The vendor's envelope: ``{"message": str, "error_code": int}``."""
+    if isinstance(refused, Answered):
+        return refused.response
+    headers = dict(refused.headers)
+    if refused.wait is not None and world.settings["sendpulse.retry_after"]:
+        headers["Retry-After"] = str(max(1, math.ceil(refused.wait)))
+    code = refused.code
+    if code is None:
+        code = TOO_OFTEN if refused.status == 429 else refused.status
+    return answers.json({"message": refused.text, "error_code": code}, refused.status, headers)

@@ -1,0 +1,250 @@
+"""Web push: tasks to the subscribers of a site, and the sites with their subscribers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from .. import answers, outbox
+from ..outbox import Message
+from ..plug import Incoming, Routes
+from ..store import Row
+from ..world import World
+from . import moments, outcomes
+from .arguments import Arguments, whole
+from .errors import not_found, too_often
+from .schedule import begin
+
+SCHEMA = """
+CREATE TABLE sendpulse_sites (id INTEGER PRIMARY KEY, url TEXT, added REAL);
+CREATE TABLE sendpulse_subscriptions (id INTEGER PRIMARY KEY, site_id INTEGER, state INTEGER, added REAL);
+CREATE TABLE sendpulse_push (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, site_id INTEGER, title TEXT, body TEXT, link TEXT, created REAL, starts REAL);
+"""
+
+LONGEST_LIFE = 86400
+
+routes = Routes()
+
+
+@routes("POST", "push/tasks")
+def create(incoming: Incoming) -> Response:
+    """Make a task to all subscribers of a site, one in fifteen minutes."""
+    world, given = incoming.world, Arguments.of(incoming)
+    for name in ("title", "website_id", "body", "ttl"):
+        given.need(name)
+    title, body, link = (given.string(name) for name in ("title", "body", "link"))
+    given.whole("ttl", 0, 0, LONGEST_LIFE)
+    site = _site(incoming, given.get("website_id"))
+    starts = begin(world, given.get("send_date"))
+    excess = world.limits.admit(("sendpulse.push",), f"site {site['id']}")
+    if excess is not None:
+        raise too_often("Please wait: one push campaign per site in 15 minutes", 711, excess.wait)
+    number = incoming.store.run(
+        "INSERT INTO sendpulse_push (site_id, title, body, link, created, starts) VALUES (?, ?, ?, ?, ?, ?)",
+        site["id"],
+        title,
+        body,
+        link,
+        incoming.now,
+        starts,
+    )
+    row, people = _find(incoming, number), _subscriptions(incoming, site["id"], active=True)
+    world.outbox.add(_message(world, row, site["url"], f"subscriber-{one['id']}") for one in people)
+    return answers.json({"result": True, "id": number})
+
+
+@routes("GET", "push/tasks")
+def tasks(incoming: Incoming) -> Response:
+    """A page of tasks, newest first."""
+    given = Arguments.of(incoming)
+    limit, offset = given.page()
+    first, last = (moments.read(incoming.world, given.get(name)) for name in ("from", "to"))
+    site = given.whole("website_id")
+    found = incoming.store.all(
+        "SELECT * FROM sendpulse_push WHERE (? = 0 OR site_id = ?) AND (? IS NULL OR starts >= ?) "
+        "AND (? IS NULL OR starts <= ?) ORDER BY id DESC LIMIT ? OFFSET ?",
+        site,
+        site,
+        first,
+        first,
+        last,
+        last,
+        limit,
+        offset,
+    )
+    return answers.json(
+        [
+            {
+                "id": row["id"],
+                "title": row["title"],
+                "body": row["body"],
+                "website_id": row["site_id"],
+                "from": moments.stamp(incoming.world, row["created"]),
+                "to": moments.stamp(incoming.world, row["starts"]),
+                "status": _status(incoming.world, row),
+            }
+            for row in found
+        ]
+    )
+
+
+@routes("GET", "push/tasks/{id}")
+def task(incoming: Incoming) -> Response:
+    """One task with its figures; the number of messages sent is a string, as the vendor writes it."""
+    row = _find(incoming, incoming.params["id"])
+    counts = outcomes.reached(incoming.world, [row["id"]])[row["id"]]
+    return answers.json(
+        {
+            "id": row["id"],
+            "message": {"title": row["title"], "text": row["body"], "link": row["link"]},
+            "website": _site(incoming, row["site_id"])["url"],
+            "website_id": row["site_id"],
+            "status": _status(incoming.world, row),
+            "send": str(counts.get("Sent", 0)),
+            "delivered": counts.get("Delivered", 0),
+            "redirect": counts.get("Link redirected", 0),
+        }
+    )
+
+
+@routes("GET", "push/websites")
+def sites(incoming: Incoming) -> Response:
+    """A page of the sites."""
+    limit, offset = Arguments.of(incoming).page()
+    found = incoming.store.all("SELECT * FROM sendpulse_sites ORDER BY id LIMIT ? OFFSET ?", limit, offset)
+    return answers.json(
+        [
+            {"id": row["id"], "url": row["url"], "add_date": moments.stamp(incoming.world, row["added"]), "status": 1}
+            for row in found
+        ]
+    )
+
+
+@routes("GET", "push/websites/total")
+def sites_total(incoming: Incoming) -> Response:
+    """How many sites there are."""
+    return answers.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_sites")})
+
+
+@routes("GET", "push/websites/info/{id}")
+def site_info(incoming: Incoming) -> Response:
+    """One site."""
+    row = _site(incoming, incoming.params["id"])
+    return answers.json(
+        {
+            "id": row["id"],
+            "url": row["url"],
+            "status": "active",
+            "total_subscribers": len(_subscriptions(incoming, row["id"])),
+            "active_subscribers": len(_subscriptions(incoming, row["id"], active=True)),
+        }
+    )
+
+
+@routes("GET", "push/websites/{id}/variables")
+def variables(incoming: Incoming) -> Response:
+    """The variables of a site's subscribers; the sandbox's have none."""
+    _site(incoming, incoming.params["id"])
+    return answers.json([])
+
+
+@routes("GET", "push/websites/{id}/subscriptions")
+def subscriptions(incoming: Incoming) -> Response:
+    """A page of a site's subscribers, of those who came between two days if these are given."""
+    row, given = _site(incoming, incoming.params["id"]), Arguments.of(incoming)
+    limit, offset = given.page()
+    first, last = (moments.day(incoming.world, given.get(f"subscription_date_{end}")) for end in ("from", "to"))
+    found = [
+        one
+        for one in _subscriptions(incoming, row["id"])
+        if (first is None or one["added"] >= first[0]) and (last is None or one["added"] < last[1])
+    ][offset : offset + limit]
+    return answers.json(
+        [
+            {
+                "id": one["id"],
+                "browser": "Sandbox",
+                "lang": "en",
+                "os": "Sandbox",
+                "country_code": "UA",
+                "city": "",
+                "variables": [],
+                "subscription_date": moments.stamp(incoming.world, one["added"]),
+                "status": one["state"],
+            }
+            for one in found
+        ]
+    )
+
+
+@routes("GET", "push/websites/{id}/subscriptions/total")
+def subscriptions_total(incoming: Incoming) -> Response:
+    """How many subscribers a site has."""
+    return answers.json({"total": len(_subscriptions(incoming, _site(incoming, incoming.params["id"])["id"]))})
+
+
+@routes("GET", "push/websites/{id}/code")
+def code(incoming: Incoming) -> Response:
+    """The script that a site would embed."""
+    url = f"{_site(incoming, incoming.params['id'])['url']}/push.js"
+    return answers.json({"script_url": url, "script_code": f'<script src="{url}" async></script>'})
+
+
+@routes("POST", "push/subscriptions/state")
+def state(incoming: Incoming) -> Response:
+    """Switch a subscriber on or off."""
+    given = Arguments.of(incoming)
+    for name in ("id", "state"):
+        given.need(name)
+    wanted = given.whole("state", 0, 0, 1)
+    if not incoming.store.change(
+        "UPDATE sendpulse_subscriptions SET state = ? WHERE id = ?", wanted, given.whole("id")
+    ):
+        raise not_found("Subscription not found")
+    return answers.json({"result": True})
+
+
+def _site(incoming: Incoming, given: Any) -> Row:
+    number = whole(given)
+    row = None if number is None else incoming.store.one("SELECT * FROM sendpulse_sites WHERE id = ?", number)
+    if row is None:
+        raise not_found("Website not found")
+    return row
+
+
+def _subscriptions(incoming: Incoming, site: int, active: bool = False) -> list[Row]:
+    return incoming.store.all(
+        "SELECT * FROM sendpulse_subscriptions WHERE site_id = ? AND state >= ? ORDER BY id", site, int(active)
+    )
+
+
+def _find(incoming: Incoming, given: Any) -> Row:
+    number = whole(given)
+    row = None if number is None else incoming.store.one("SELECT * FROM sendpulse_push WHERE id = ?", number)
+    if row is None:
+        raise not_found("Task not found")
+    return row
+
+
+def _status(world: World, row: Row) -> int:
+    return 3 if world.clock.now() >= row["starts"] + world.settings["delivery_seconds"] else 13
+
+
+def _message(world: World, row: Row, url: str, whom: str) -> Message:
+    pace, starts = world.settings["delivery_seconds"], row["starts"]
+    steps = [(starts, "Sent", ""), (starts + pace, "Delivered", "")]
+    if outbox.fate(world.settings, whom) == "clicked":
+        steps.append((starts + 2 * pace, "Link redirected", row["link"]))
+    return Message(
+        service="sendpulse",
+        channel="push",
+        recipient=whom,
+        sender=url,
+        subject=row["title"],
+        text=row["body"],
+        name=row["title"],
+        broadcast_id=row["id"],
+        steps=steps,
+    )

@@ -1,0 +1,252 @@
+"""What became of transactional messages: records, bounces; and the senders, addresses and domains they leave from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from .. import answers
+from ..answers import Refused
+from ..plug import Incoming, Routes
+from ..store import Row
+from ..world import World
+from . import moments
+from .arguments import Arguments, body
+from .errors import invalid
+from .settings import USER_ID
+from .words import FAILED, RECIPIENT
+
+SCHEMA = "CREATE TABLE sendpulse_domains (id INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT UNIQUE);"
+
+AT_ONCE = 500
+"""The most ids in one request for records."""
+
+BOUNCES = 1000
+"""The most bounces handed out at once."""
+
+_DAY = 86400.0
+_REFUSALS = tuple(RECIPIENT[code] for code in sorted(FAILED))
+
+routes = Routes()
+
+
+@routes("GET", "smtp/emails")
+def emails(incoming: Incoming) -> Response:
+    """A page of records, newest first."""
+    world = incoming.world
+    given = Arguments.of(incoming)
+    limit, offset = given.page()
+    begin = moments.day(world, given.get("from"))
+    end = moments.day(world, given.get("to"))
+    found = incoming.store.named(
+        "SELECT * FROM sendpulse_smtp WHERE created >= :begin AND created < :end AND created <= :seen "
+        "AND (:sender = '' OR sender = :sender) AND (:recipient = '' OR recipient = :recipient) "
+        "AND id NOT IN (SELECT value FROM json_each(:hidden)) ORDER BY number DESC LIMIT :limit OFFSET :offset",
+        {
+            "begin": begin[0] if begin else 0.0,
+            "end": end[1] if end else incoming.now + 1,
+            "seen": incoming.now - world.settings["sendpulse.list_delay"],
+            "sender": given.string("sender"),
+            "recipient": given.string("recipient"),
+            "hidden": msgspec.json.encode([str(one) for one in world.settings["sendpulse.hidden"]]).decode(),
+            "limit": limit,
+            "offset": offset,
+        },
+    )
+    return answers.json([_record(world, row) for row in found])
+
+
+@routes("GET", "smtp/emails/total")
+def total(incoming: Incoming) -> Response:
+    """How many messages were sent."""
+    return answers.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_smtp")})
+
+
+@routes("GET", "smtp/emails/{id}")
+def email(incoming: Incoming) -> Response:
+    """One record."""
+    row = incoming.store.one("SELECT * FROM sendpulse_smtp WHERE id = ?", incoming.params["id"])
+    if row is None or not _is_seen(incoming.world, row):
+        raise Refused(400, "No such email", 14)
+    return answers.json(_record(incoming.world, row))
+
+
+@routes("POST", "smtp/emails/info")
+def info(incoming: Incoming) -> Response:
+    """Several records; what is not known is left out."""
+    ids = Arguments.of(incoming).structure("emails")
+    if not isinstance(ids, list) or not 0 < len(ids) <= AT_ONCE or not all(isinstance(one, str) for one in ids):
+        raise Refused(400, "Emails param empty or incorrect", 832)
+    found = incoming.store.all(
+        "SELECT * FROM sendpulse_smtp WHERE id IN (SELECT value FROM json_each(?)) ORDER BY number",
+        msgspec.json.encode(ids).decode(),
+    )
+    records = [_record(incoming.world, row) for row in found if _is_seen(incoming.world, row)]
+    if not records:
+        raise Refused(400, "No such emails", 14)
+    return answers.json(records)
+
+
+@routes("GET", "smtp/bounces/day")
+def bounces(incoming: Incoming) -> Response:
+    """A page of the bounces of a day; of the last 24 hours unless told."""
+    given = Arguments.of(incoming)
+    limit, offset = given.page(BOUNCES)
+    found = _bounced(incoming, given.get("date"))
+    rows = found[offset : offset + limit]
+    return answers.json(
+        {
+            "total": len(found),
+            "emails": [_bounce(incoming.world, row) for row in rows],
+            "request_limit": BOUNCES,
+            "found": len(rows),
+        }
+    )
+
+
+@routes("GET", "smtp/bounces/day/total")
+def bounces_total(incoming: Incoming) -> Response:
+    """How many bounces the last 24 hours had."""
+    return answers.json({"total": len(_bounced(incoming, None))})
+
+
+@routes("GET", "smtp/ips")
+def ips(incoming: Incoming) -> Response:
+    """The addresses that mail leaves from."""
+    return answers.json(["192.0.2.25"])
+
+
+@routes("GET", "smtp/senders")
+def senders(incoming: Incoming) -> Response:
+    """The senders that transactional mail may come from."""
+    found = incoming.store.all("SELECT email FROM sendpulse_senders WHERE active ORDER BY rowid")
+    return answers.json([row["email"] for row in found])
+
+
+@routes("GET", "smtp/domains")
+def old_domains(incoming: Incoming) -> Response:
+    """The domains that mail may come from, as the older clients read them."""
+    return answers.json([f"@{row['domain']}" for row in _domains(incoming)])
+
+
+@routes("POST", "smtp/domains")
+def add_old_domain(incoming: Incoming) -> Response:
+    """Add the domain of an address, as the older clients do."""
+    given = Arguments.of(incoming)
+    given.need("email")
+    return _add_domain(incoming, given.string("email").rpartition("@")[2])
+
+
+@routes("GET", "v2/email-service/smtp/sender_domains", "v2/email-service/smtp/sender_domains/{domain}")
+def domains(incoming: Incoming) -> Response:
+    """The domains that mail may come from, or one of them."""
+    wanted = incoming.params.get("domain")
+    rows = [row for row in _domains(incoming) if wanted in (None, row["domain"])]
+    return answers.json({"data": {"result": True, "data": [_domain(row) for row in rows]}})
+
+
+@routes("POST", "v2/email-service/smtp/sender_domains/{domain}")
+def add_domain(incoming: Incoming) -> Response:
+    """Add a domain; in the sandbox it is verified at once."""
+    body(incoming)
+    _add_domain(incoming, incoming.params["domain"])
+    return answers.json({"data": {"result": True}})
+
+
+def _add_domain(incoming: Incoming, domain: str) -> Response:
+    if "." not in domain:
+        raise invalid("Argument domain is invalid")
+    incoming.store.run("INSERT OR IGNORE INTO sendpulse_domains (domain) VALUES (?)", domain.lower())
+    return answers.json({"result": True})
+
+
+def _domains(incoming: Incoming) -> list[Row]:
+    return incoming.store.all("SELECT * FROM sendpulse_domains ORDER BY id")
+
+
+def _domain(row: Row) -> dict[str, Any]:
+    checks = {"check_dkim": True, "check_spf": True, "check_dmarc": True, "all_checks": True, "spf_txt_needed": ""}
+    return {
+        "id": row["id"],
+        "user_id": USER_ID,
+        "service_type": 2,
+        "service_value": row["domain"],
+        "status": 1,
+        "is_default": row["id"] == 1,
+        "ssl_type": 1,
+        "checks": checks,
+    }
+
+
+def _bounced(incoming: Incoming, date: Any) -> list[Row]:
+    day = moments.day(incoming.world, date)
+    begin, end = day or (incoming.now - _DAY, incoming.now)
+    return incoming.store.named(
+        "SELECT r.*, s.note FROM sendpulse_smtp r JOIN outbox_steps s ON s.message_id = r.message_id "
+        "WHERE s.status IN (SELECT value FROM json_each(:refusals)) AND s.at <= :now "
+        "AND s.at >= :begin AND s.at <= :end ORDER BY r.number DESC",
+        {"refusals": msgspec.json.encode(_REFUSALS).decode(), "now": incoming.now, "begin": begin, "end": end},
+    )
+
+
+def _bounce(world: World, row: Row) -> dict[str, Any]:
+    code, subcode, text = _answer(row["note"])
+    return {
+        "email_to": row["recipient"],
+        "sender": row["sender"],
+        "send_date": moments.stamp(world, row["created"]),
+        "subject": row["subject"],
+        "smtp_answer_code": code,
+        "smtp_answer_subcode": subcode,
+        "smtp_answer_data": text,
+    }
+
+
+def _is_seen(world: World, row: Row) -> bool:
+    """Whether a record is there already: by a switch it is not before the recipient's server has answered."""
+    return world.settings["sendpulse.smtp_pending"] != "absent" or _note(world, row) != ""
+
+
+def _note(world: World, row: Row) -> str:
+    """What the recipient's mail server has answered by now; "" before it did."""
+    return next((step["note"] for step in world.outbox.way(row["message_id"]) if step["note"]), "")
+
+
+def _answer(note: str) -> tuple[int, str, str]:
+    code, subcode, text = note.split(" ", 2)
+    return int(code), subcode, text
+
+
+def _record(world: World, row: Row) -> dict[str, Any]:
+    code, subcode, text = _answer(_note(world, row) or "0  ")
+    pending = 0 if world.settings["sendpulse.smtp_pending"] == "zero" else None
+    shown = str(code) if code and world.settings["sendpulse.string_codes"] else code or pending
+    return {
+        "id": row["id"],
+        "sender": row["sender"],
+        "total_size": row["size"],
+        "sender_ip": "192.0.2.10",
+        "smtp_answer_code": shown,
+        "smtp_answer_code_explain": {0: "", 250: "Delivered"}.get(code, "Not delivered"),
+        "smtp_answer_subcode": subcode,
+        "smtp_answer_data": text,
+        "used_ip": "192.0.2.25",
+        "recipient": row["recipient"],
+        "subject": row["subject"],
+        "send_date": moments.stamp(world, row["created"]),
+        "tracking": _tracking(world, row),
+    }
+
+
+def _tracking(world: World, row: Row) -> dict[str, Any]:
+    client = {"browser": "Sandbox", "os": "Sandbox", "ip": "192.0.2.50", "country": "Ukraine"}
+    opens, clicks = [], []
+    for step in world.outbox.way(row["message_id"]):
+        seen = {**client, "action_date": moments.stamp(world, step["at"])}
+        if step["status"] == "Opened":
+            opens.append(seen)
+        elif step["status"] == "Link redirected":
+            clicks.append({"url": "https://sandbox.example/", "screen_resolution": "1280x720", **seen})
+    return {"click": len(clicks), "open": len(opens), "link": clicks, "client_info": opens}

@@ -1,0 +1,159 @@
+"""Who gets no transactional mail: `/smtp/unsubscribe` and `/smtp/resubscribe`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from .. import answers
+from ..answers import Refused
+from ..outbox import Message
+from ..plug import Incoming, Routes
+from ..world import World
+from . import moments, outcomes
+from .arguments import Arguments, body, is_email
+from .errors import badly_formed, invalid
+from .senders import is_active
+from .templates import LANGUAGES
+
+SCHEMA = """
+CREATE TABLE sendpulse_smtp_unsubscribed (
+  email TEXT PRIMARY KEY COLLATE NOCASE, by_link INTEGER, by_user INTEGER, complaint INTEGER, comment TEXT, at REAL);
+CREATE TABLE sendpulse_smtp_returns (email TEXT COLLATE NOCASE, at REAL);
+"""
+
+routes = Routes()
+
+
+@routes("POST", "smtp/unsubscribe")
+def add(incoming: Incoming) -> Response:
+    """Stop transactional mail to people: a list of ``{"email", "comment"}``, bare or under ``emails``."""
+    incoming.store.many(
+        "INSERT OR REPLACE INTO sendpulse_smtp_unsubscribed VALUES (?, 0, 1, 0, ?, ?)",
+        [(email, comment, incoming.now) for email, comment in _people(incoming)],
+    )
+    return answers.json({"result": True})
+
+
+@routes("DELETE", "smtp/unsubscribe")
+def remove(incoming: Incoming) -> Response:
+    """Take people off: a list of addresses, bare or under ``emails``."""
+    addresses = [email for email, _ in _people(incoming)]
+    incoming.store.run(
+        "DELETE FROM sendpulse_smtp_unsubscribed WHERE email IN (SELECT value FROM json_each(?))",
+        msgspec.json.encode(addresses).decode(),
+    )
+    return answers.json({"result": True})
+
+
+@routes("GET", "smtp/unsubscribe")
+def unsubscribed(incoming: Incoming) -> Response:
+    """A page of those who get no transactional mail."""
+    given = Arguments.of(incoming)
+    limit, offset = given.page()
+    day = moments.day(incoming.world, given.get("date"))
+    begin, end = day or (0.0, incoming.now + 1)
+    found = incoming.store.all(
+        "SELECT * FROM sendpulse_smtp_unsubscribed WHERE at >= ? AND at < ? ORDER BY at, email LIMIT ? OFFSET ?",
+        begin,
+        end,
+        limit,
+        offset,
+    )
+    return answers.json(
+        [
+            {
+                "email": row["email"],
+                "unsubscribe_by_link": row["by_link"],
+                "unsubscribe_by_user": row["by_user"],
+                "spam_complaint": row["complaint"],
+                "date": moments.stamp(incoming.world, row["at"]),
+            }
+            for row in found
+        ]
+    )
+
+
+@routes("GET", "smtp/unsubscribe/search")
+def search(incoming: Incoming) -> Response:
+    """Whether somebody gets no transactional mail."""
+    email = Arguments.of(incoming).get("email")
+    if not email:
+        raise invalid("Empty email parameter")
+    if not is_email(email):
+        raise invalid("Wrong email parameter")
+    return answers.json({"result": _is_in(incoming, email)})
+
+
+@routes("POST", "smtp/resubscribe")
+def resubscribe(incoming: Incoming) -> Response:
+    """Mail somebody a request to come back; who reads mail, does so after reading it."""
+    world = incoming.world
+    given = Arguments.of(incoming)
+    given.need("email")
+    email = given.get("email")
+    if not is_email(email):
+        raise invalid("Argument email is invalid")
+    given.need("sender")
+    sender = given.string("sender")
+    if given.string("lang", default="en") not in LANGUAGES:
+        raise invalid("Argument lang must be string")
+    if not is_active(incoming.store, sender):
+        raise invalid("Smtp user not found", 503)
+    if not _is_in(incoming, email):
+        raise invalid("Blocked email not found")
+    if world.limits.admit(("sendpulse.resubscribe",), incoming.account) is not None:
+        raise invalid("No more than 5 are allowed per day")
+    message = Message(
+        service="sendpulse",
+        channel="email",
+        recipient=email,
+        sender=sender,
+        subject="Subscribe again",
+        text="Please confirm that you want our messages again.",
+        name="resubscribe",
+        steps=outcomes.email(world, email, incoming.now),
+    )
+    number = world.outbox.add([message])[0]
+    if outcomes.reads(world, email):
+        due = incoming.now + 3 * world.settings["delivery_seconds"]
+        incoming.store.run("INSERT INTO sendpulse_smtp_returns VALUES (?, ?)", email, due)
+    return answers.json({"result": True, "id": str(number)})
+
+
+def settle(world: World) -> None:
+    """Let those come back who were asked to and have read it."""
+    now = world.clock.now()
+    if world.store.value("SELECT 1 FROM sendpulse_smtp_returns WHERE at <= ?", now):
+        world.store.run(
+            "DELETE FROM sendpulse_smtp_unsubscribed WHERE email IN "
+            "(SELECT email FROM sendpulse_smtp_returns WHERE at <= ?)",
+            now,
+        )
+        world.store.run("DELETE FROM sendpulse_smtp_returns WHERE at <= ?", now)
+
+
+def _is_in(incoming: Incoming, email: str) -> bool:
+    found = incoming.store.value("SELECT 1 FROM sendpulse_smtp_unsubscribed WHERE email = ?", email)
+    return found is not None
+
+
+def _people(incoming: Incoming) -> list[tuple[str, str]]:
+    """Addresses and comments, in any of the shapes that clients send."""
+    said = body(incoming)
+    if isinstance(said, dict):
+        said = Arguments(said, incoming.world.settings["sendpulse.json_strings"]).structure("emails")
+    if not said:
+        raise Refused(400, "Empty emails", 14)
+    if not isinstance(said, list):
+        raise badly_formed()
+    return [_person(item) for item in said]
+
+
+def _person(item: Any) -> tuple[str, str]:
+    given = {"email": item} if isinstance(item, str) else item
+    if not isinstance(given, dict) or not is_email(given.get("email")):
+        raise invalid("Argument email is invalid")
+    return given["email"], str(given.get("comment") or "")

@@ -1,0 +1,1 @@
+"""Sensors: waits for something that another task, or another system, has begun."""

@@ -1,0 +1,204 @@
+"""`BroadcastSensor`: wait until a broadcast has come to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
+
+from airflow_provider_esp.operators import awaiting
+from airflow_provider_esp.operators.base import default_deferrable, final_errors
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch, Teller
+    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastLook
+
+_MOST_LOOKS = 60
+
+
+class BroadcastSensor(BaseSensorOperator):
+    """Wait until a broadcast (SendPulse: a campaign) has come to its end.
+
+    SendPulse's campaigns have a status. eSputnik's API documents none: there the contacts' activity is read, which the
+    service's support has to switch on for an account; where it is off the sensor fails at once and says so. A status
+    that eSputnik's answer does have is used.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param broadcast_id: its id, or what `CreateBroadcastOperator` returned (also through an XCom). Templated.
+    :param until: eSputnik: what counts as the end: ``"started"``; ``"settled"`` (default), no new result in the
+        activity for `settle_time`; or a share such as 0.98 of `expected` recipients that have a result.
+    :param settle_time: in seconds.
+    :param expected: recipients for a share; None to count the contacts of `segments`. Templated.
+    :param segments: names or ids of the broadcast's segments, to be counted; empty for those that the service names,
+        which may be the first alone. Templated.
+    :param segments_exclude: names or ids of segments that it leaves out. Templated.
+    :param on_stuck: where it goes on only when somebody acts at the service: ``wait`` (default), or ``fail``.
+    :param cancel_on_kill: cancel the broadcast when a person ends this task; while it is deferred that takes Airflow
+        3.3.
+    :param deferrable: wait in the triggerer instead of on a worker.
+    :param kwargs: `BaseSensorOperator`'s: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail`` … With eSputnik
+        ``mode="reschedule"`` is refused: it forgets how far the activity was read.
+    :returns: ``broadcast_id``, ``state``, ``status``, ``why``, and the counts ``delivered`` and ``undelivered`` where
+        they were seen.
+    """
+
+    template_fields: Sequence[str] = ("esp_conn_id", "broadcast_id", "expected", "segments", "segments_exclude")
+    ui_color = "#e8f3ec"
+
+    def __init__(
+        self,
+        *,
+        esp_conn_id: str,
+        broadcast_id: Any,
+        until: awaiting.Until = None,
+        settle_time: float = 600.0,
+        expected: int | str | None = None,
+        segments: Any = (),
+        segments_exclude: Any = (),
+        on_stuck: Literal["wait", "fail"] = "wait",
+        cancel_on_kill: bool = False,
+        deferrable: bool | None = None,
+        poke_interval: float = 60.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        awaiting.check_wait(until, settle_time, on_stuck)
+        self.esp_conn_id = esp_conn_id
+        self.broadcast_id = broadcast_id
+        self.until = until
+        self.settle_time = settle_time
+        self.expected = expected
+        self.segments = segments
+        self.segments_exclude = segments_exclude
+        self.on_stuck: Literal["wait", "fail"] = on_stuck
+        self.cancel_on_kill = cancel_on_kill
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self._watch: BroadcastWatch | None = None
+        self._teller: Teller | None = None
+        self._goal: BroadcastGoal | None = None
+
+    def poke(self, context: Any) -> Any:
+        """Look at the broadcast; where activity has piled up, page after page.
+
+        :raises AirflowFailException: it failed, or somebody has to act and `on_stuck` is fail.
+        """
+        from airflow.providers.common.compat.sdk import PokeReturnValue
+
+        from airflow_provider_esp.delivery import broadcast_waits
+
+        with final_errors():
+            found = self._look(_MOST_LOOKS)
+            if not broadcast_waits.is_over(found, self.on_stuck):
+                return False
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(awaiting.as_dict(found)))
+
+    def execute(self, context: Any) -> Any:
+        """Wait here, or leave for the triggerer."""
+        if not self.deferrable:
+            return super().execute(context)
+        from airflow_provider_esp.delivery import broadcast_waits
+
+        try:
+            with final_errors():
+                first = self._look(1)
+                if broadcast_waits.is_over(first, self.on_stuck):
+                    return self._conclude(awaiting.as_dict(first))
+        except AirflowFailException as failed:
+            if self.soft_fail:  # the base class sees to it in the other modes, and after the wait
+                raise AirflowSkipException(str(failed)) from failed
+            raise
+        self._defer(first)
+        return None
+
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait.
+
+        :param event: what the trigger found.
+        """
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        if event["status"] == "error":
+            raise RuntimeError(f"The wait for the broadcast ended: {event['message']}")
+        if event["status"] == "timeout":
+            raise AirflowSensorTimeout(
+                f"The broadcast had not come to its end after {self.timeout:g} s; the service goes on with it."
+            )
+        with final_errors():
+            return self._conclude(event["broadcast"])
+
+    def on_kill(self) -> None:
+        """Cancel the broadcast where the author asked for that."""
+        if self.cancel_on_kill:
+            awaiting.cancel_for(self, awaiting.id_of(self.broadcast_id))
+
+    def _look(self, most: int) -> BroadcastLook:
+        """Look once, and again at once where there is more to read already, but no more often than that."""
+        import time
+
+        from airflow_provider_esp.delivery.broadcast_waits import CATCH_UP, is_over
+        from airflow_provider_esp.hooks.base import EspHook
+
+        hook = EspHook.for_connection(self.esp_conn_id)
+        try:
+            watch, teller = self._prepared(hook)
+            for looks in range(1, most + 1):
+                found = hook.run(watch.look(hook.clock()))
+                teller.tell(found)
+                if not found.behind or is_over(found, self.on_stuck) or looks == most:
+                    break
+                time.sleep(min(CATCH_UP, float(self.poke_interval)))
+            return found
+        finally:
+            hook.close()
+
+    def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, Teller]:
+        if self._watch is None or self._teller is None:
+            from airflow_provider_esp.delivery.broadcast_waits import Teller
+
+            hook.require("broadcasts", "activity")
+            broadcast_id = awaiting.id_of(self.broadcast_id)
+            expected = self._expected(hook, broadcast_id) if isinstance(self.until, int | float) else None
+            self._goal = awaiting.goal_of(self.until, self.settle_time, expected)
+            watch = hook.broadcast_watch(broadcast_id, self._goal)
+            if watch.keeps_position and self.reschedule and not self.deferrable:
+                raise ValueError(
+                    "mode='reschedule' forgets between two looks how far the activity was read: say deferrable=True, "
+                    "or mode='poke'."
+                )
+            self._watch, self._teller = watch, Teller(broadcast_id, self.log.info, self.log.warning)
+        return self._watch, self._teller
+
+    def _expected(self, hook: EspHook, broadcast_id: str) -> int:
+        segments = awaiting.names(self.segments)
+        if not segments and self.expected is None:
+            segments = hook.run(hook.broadcast(broadcast_id)).segments
+        return awaiting.expected_recipients(
+            hook, self.expected, segments, awaiting.names(self.segments_exclude), self.log
+        )
+
+    def _defer(self, first: BroadcastLook) -> None:
+        import time
+
+        if self._goal is None:
+            raise RuntimeError("A look comes before the wait.")
+        timeout = float(self.timeout)
+        trigger = awaiting.trigger_for(
+            self,
+            awaiting.id_of(self.broadcast_id),
+            self._goal,
+            first,
+            end_time=time.time() + timeout,
+            poll_interval=float(self.poke_interval),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout + 60))
+
+    def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        from airflow_provider_esp.delivery.broadcast_waits import check
+        from airflow_provider_esp.services.neutral import BroadcastState
+
+        broadcast_id = awaiting.id_of(self.broadcast_id)
+        check(broadcast_id, BroadcastState(found["state"]), found["why"])
+        return {"broadcast_id": broadcast_id, **found}

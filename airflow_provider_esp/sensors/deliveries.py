@@ -1,0 +1,213 @@
+"""`DeliverySensor`: wait until messages have been delivered, and say so early when too many will not be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
+
+from airflow_provider_esp.operators.base import default_deferrable, final_errors
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.tally import Goal, Tally
+
+
+class DeliverySensor(BaseSensorOperator):
+    """Wait until messages are delivered, or a share of them is, or too many have failed.
+
+    At eSputnik this reads `GET v1/message/status`, a hundred messages in a call, whatever their channel. At SendPulse
+    it reads `POST smtp/emails/info`, five hundred in a call, where the answer of the recipient's mail server decides
+    (``smtp_answer_code``: 2xx delivered, 5xx failed); or, for text messages, `GET sms/campaigns/info/{id}`, phone by
+    phone. A message that has been delivered or has failed is counted under the word it has then and not asked about
+    again; what people do with it later is in `ExportActivityOperator`'s file.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param request_ids: an id, several, or what `SmartSendOperator` returned (also through an XCom); where that names a
+        report, all ids are read from it. Templated.
+    :param report_path: the folder with a send's report, in place of `request_ids`. Templated.
+    :param sms_campaign_ids: SendPulse: an id or several of SMS campaigns, in place of both. Templated.
+    :param until: share of all messages that must be delivered, e.g. ``0.95``; None (default) to wait until every one
+        is delivered or has failed, which fails nothing by itself.
+    :param fail_when: the most that is allowed, as a share of all messages, e.g. ``{"bounced": 0.05}``. A name is a
+        state (``pending``, ``delivered``, ``failed``), a word that both services share (``read``, ``clicked``,
+        ``unsubscribed``, ``complained``, ``bounced``, ``refused``), or the service's own (``BLACKLISTED``, ``550``).
+    :param deferrable: wait in the triggerer instead of on a worker.
+    :param kwargs: `BaseSensorOperator`'s: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail`` …
+    :returns: counts: ``total``, ``pending``, ``delivered``, ``failed``, by shared word (``words``) and by the service's
+        own (``statuses``).
+    """
+
+    template_fields: Sequence[str] = ("esp_conn_id", "request_ids", "report_path", "sms_campaign_ids")
+    ui_color = "#e8f3ec"
+
+    def __init__(
+        self,
+        *,
+        esp_conn_id: str,
+        request_ids: Any = None,
+        report_path: str | None = None,
+        sms_campaign_ids: Any = None,
+        until: float | None = None,
+        fail_when: Mapping[str, float] | None = None,
+        deferrable: bool | None = None,
+        poke_interval: float = 30.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        if sum(one is not None for one in (request_ids, report_path, sms_campaign_ids)) != 1:
+            raise ValueError("Give exactly one of request_ids, report_path and sms_campaign_ids.")
+        self.esp_conn_id = esp_conn_id
+        self.request_ids = request_ids
+        self.report_path = report_path
+        self.sms_campaign_ids = sms_campaign_ids
+        self.until = until
+        self.fail_when = fail_when
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        if until is not None or fail_when:
+            self._goal().check()
+
+    def poke(self, context: Any) -> PokeReturnValue:
+        """Look once at the messages that have not ended.
+
+        :raises AirflowFailException: too many have failed, or the share cannot be reached any more.
+        """
+        from airflow_provider_esp.hooks.base import EspHook
+
+        with final_errors():
+            tally = self._tally()
+            hook = EspHook.for_connection(self.esp_conn_id)
+            try:
+                hook.require("deliveries")
+                ask = hook.deliveries if self.sms_campaign_ids is None else hook.sms_deliveries
+                if tally.open:
+                    tally.take(hook.run(ask(tally.open)))
+            finally:
+                hook.close()
+        verdict, summary = self._goal().verdict(tally), tally.summary()
+        if verdict is None:
+            self.log.info("%s", _progress(summary))
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._end(verdict.good, verdict.why, summary))
+
+    def execute(self, context: Any) -> Any:
+        """Wait here, or leave for the triggerer."""
+        if not self.deferrable:
+            return super().execute(context)
+        try:
+            found = self.poke(context)
+        except AirflowFailException as failed:
+            if self.soft_fail:  # the base class sees to it in the other modes, and after the wait
+                raise AirflowSkipException(str(failed)) from failed
+            raise
+        if found.is_done:
+            return found.xcom_value
+        self._defer()
+
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait, and give the counts.
+
+        :param event: what the trigger found.
+        """
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        if event["status"] == "error":
+            raise RuntimeError(f"The wait for the delivery ended: {event['message']} A retry looks again.")
+        if event["status"] == "timeout":
+            raise AirflowSensorTimeout(
+                f"The messages were not delivered as far as awaited after {self.timeout:g} s; the service goes on with "
+                "them."
+            )
+        return self._end(event["good"], event["why"], event["summary"])
+
+    def _defer(self) -> None:
+        import time
+
+        from airflow_provider_esp.triggers.waits import DeliveryTrigger
+
+        timeout = float(self.timeout)
+        report = self._report()
+        trigger = DeliveryTrigger(
+            request_ids=None if report else self._ids(),
+            report_path=report,
+            until=self.until,
+            fail_when=self.fail_when,
+            sms=self.sms_campaign_ids is not None,
+            esp_conn_id=self.esp_conn_id,
+            end_time=time.time() + timeout,
+            poll_interval=float(self.poke_interval),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout + 60))
+
+    def _goal(self) -> Goal:
+        from airflow_provider_esp.delivery.tally import Goal
+
+        return Goal(self.until, self.fail_when or {})
+
+    def _tally(self) -> Tally:
+        """Give the counts of the looks before this one, which a sensor that holds its worker keeps."""
+        from airflow_provider_esp.delivery.tally import Tally
+
+        if "_counted" not in self.__dict__:
+            self._counted = Tally(self._ids())
+            self.log.info("Waiting for the delivery of what %d ids stand for.", len(self._counted.open))
+        return self._counted
+
+    def _report(self) -> str | None:
+        """Find the report that all ids stand in, the author's own or the one that a send's result names."""
+        given = self.request_ids
+        return self.report_path or (given.get("report_path") if isinstance(given, Mapping) else None)
+
+    def _ids(self) -> list[str]:
+        if report := self._report():
+            from airflow_provider_esp.delivery.report import sent_request_ids
+            from airflow_provider_esp.sources import storage_path
+
+            return list(sent_request_ids(storage_path(report)))
+        given = self.request_ids if self.sms_campaign_ids is None else self.sms_campaign_ids
+        if isinstance(given, Mapping):
+            sent, given = given.get("accepted", 0), given["request_ids"]
+            if sent > len(given):
+                self.log.warning(
+                    "The send kept no report, so %d of its %d messages are known here, and shares are of those. Give "
+                    "the send a report_path= to wait for all.",
+                    len(given),
+                    sent,
+                )
+        return [str(given)] if isinstance(given, str | int) else [str(one) for one in given]
+
+    def _end(self, good: bool, why: str, summary: dict[str, Any]) -> dict[str, Any]:
+        self.log.info("%s", delivery_table(summary))
+        if not good:
+            raise AirflowFailException(
+                f"{why}. Nothing is taken back by this: look at the addresses and at the service's own report before "
+                "the next send."
+            )
+        self.log.info("%s.", why)
+        return summary
+
+
+def delivery_table(summary: Mapping[str, Any]) -> str:
+    """Draw the counts of a delivery as a table of at most 80 columns.
+
+    :param summary: what the sensor returns.
+    """
+    states = ("pending", "delivered", "failed")
+    lines = ["Delivery:", *(f"  {state:<24} {summary[state]:>12,}" for state in states)]
+    lines.append(f"  {'messages':<24} {summary['total']:>12,}")
+    if summary["statuses"]:
+        lines.append("In the service's words:")
+        ranked = sorted(summary["statuses"].items(), key=lambda pair: (-pair[1], pair[0]))
+        lines += [f"  {word[:24]:<24} {number:>12,}" for word, number in ranked]
+    return "\n".join(lines)
+
+
+def _progress(summary: Mapping[str, Any]) -> str:
+    told = (f"{summary[state]:,} {state}" for state in ("delivered", "failed", "pending"))
+    return f"{summary['total']:,} messages: {', '.join(told)}."

@@ -1,0 +1,114 @@
+"""`ImportSensor`: wait until imports have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
+
+from airflow_provider_esp.operators.base import default_deferrable, final_errors
+
+
+class ImportSensor(BaseSensorOperator):
+    """Wait until every one of some imports has ended: eSputnik's `GET v1/importstatus/{sessionId}`.
+
+    An import has ended well when its status is FINISHED and it has no error message. SendPulse has no imports.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param import_ids: an id, several, or what `UploadContactsOperator` returned (also through an XCom). Templated.
+    :param deferrable: wait in the triggerer instead of on a worker.
+    :param kwargs: `BaseSensorOperator`'s: ``poke_interval``, ``timeout``, ``mode``, ``soft_fail`` …
+    """
+
+    template_fields: Sequence[str] = ("esp_conn_id", "import_ids")
+    ui_color = "#e8f3ec"
+
+    def __init__(
+        self,
+        *,
+        esp_conn_id: str,
+        import_ids: Any,
+        deferrable: bool | None = None,
+        poke_interval: float = 15.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        self.esp_conn_id = esp_conn_id
+        self.import_ids = import_ids
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+
+    def poke(self, context: Any) -> bool:
+        """Look once at all imports.
+
+        :raises AirflowFailException: one of them failed.
+        """
+        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.services.neutral import ImportState
+
+        with final_errors():
+            hook = EspHook.for_connection(self.esp_conn_id)
+            try:
+                hook.require("imports")
+                told = [hook.run(hook.import_state(import_id)) for import_id in self._ids()]
+            finally:
+                hook.close()
+        failed = {one.id: "failed" for one in told if one.state is ImportState.FAILED}
+        self._check(failed)
+        return all(one.state is ImportState.DONE for one in told)
+
+    def execute(self, context: Any) -> None:
+        """Wait here, or leave for the triggerer."""
+        if not self.deferrable:
+            super().execute(context)
+            return
+        try:
+            done = self.poke(context)
+        except AirflowFailException as failed:
+            if self.soft_fail:  # the base class sees to it in the other modes, and after the wait
+                raise AirflowSkipException(str(failed)) from failed
+            raise
+        if done:
+            return
+        import time
+
+        from airflow_provider_esp.triggers.waits import ImportTrigger
+
+        timeout = float(self.timeout)
+        trigger = ImportTrigger(
+            import_ids=self._ids(),
+            esp_conn_id=self.esp_conn_id,
+            end_time=time.time() + timeout,
+            poll_interval=float(self.poke_interval),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout + 60))
+
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
+        """Go on after the wait.
+
+        :param event: what the trigger found.
+        """
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        if event["status"] == "error":
+            raise RuntimeError(f"The wait for the imports ended: {event['message']}")
+        if event["status"] == "timeout":
+            raise AirflowSensorTimeout(
+                f"The imports had not ended after {self.timeout:g} s; the service goes on with them."
+            )
+        self._check(event["imports"])
+
+    def _ids(self) -> list[str]:
+        given = self.import_ids
+        if isinstance(given, Mapping):
+            given = given["imports"]
+        return [given] if isinstance(given, str) else [str(one) for one in given]
+
+    def _check(self, imports: Mapping[str, str]) -> None:
+        failed = [import_id for import_id, state in imports.items() if state == "failed"]
+        if failed:
+            raise AirflowFailException(
+                f"{len(failed)} of {len(self._ids())} imports failed: {', '.join(failed[:3])}. The service's reason "
+                "stands in GET v1/importstatus; correct the rows and upload them again."
+            )

@@ -1,0 +1,188 @@
+"""What an author writes in a DAG to say where rows come from.
+
+Nothing is opened and nothing heavy is imported until a task runs: these objects live in DAG files, which Airflow
+parses every half minute.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Literal, get_args
+
+from airflow_provider_esp.sql_source import SqlSource
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.rows import Table
+
+__all__ = ["FileSource", "ListSource", "Source", "SqlSource"]
+
+Format = Literal["csv", "tsv", "ndjson", "parquet"]
+Compression = Literal["gzip", "zstd", "none"]
+
+
+class FileSource:
+    """Rows in a file: CSV, TSV or NDJSON in UTF-8, also packed by gzip or zstd (extra ``zstd``), or Parquet
+    (extra ``parquet``).
+
+    :param path: local, or anything Airflow's `ObjectStoragePath` takes, e.g. ``s3://conn@bucket/customers.csv``.
+        Templated.
+    :param format: ``csv``, ``tsv``, ``ndjson`` or ``parquet``; None to tell by the name.
+    :param compression: ``gzip``, ``zstd`` or ``none``; None to tell by the name, e.g. ``customers.csv.gz``.
+    """
+
+    template_fields: Sequence[str] = ("path",)
+
+    def __init__(self, path: str, format: Format | None = None, compression: Compression | None = None) -> None:
+        for name, value, known in (("format", format, Format), ("compression", compression, Compression)):
+            if value is not None and value not in get_args(known):
+                raise ValueError(f"{name} must be {' or '.join(map(repr, get_args(known)))}, not {value!r}.")
+        self.path = path
+        self.format = format
+        self.compression = compression
+
+    def __repr__(self) -> str:
+        return f"FileSource({self.path!r})"
+
+    @property
+    def origin(self) -> str:
+        """What messages call it: the file's name."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @contextmanager
+    def open(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
+        """Open the file and hand its rows out.
+
+        :param columns: keys to expect where the format has no header; None for those of the first row.
+        :raises SourceError: there is no such file, or it cannot be read.
+        """
+        from airflow_provider_esp.delivery.formats import format_of, open_rows
+
+        kind, packed = format_of(self.path, self.format, self.compression)
+        with self._stream() as stream:
+            yield open_rows(stream, kind, packed, self.origin, columns)
+
+    def count(self) -> int | None:
+        """Give the number of rows where it is known without reading them (Parquet), else None."""
+        from airflow_provider_esp.delivery.formats import count_rows, format_of
+
+        kind = format_of(self.path, self.format, self.compression).kind
+        if kind != "parquet":
+            return None  # not worth opening a file that may be far away
+        with self._stream() as stream:
+            return count_rows(stream, kind, self.origin)
+
+    @contextmanager
+    def _stream(self) -> Iterator[IO[bytes]]:
+        from airflow_provider_esp.delivery.errors import SourceError
+
+        try:
+            stream = storage_path(self.path).open("rb")
+        except FileNotFoundError:
+            raise SourceError(
+                f"{self.path}: there is no such file; check the path, and that this worker sees it."
+            ) from None
+        except IsADirectoryError:
+            raise SourceError(f"{self.path}: this is a folder; name a file in it.") from None
+        except PermissionError:
+            raise SourceError(f"{self.path}: this worker may not read it.") from None
+        with stream:
+            yield stream
+
+
+class ListSource:
+    """Rows that are in memory already: a list of dictionaries, given in the DAG or through an XCom.
+
+    They are people's addresses, so what Airflow stores and shows of them is only how many there are.
+
+    :param rows: the dictionaries.
+    """
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        return f"{len(self.rows)} rows"
+
+    __str__ = __repr__
+
+    @property
+    def origin(self) -> str:
+        """What messages call it."""
+        return "the list of rows"
+
+    def count(self) -> int:
+        """Give the number of rows."""
+        return len(self.rows)
+
+    @contextmanager
+    def open(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
+        """Hand the rows out.
+
+        :param columns: keys to expect; None for all that occur.
+        """
+        from airflow_provider_esp.delivery.rows import read_mappings
+
+        yield read_mappings(self.rows, self.origin, columns)
+
+
+Source = FileSource | ListSource | SqlSource
+
+
+class SourceAttribute:
+    """An operator's ``source``, which wraps rows the moment they are assigned.
+
+    Airflow renders templates and resolves XComs by assigning to the attribute, then shows and stores what is there:
+    wrapped rows show as their number, whichever way they came.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, operator: Any, owner: type | None = None) -> Any:
+        return self if operator is None else getattr(operator, self._name)
+
+    def __set__(self, operator: Any, value: Any) -> None:
+        setattr(operator, self._name, wrapped(value))
+
+
+def wrapped(value: Any) -> Any:
+    """Make a source of what an author gave: rows into a `ListSource`, a path into a `FileSource`.
+
+    What is not known yet (an XCom, a template) is left as it is.
+    """
+    if isinstance(value, list | tuple) and not any(_is_reference(item) for item in value):
+        return ListSource(value)
+    return value
+
+
+def _is_reference(item: object) -> bool:
+    return hasattr(item, "resolve") and hasattr(item, "operator")
+
+
+def source_of(value: Any) -> Source:
+    """Give the source that a task runs with, once everything is rendered.
+
+    :raises TypeError: it is nothing that rows can come from.
+    """
+    if isinstance(value, str | os.PathLike):
+        return FileSource(str(value))
+    if isinstance(value, Source):
+        return value
+    raise TypeError(
+        f"source= takes a path, a FileSource, a SqlSource, or a list of dictionaries, not a {type(value).__name__}."
+    )
+
+
+def storage_path(path: str) -> Any:
+    """Make Airflow's `ObjectStoragePath`, for local paths as well."""
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(path if "://" in path else f"file://{_absolute(path)}")
+
+
+def _absolute(path: str) -> str:
+    from pathlib import Path
+
+    return str(Path(path).expanduser().absolute())

@@ -1,0 +1,1 @@
+"""Where Airflow keeps what must outlive a task: ledgers."""

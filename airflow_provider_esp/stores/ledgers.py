@@ -1,0 +1,212 @@
+"""Ledgers kept by Airflow: in the task's own state since 3.3, in a Variable before, or in a file the author names.
+
+All of these are readable by people who may look into Airflow: a ledger holds digests, numbers and counts only.
+What is unfinished is kept until it is finished. The record of a finished send, by which a cleared task knows that it
+has sent, is kept for a time: Airflow's own clean-up removes it from the tasks' state, `forget_expired` from Variables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_esp import compat
+from airflow_provider_esp.delivery.errors import LedgerUnreadable
+from airflow_provider_esp.delivery.ledger import RecordStore
+from airflow_provider_esp.stores.access import VariableSlot, in_task
+
+KEY = "esp_ledger"
+KEEP_SENT = timedelta(days=90)
+_UNTIL = "keep_until"
+
+log = logging.getLogger(__name__)
+
+
+class LedgerUnsafe(Exception):
+    """Nothing here would remember what was sent; the message says what to change."""
+
+
+class TaskStateLedger:
+    """Keeps the record in the task's state, which survives retries and, unless told otherwise, for ever.
+
+    :param store: ``context["task_state_store"]``; used from the main thread only.
+    :param keep: how long the record of a finished send is kept.
+    """
+
+    def __init__(self, store: Any, keep: timedelta = KEEP_SENT) -> None:
+        self._store = store
+        self._keep = keep
+
+    def load(self) -> dict[str, Any] | None:
+        """Give the record, or None where there is none."""
+        record: dict[str, Any] | None = self._store.get(KEY)
+        return record
+
+    def save(self, record: dict[str, Any]) -> None:
+        """Keep the record."""
+        self._store.set(KEY, record, retention=self._keep if _is_finished(record) else compat.never_expire())
+
+    def clear(self) -> None:
+        """Remove the record, if there is one."""
+        self._store.delete(KEY)
+
+
+class VariableLedger:
+    """Keeps the record in an Airflow Variable named after the task instance.
+
+    :param name: of the variable.
+    :param keep: how long the record of a finished send is kept.
+    """
+
+    def __init__(self, name: str, keep: timedelta = KEEP_SENT) -> None:
+        self._keep = keep
+        self._slot = VariableSlot(name, "What a task has done; see the ledger docs.")
+
+    def load(self) -> dict[str, Any] | None:
+        """Give the record, or None where there is none."""
+        kept = self._slot.read()
+        return _read(kept, f"Variable {self._slot.name}") if kept else None
+
+    def save(self, record: dict[str, Any]) -> None:
+        """Keep the record; and once a send has finished, remove others whose time is up, where that can be done."""
+        if not _is_finished(record):
+            self._slot.write(json.dumps(record))
+            return
+        self._slot.write(json.dumps({**record, _UNTIL: (datetime.now(UTC) + self._keep).isoformat()}))
+        if in_task():  # there a task cannot list Variables
+            return
+        try:
+            forget_expired()
+        except Exception:  # the send itself is done and written down
+            log.warning("Ledgers whose time is up could not be removed; the next send tries again.", exc_info=True)
+
+    def clear(self) -> None:
+        """Remove the record, if there is one."""
+        if self._slot.glance() is not None:
+            self._slot.delete()
+
+
+class FileLedger:
+    """Keeps the record in a file that is replaced at once, so that it is never half written.
+
+    :param path: on a disk that every worker sees.
+    :raises LedgerUnsafe: it is a URL: what replaces an object in a store is not there for certain when it is read next.
+    """
+
+    def __init__(self, path: str) -> None:
+        from pathlib import Path
+
+        if "://" in path:
+            raise LedgerUnsafe(f"ledger_path must be a file on a disk that every worker sees, not {path}.")
+        self._path = Path(path).expanduser()
+
+    def load(self) -> dict[str, Any] | None:
+        """Give the record, or None where there is none."""
+        try:
+            kept = self._path.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        return _read(kept, f"file {self._path}")
+
+    def save(self, record: dict[str, Any]) -> None:
+        """Keep the record; it is on the disk when this returns."""
+        import os
+
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_name(self._path.name + ".new")
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump(record, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)  # the new name has to reach the disk as well
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def clear(self) -> None:
+        """Remove the record, if there is one."""
+        self._path.unlink(missing_ok=True)
+
+
+def ledger_store(
+    context: Any, path: str | None, *, outlives_success: bool = True, keep: timedelta = KEEP_SENT
+) -> RecordStore:
+    """Choose where the ledger of a task instance is kept.
+
+    :param context: Airflow's.
+    :param path: the file that the author named, or None.
+    :param outlives_success: whether the record is needed after the task has succeeded, as that of a send is.
+    :param keep: how long the record of a finished send is kept in Airflow; a file stays until somebody removes it.
+    :raises LedgerUnsafe: Airflow is set to forget a task's state when it succeeds, and no path is given.
+    """
+    if path:
+        return FileLedger(path)
+    state = compat.task_state_store(context)
+    if state is None:
+        return VariableLedger(f"{KEY}_{_digest(context['ti'])}", keep)
+    if outlives_success and compat.clears_state_on_success():
+        raise LedgerUnsafe(
+            "[state_store] clear_on_success makes Airflow forget what was sent as soon as the task succeeds, so that a "
+            "clear would send it again: give the operator ledger_path=, or switch that setting off."
+        )
+    return TaskStateLedger(state, keep)
+
+
+def forget_expired(now: datetime | None = None) -> int:
+    """Remove the records of finished sends whose time is up from Airflow's Variables.
+
+    It lists Variables, which needs the metadata database: in Airflow 2 every send does it at its end; in Airflow 3 no
+    task can, and it is for a command where the database can be reached. Since 3.3 no ledger is in a Variable.
+
+    :param now: the time to go by; None for the present.
+    :returns: how many were removed.
+    """
+    from airflow.models.variable import Variable
+    from airflow.utils.session import create_session
+
+    now = now or datetime.now(UTC)
+    with create_session() as session:
+        names = [
+            variable.key
+            for variable in session.query(Variable).filter(Variable.key.startswith(f"{KEY}_", autoescape=True))
+            if _is_expired(variable.val, now)
+        ]
+    for name in names:
+        VariableSlot(name, "").delete()
+    return len(names)
+
+
+def _is_finished(record: dict[str, Any]) -> bool:
+    return bool(record.get("finished_at")) and not record.get("awaiting")
+
+
+def _is_expired(kept: str | None, now: datetime) -> bool:
+    """Tell whether a record's time is up; one that cannot be read stays, because somebody has to look at it."""
+    try:
+        return datetime.fromisoformat(json.loads(kept or "")[_UNTIL]) < now
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _read(kept: str, place: str) -> dict[str, Any]:
+    """Read a record.
+
+    :raises LedgerUnreadable: it is none.
+    """
+    try:
+        record = json.loads(kept)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise LedgerUnreadable(f"The ledger in {place} is damaged. Find out what was sent before you remove it.")
+    return record
+
+
+def _digest(ti: Any) -> str:
+    name = "\n".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+    return hashlib.blake2b(name.encode(), digest_size=12).hexdigest()

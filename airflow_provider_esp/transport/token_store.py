@@ -1,0 +1,232 @@
+"""Where an application's tokens are kept: the interface, and the two stores that need no Airflow.
+
+A store object stands for one application's place (see `grants.slot_name`). Every store keeps the same promises, and
+one test suite holds all of them to it: what was saved is what is read, an older grant never replaces a newer one, and
+of all who want to refresh at the same moment one has the turn.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from airflow_provider_esp.transport.grants import Grant, StoreUnusable, TokensUnreadable, grant_from_json
+
+_LOOK_AGAIN = 0.05
+
+
+class TokenStore(Protocol):
+    """The place of one application's tokens.
+
+    :ivar title: the place in words, for people.
+    :ivar locked: whether `turn` is a real lock; where it is not, another process may still be saving.
+    """
+
+    title: str
+    locked: bool
+
+    def load(self) -> Grant | None:
+        """Give what is kept, or None where nothing is.
+
+        :raises TokenError: something is kept and cannot be used.
+        """
+
+    def save(self, grant: Grant) -> Grant:
+        """Keep a grant, unless a newer one is there; on the disk or committed when this returns.
+
+        :returns: what is kept now: `grant`, or the newer one.
+        :raises TokenError: it could not be kept, or is not what is read back.
+        """
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+
+    def turn(self, enough: Callable[[], bool], patience: float) -> AbstractContextManager[bool]:
+        """Wait for the turn to refresh.
+
+        :param enough: asked while waiting; once it is true, waiting ends.
+        :param patience: seconds to wait at the most; 0 asks once.
+        :returns: a context that gives True where the turn is ours as long as it lasts, False where it is not.
+        :raises TokenError: nothing can be written here, so that a refreshed token would be lost.
+        """
+
+
+class MemoryTokens:
+    """Keeps tokens as long as the process lives: for tests, and for code that brings its own."""
+
+    title = "this process's memory"
+    locked = True
+
+    def __init__(self, grant: Grant | None = None) -> None:
+        self._grant = grant
+        self._turn = threading.Lock()
+        self._access = threading.Lock()
+
+    def load(self) -> Grant | None:
+        """Give what is kept."""
+        return self._grant
+
+    def save(self, grant: Grant) -> Grant:
+        """Keep a grant, unless a newer one is there."""
+        with self._access:
+            if self._grant is None or self._grant.issued_at <= grant.issued_at:
+                self._grant = grant
+            return self._grant
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self._grant = None
+
+    @contextmanager
+    def turn(self, enough: Callable[[], bool], patience: float) -> Iterator[bool]:
+        """Wait for the turn to refresh; see `TokenStore.turn`."""
+        mine = _wait(lambda: self._turn.acquire(blocking=False), enough, patience)
+        try:
+            yield mine
+        finally:
+            if mine:
+                self._turn.release()
+
+
+class FileTokens:
+    """Keeps tokens in a file that only its owner can read, replaced at once, under a lock between processes.
+
+    A seal shows whether anybody changed the file: without the application's secret it cannot be made again.
+
+    :param path: of the file, on a disk whose locks work between all who use it; ``<path>.lock`` lies beside it.
+    :param secret: the application's client secret.
+    """
+
+    locked = True
+
+    def __init__(self, path: str | os.PathLike[str], secret: str) -> None:
+        self._path = Path(path)
+        self._secret = secret.encode()
+        self.title = f"the file {self._path}"
+
+    def load(self) -> Grant | None:
+        """Give what is kept.
+
+        :raises StoreUnusable: others may read the file, or it is somebody else's.
+        :raises TokensUnreadable: it was changed, or belongs to another application.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreUnusable(f"{self.title} cannot be opened: {error.strerror}") from None
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            self._check(os.fstat(descriptor))
+            return self._unsealed(file.read())
+
+    def _check(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreUnusable(f"{self.title} is not a plain file")
+        if found.st_mode & 0o077:
+            raise StoreUnusable(
+                f"{self.title} has mode {stat.S_IMODE(found.st_mode):04o}, so that others may use the tokens in it",
+                advice=f"Make it private (chmod 600 {self._path}); if others could have read it, authorize again.",
+            )
+        if found.st_uid != os.geteuid():
+            raise StoreUnusable(f"{self.title} belongs to another user", advice="Give it to the user Airflow runs as.")
+
+    def _unsealed(self, text: str) -> Grant:
+        try:
+            kept = json.loads(text)
+            seal, record = kept["seal"], kept["tokens"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise TokensUnreadable(f"{self.title} is not a file of tokens, or is cut off") from None
+        if not (isinstance(record, str) and isinstance(seal, str) and hmac.compare_digest(seal, self._seal(record))):
+            raise TokensUnreadable(f"{self.title} was changed, or belongs to another application or client secret")
+        return grant_from_json(record, self.title)
+
+    def _seal(self, record: str) -> str:
+        return hmac.new(self._secret, record.encode(), hashlib.sha256).hexdigest()
+
+    def save(self, grant: Grant) -> Grant:
+        """Keep a grant, unless a newer one is there; it is on the disk when this returns."""
+        with self._held(self._lock_file(".lock"), fcntl.LOCK_EX):
+            kept = self.load()
+            if kept is not None and kept.issued_at > grant.issued_at:
+                return kept
+            record = grant.to_json()
+            self._replace(json.dumps({"seal": self._seal(record), "tokens": record}))
+            return self.load() or grant
+
+    def _replace(self, text: str) -> None:
+        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}.{threading.get_ident()}")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def forget(self) -> None:
+        """Remove the file; its lock stays, for whoever holds it."""
+        with self._held(self._lock_file(".lock"), fcntl.LOCK_EX):
+            self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def turn(self, enough: Callable[[], bool], patience: float) -> Iterator[bool]:
+        """Wait for the turn to refresh; see `TokenStore.turn`."""
+        # A lock of its own: whoever has the turn must still be able to save. The system frees it with the process.
+        descriptor = self._lock_file(".turn")
+        try:
+            yield _wait(lambda: _try_lock(descriptor), enough, patience)
+        finally:
+            os.close(descriptor)
+
+    def _lock_file(self, suffix: str) -> int:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            path = self._path.with_name(self._path.name + suffix)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnusable(
+                f"nothing can be written beside {self.title}: {error.strerror}",
+                advice="Tokens are replaced at every refresh: give Airflow's user the right to write there.",
+            ) from None
+
+    @staticmethod
+    @contextmanager
+    def _held(descriptor: int, mode: int) -> Iterator[None]:
+        try:
+            fcntl.flock(descriptor, mode)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait(take: Callable[[], bool], enough: Callable[[], bool], patience: float) -> bool:
+    end = time.monotonic() + patience
+    while not take():
+        if time.monotonic() >= end or enough():
+            return False
+        time.sleep(_LOOK_AGAIN)
+    return True

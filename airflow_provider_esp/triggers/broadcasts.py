@@ -1,0 +1,130 @@
+"""What deferred tasks wait for where a broadcast is concerned.
+
+Where the service gives no status the wait reads the account's activity forward. How far it has come lives in the
+triggerer's memory: a trigger's stored arguments do not change while it runs. A triggerer that starts again begins at
+the start of the broadcast, which costs time and nothing else, because a wait only reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_esp.triggers.base import PollTrigger, hook_for
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch, Teller
+    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastLook
+
+CATCH_UP = 1.0
+"""Seconds to the next look where there is more to read already."""
+
+_CANCEL_WITHIN = 20.0
+
+
+class BroadcastTrigger(PollTrigger):
+    """Waits until a broadcast has come to its end, or until somebody has to act.
+
+    The event's ``broadcast`` is ``{"state", "status", "why", "delivered", "undelivered"}``.
+
+    :param broadcast_id: id that the service gave.
+    :param goal: a `neutral.BroadcastGoal` as a dictionary.
+    :param on_stuck: whether the wait goes on (``wait``) or ends (``fail``) where somebody has to act at the service.
+    :param cancel_on_kill: whether the broadcast is cancelled when a person clears the deferred task or marks it
+        (Airflow 3.3 and later; before, Airflow does not tell a trigger).
+    """
+
+    def __init__(
+        self,
+        *,
+        broadcast_id: str,
+        goal: Mapping[str, Any],
+        on_stuck: Literal["wait", "fail"] = "wait",
+        cancel_on_kill: bool = False,
+        **waiting: Any,
+    ) -> None:
+        super().__init__(**waiting)
+        self.broadcast_id = broadcast_id
+        self.goal = dict(goal)
+        self.on_stuck = on_stuck
+        self.cancel_on_kill = cancel_on_kill
+        self._watch: BroadcastWatch | None = None
+        self._teller: Teller | None = None
+        self._behind = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the broadcast's id and what is waited for."""
+        return {
+            "broadcast_id": self.broadcast_id,
+            "goal": self.goal,
+            "on_stuck": self.on_stuck,
+            "cancel_on_kill": self.cancel_on_kill,
+        }
+
+    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+        """Look once: at the broadcast, and at one page of activity at most."""
+        from airflow_provider_esp.delivery.broadcast_waits import is_over
+
+        watch, teller = self._prepared(hook)
+        found = await self._found(hook, watch)
+        self._behind = found.behind
+        teller.tell(found)
+        if not is_over(found, self.on_stuck):
+            return None
+        return {
+            "broadcast": {
+                "state": found.state.value,
+                "status": found.status,
+                "why": found.why,
+                "delivered": found.delivered,
+                "undelivered": found.undelivered,
+            }
+        }
+
+    async def on_kill(self) -> None:
+        """Cancel the broadcast where the author asked for that: a person has ended the task that waits for it."""
+        if not self.cancel_on_kill:
+            return
+        async with asyncio.timeout(_CANCEL_WITHIN):
+            hook = await hook_for(self.esp_conn_id)
+            await hook.arun(hook.cancel_broadcast(self.broadcast_id))
+        self.log.info("The task was ended by somebody: broadcast %s is cancelled.", self.broadcast_id)
+
+    async def _found(self, hook: EspHook, watch: BroadcastWatch) -> BroadcastLook:
+        from airflow_provider_esp.delivery.broadcast_waits import when_missing
+        from airflow_provider_esp.transport.errors import NotFound
+
+        now = hook.clock()
+        try:
+            return await hook.arun(watch.look(now))
+        except NotFound:
+            found = when_missing(self._goal(), now)
+            if found is None:
+                raise
+            return found
+
+    def _goal(self) -> BroadcastGoal:
+        import msgspec
+
+        from airflow_provider_esp.services.neutral import BroadcastGoal
+
+        return msgspec.convert(self.goal, BroadcastGoal)
+
+    def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, Teller]:
+        if self._watch is None or self._teller is None:
+            from airflow_provider_esp.delivery.broadcast_waits import Teller
+
+            self._watch = hook.broadcast_watch(self.broadcast_id, self._goal())
+            self._teller = Teller(self.broadcast_id, self.log.info, self.log.warning)
+        return self._watch, self._teller
+
+    async def _pause(self) -> None:
+        """Wait no longer than a moment where there is more to read already."""
+        if self._behind:
+            left = max(0.0, self.end_time - time.time())
+            await asyncio.sleep(min(CATCH_UP, self.poll_interval, left))
+        else:
+            await super()._pause()

@@ -1,0 +1,102 @@
+"""What deferred tasks of this provider wait for: imports, and deliveries of messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_esp.triggers.base import PollTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.tally import Tally
+    from airflow_provider_esp.hooks.base import EspHook
+
+
+class ImportTrigger(PollTrigger):
+    """Waits until every one of some imports has ended.
+
+    The event's ``imports`` is ``{id: "done" or "failed"}``. Whom an import wrote is not in it: those are addresses.
+
+    :param import_ids: ids that the uploads gave.
+    """
+
+    def __init__(self, *, import_ids: Sequence[str], **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.import_ids = list(import_ids)
+        self._ended: dict[str, str] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the imports' ids."""
+        return {"import_ids": self.import_ids}
+
+    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+        """Ask for the imports that have not ended yet."""
+        from airflow_provider_esp.services.neutral import ImportState
+
+        for import_id in self.import_ids:
+            if import_id not in self._ended:
+                told = await hook.arun(hook.import_state(import_id))
+                if told.state is not ImportState.RUNNING:
+                    self._ended[import_id] = told.state.value
+        return {"imports": self._ended} if len(self._ended) == len(set(self.import_ids)) else None
+
+
+class DeliveryTrigger(PollTrigger):
+    """Waits until messages are delivered: all of them have ended, or as far as the author's goal says.
+
+    The event's ``states`` counts those that have ended (delivered, failed), ``statuses`` the same by the service's own
+    words, ``summary`` counts all, ``good`` and ``why`` tell how the wait ended.
+
+    :param request_ids: ids that the send gave; or None to read them from the report.
+    :param report_path: folder with the report of the send, where `request_ids` is None.
+    :param until: share of the messages that must be delivered; None until all have ended.
+    :param fail_when: shares of messages that end the wait badly, see `airflow_provider_esp.delivery.tally.Goal`.
+    :param sms: whether the ids are those of SMS campaigns.
+    """
+
+    def __init__(
+        self,
+        *,
+        request_ids: Sequence[str] | None = None,
+        report_path: str | None = None,
+        until: float | None = None,
+        fail_when: Mapping[str, float] | None = None,
+        sms: bool = False,
+        **waiting: Any,
+    ) -> None:
+        super().__init__(**waiting)
+        self.request_ids = None if request_ids is None else list(request_ids)
+        self.report_path = report_path
+        self.until = until
+        self.fail_when = dict(fail_when or {})
+        self.sms = sms
+        self._tally: Tally | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the messages' ids, or where they stand, and what is waited for."""
+        names = ("request_ids", "report_path", "until", "fail_when", "sms")
+        return {name: getattr(self, name) for name in names}
+
+    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+        """Ask for the messages that have not ended yet."""
+        from airflow_provider_esp.delivery.tally import Goal, Tally
+
+        if self._tally is None:
+            self._tally = Tally(await asyncio.to_thread(self._ids))
+        tally, ask = self._tally, hook.sms_deliveries if self.sms else hook.deliveries
+        if tally.open:
+            tally.take(await hook.arun(ask(tally.open)))
+        verdict = Goal(self.until, self.fail_when).verdict(tally)
+        if verdict is None:
+            return None
+        ended = {"states": tally.states(), "statuses": tally.statuses()}
+        return {**ended, "summary": tally.summary(), "good": verdict.good, "why": verdict.why}
+
+    def _ids(self) -> list[str]:
+        if self.request_ids is not None:
+            return list(self.request_ids)
+        from airflow_provider_esp.delivery.report import sent_request_ids
+        from airflow_provider_esp.sources import storage_path
+
+        return list(sent_request_ids(storage_path(self.report_path or "")))

@@ -1,0 +1,131 @@
+"""Airflow's own UI and the sandbox together on this machine, until Ctrl-C.
+
+``python scripts/up.py``. The example DAGs are there to be triggered, the connections lead to the sandbox. Airflow's
+four parts are started one by one: ``airflow standalone`` would serve task logs to the whole network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from local_airflow import AIRFLOW_VERSION, RUN, environment, migrate, shown
+
+from airflow_provider_esp.sandbox import Sandbox
+
+WORK = RUN / "up"
+LOG = WORK / "airflow.log"
+PATIENCE = 180
+# Without log servers: they listen on every interface, and on one machine the UI reads the files themselves.
+PARTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
+
+
+def main() -> int:
+    """Start everything, wait for Ctrl-C, stop everything.
+
+    :returns: the process's exit code.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    home = WORK / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    LOG.write_text("")
+    try:
+        with Sandbox(free_port(8025)) as sandbox, ExitStack() as running:
+            port = free_port(8080)
+            address = f"http://127.0.0.1:{port}"
+            env = environment(sandbox, home, WORK / "report") | served_at(address, port)
+            say(f"Starting Airflow {AIRFLOW_VERSION}, about half a minute. What it says goes to {shown(LOG)}.")
+            migrate(env, LOG)
+            parts = [running.enter_context(started(part, env)) for part in PARTS]
+            if not is_up(f"{address}/api/v2/monitor/health", parts):
+                say(f"Airflow did not start; {shown(LOG)} says why.")
+                return 1
+            say(f"Airflow   {address}    no login is asked for: whoever opens it is admin")
+            say(f"Sandbox   {sandbox.url}    contacts, messages and events of both services")
+            say("Ctrl-C stops both.")
+            while all(part.poll() is None for part in parts):
+                time.sleep(0.5)
+            say(f"A part of Airflow has ended by itself; {shown(LOG)} says why.")
+            return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def served_at(address: str, port: int) -> dict[str, str]:
+    """Give what keeps Airflow on this machine, small and quick to see a changed DAG."""
+    return {
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    }
+
+
+@contextmanager
+def started(part: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one part of Airflow, and end it and its workers afterwards."""
+    # A group of its own: Ctrl-C reaches this script only, and leftover workers can be found.
+    with LOG.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", *part],
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            say(f"{part[0]} does not stop by itself and is killed.")
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port(wanted: int) -> int:
+    """Give the wanted port, or any other that is free."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_up(address: str, parts: list[subprocess.Popen[bytes]]) -> bool:
+    """Wait until Airflow says of each part that it is healthy; False when one ends or the patience does."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + PATIENCE
+    while all(part.poll() is None for part in parts) and time.monotonic() < end:
+        with suppress(OSError), direct.open(address, timeout=5) as answer:  # not listening yet, or not answering
+            health = json.load(answer)
+            if all(health[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor")):
+                return True
+        time.sleep(1)
+    return False
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Real databases on loopback. PostgreSQL must be there in CI; what else is not there is skipped, with the reason."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+POSTGRES = os.environ.get("ESP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+MYSQL = os.environ.get("ESP_TEST_MYSQL", "mysql://root@127.0.0.1:3306/")
+MYSQL_SCHEMA = f"esp_provider_tests_{os.getpid()}"
+
+POSTGRES_DRIVERS = ("psycopg2", "psycopg")
+MYSQL_DRIVERS = ("MySQLdb", "pymysql", "mysql.connector")
+
+
+def _answers(uri: str) -> bool:
+    where = urlsplit(uri)
+    try:
+        socket.create_connection((where.hostname or "", where.port or 0), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def postgres() -> str:
+    """The address of a PostgreSQL that answers."""
+    if not _answers(POSTGRES):
+        reason = f"no PostgreSQL answers at {POSTGRES}; ESP_TEST_POSTGRES names another"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and in CI it is required")
+        pytest.skip(reason)
+    return POSTGRES
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> Iterator[None]:
+    """Keep a run with another Airflow waiting: these tests count sessions and share names of tables."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with psycopg.connect(POSTGRES, autocommit=True) if _answers(POSTGRES) else nullcontext() as connection:
+        if connection is not None:
+            connection.execute("SELECT pg_advisory_lock(20261122)")
+        yield
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[str]:
+    """The address of a MySQL or MariaDB that answers, with a schema of its own."""
+    if not _answers(MYSQL):
+        pytest.skip(f"no MySQL or MariaDB answers at {MYSQL}; ESP_TEST_MYSQL names another")
+    driver = pytest.importorskip("pymysql", reason="pymysql is not installed")
+    where = urlsplit(MYSQL)
+    with driver.connect(
+        host=where.hostname, port=where.port, user=where.username, password=where.password or ""
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"DROP DATABASE IF EXISTS {MYSQL_SCHEMA}")
+        cursor.execute(f"CREATE DATABASE {MYSQL_SCHEMA} CHARACTER SET utf8mb4")
+        yield f"{MYSQL.rstrip('/')}/{MYSQL_SCHEMA}"
+        cursor.execute(f"DROP DATABASE {MYSQL_SCHEMA}")
+
+
+class Database:
+    """A database through one driver.
+
+    :ivar kind: ``postgres`` or ``mysql``.
+    """
+
+    def __init__(self, kind: str, driver: str, connect: Callable[[], Any]) -> None:
+        self.kind = kind
+        self.driver = driver
+        self.connect = connect
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Carry something out on a connection of its own."""
+        connection = self.connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            found: list[tuple[Any, ...]] = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+            connection.commit()
+            return found
+        finally:
+            connection.close()
+
+    def numbers(self, many: int) -> str:
+        """Give a query that counts up to a number and takes its time: its first rows are there at once."""
+        if self.kind == "mysql":
+            return "SELECT seq AS id FROM seq_1_to_MANY".replace("MANY", str(many))
+        thousands = "SELECT (a - 1) * 1000 + b AS id FROM generate_series(1, MANY) a, generate_series(1, 1000) b"
+        return thousands.replace("MANY", str(many // 1000))
+
+    def rows(self, sql: str, key: str | None = None, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """Read a query as a source does."""
+        from airflow_provider_esp.delivery.query import run_query
+
+        with run_query(self.connect(), sql, parameters, key, "the query") as table:
+            return [tuple(row) for row in table.rows]
+
+    def session(self, connection: Any) -> int:
+        """Tell the server's number of a session."""
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()" if self.kind == "postgres" else "SELECT connection_id()")
+        number = int(cursor.fetchone()[0])
+        cursor.close()
+        return number
+
+    def sessions(self) -> set[int]:
+        """List the sessions that the server has."""
+        asked = (
+            "SELECT pid FROM pg_stat_activity"
+            if self.kind == "postgres"
+            else "SELECT id FROM information_schema.processlist"
+        )
+        return {int(number) for (number,) in self.ask(asked)}
+
+    def end(self, session: int) -> None:
+        """End somebody's session."""
+        self.ask(f"SELECT pg_terminate_backend({session})" if self.kind == "postgres" else f"KILL {session}")
+
+
+def _database(driver: str, request: pytest.FixtureRequest) -> Database:
+    module = pytest.importorskip(driver, reason=f"{driver} is not installed")
+    if driver in POSTGRES_DRIVERS:
+        address = request.getfixturevalue("postgres")
+        return Database("postgres", driver, lambda: module.connect(address))
+    where = urlsplit(request.getfixturevalue("mysql"))
+    arguments = {
+        "host": where.hostname, "port": where.port, "user": where.username, "password": where.password or "",
+        "database": where.path.strip("/"),
+    }  # fmt: skip
+    return Database("mysql", driver, lambda: module.connect(**arguments))
+
+
+@pytest.fixture(params=[*POSTGRES_DRIVERS, *MYSQL_DRIVERS])
+def database(request: pytest.FixtureRequest) -> Database:
+    return _database(request.param, request)
+
+
+@pytest.fixture(params=POSTGRES_DRIVERS)
+def postgresql(request: pytest.FixtureRequest) -> Database:
+    return _database(request.param, request)
+
+
+@pytest.fixture(params=MYSQL_DRIVERS)
+def mariadb(request: pytest.FixtureRequest) -> Database:
+    return _database(request.param, request)

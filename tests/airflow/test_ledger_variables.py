@@ -1,0 +1,42 @@
+"""Records of sends in Airflow's Variables: those of finished sends go when their time is up, and nothing else does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_esp.stores import access
+from airflow_provider_esp.stores.ledgers import forget_expired, ledger_store
+
+
+@pytest.fixture
+def variables(airflow_db: Path) -> Any:
+    from airflow.models.variable import Variable
+
+    yield Variable
+    for name in ("esp_ledger", "espXledgerXother"):
+        Variable.delete(name)
+
+
+def store(run_id: str) -> Any:
+    ti = SimpleNamespace(dag_id="d", run_id=run_id, task_id="t", map_index=-1)
+    return ledger_store({"ti": ti}, None, keep=timedelta(days=7))
+
+
+def test_only_finished_sends_whose_time_is_up_are_forgotten(variables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_LOOKS", ())
+    variables.set("esp_ledger", '{"keep_until": "2020-01-01T00:00:00+00:00"}')
+    variables.set("espXledgerXother", '{"keep_until": "2020-01-01T00:00:00+00:00"}')
+    store("unfinished").save({"rows": 3})
+    store("finished").save({"rows": 3, "finished_at": "2026-01-01T00:00:00+00:00"})
+    now = datetime.now(UTC)
+    assert forget_expired(now + timedelta(days=6)) == 0
+    assert forget_expired(now + timedelta(days=8)) == 1
+    assert store("finished").load() is None
+    assert store("unfinished").load() == {"rows": 3}
+    assert variables.get("esp_ledger")
+    store("unfinished").clear()

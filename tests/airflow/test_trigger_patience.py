@@ -1,0 +1,164 @@
+"""How a wait polls: out of step with others, patient with failures that pass, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.sandbox import Sandbox
+from airflow_provider_esp.transport import sharing
+from airflow_provider_esp.transport.errors import NotFound, ServerFailed
+from airflow_provider_esp.triggers.base import PollTrigger
+from airflow_provider_esp.triggers.waits import ImportTrigger
+
+pytestmark = pytest.mark.usefixtures("connections")
+
+
+class Scripted(PollTrigger):
+    """A wait whose looks end as a script says."""
+
+    def __init__(self, looks: Callable[[int], Any], **waiting: Any) -> None:
+        told = {"esp_conn_id": "esputnik_default", "end_time": time.time() + 20, "poll_interval": 0.02, **waiting}
+        super().__init__(**told)
+        self.looks = looks
+        self.number = 0
+
+    def arguments(self) -> dict[str, Any]:
+        return {}
+
+    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+        self.number += 1
+        outcome: Any = self.looks(self.number)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
+
+
+def ended(trigger: PollTrigger) -> dict[str, Any]:
+    async def run() -> dict[str, Any]:
+        (event,) = [told async for told in trigger.run()]
+        found: dict[str, Any] = event.payload
+        return found
+
+    return asyncio.run(run())
+
+
+# -- failures that pass ---------------------------------------------------------------------------------------------
+
+
+def test_a_look_that_works_gives_the_wait_its_whole_budget_back() -> None:
+    began = time.monotonic()
+
+    def looks(number: int) -> Any:
+        if time.monotonic() - began > 2.0:
+            return {"seen": number}
+        # More than the budget in all, and never so long at a time: every fifth look works.
+        return None if number % 5 == 0 else ServerFailed("down")
+
+    trigger = Scripted(looks, error_budget=1.0)
+    assert ended(trigger)["status"] == "done"
+    assert trigger.number > 20
+
+
+def test_without_one_that_works_the_budget_is_spent() -> None:
+    told = ended(Scripted(lambda number: ServerFailed("down"), error_budget=0.3))
+    assert (told["status"], "down" in told["message"]) == ("error", True)
+
+
+@pytest.mark.parametrize("error", [NotFound("no such import"), ValueError("a bug"), KeyError("another")])
+def test_what_would_fail_just_the_same_is_not_tried_again(error: Exception) -> None:
+    trigger = Scripted(lambda number: error, error_budget=60.0)
+    assert ended(trigger)["status"] == "error"
+    assert trigger.number == 1
+
+
+# -- when it looks --------------------------------------------------------------------------------------------------
+
+
+def test_waits_that_begin_together_do_not_stay_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def note(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    trigger = Scripted(lambda number: None, poll_interval=10.0, end_time=time.time() + 1e6)
+
+    async def pause() -> None:
+        for _ in range(200):
+            await trigger._pause()
+
+    asyncio.run(pause())
+    assert len(set(pauses)) > 190
+    assert 8.5 <= min(pauses) < 9.0
+    assert 11.0 < max(pauses) <= 11.5
+
+
+def test_a_pause_ends_with_the_wait() -> None:
+    began = time.monotonic()
+    assert ended(Scripted(lambda number: None, poll_interval=600.0, end_time=time.time() + 0.3))["status"] == "timeout"
+    assert time.monotonic() - began < 5
+
+
+# -- what it leaves behind ------------------------------------------------------------------------------------------
+
+
+def open_clients() -> int:
+    return len(sharing._clients.get(asyncio.get_running_loop(), {}))
+
+
+def test_the_shared_connections_live_as_long_as_one_wait_needs_them(sandbox: Sandbox) -> None:
+    async def run() -> tuple[int, int]:
+        waits = [asyncio.create_task(_drained(Scripted(lambda number: None if number < 9 else {}))) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        meanwhile = open_clients()
+        await asyncio.gather(*waits)
+        return meanwhile, open_clients()
+
+    assert asyncio.run(run()) == (1, 0)
+
+
+async def _drained(trigger: PollTrigger) -> list[Any]:
+    return [event async for event in trigger.run()]
+
+
+@pytest.mark.parametrize("within", ["a look", "a pause"])
+def test_a_cancelled_wait_says_nothing_and_gives_its_connections_back(sandbox: Sandbox, within: str) -> None:
+    sandbox.fault("hang", "GET", "*/importstatus/*", times=None)
+    trigger = ImportTrigger(
+        import_ids=["a"],
+        esp_conn_id="esputnik_default",
+        end_time=time.time() + 60,
+        poll_interval=0.01 if within == "a look" else 60.0,
+    )
+
+    async def run() -> int:
+        wait = asyncio.create_task(_drained(trigger))
+        await asyncio.sleep(1.0)
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+        return open_clients()
+
+    assert asyncio.run(run()) == 0
+    assert len(sandbox.requests("*/importstatus/*")) <= 1
+
+
+@pytest.mark.skipif(not hasattr(PollTrigger, "on_kill"), reason="Airflow tells triggers of a kill since 3.3")
+def test_a_person_who_ends_a_task_cancels_nothing_that_the_author_did_not_name(sandbox: Sandbox) -> None:
+    trigger = ImportTrigger(import_ids=["a"], esp_conn_id="esputnik_default", end_time=time.time() + 60)
+    asyncio.run(trigger.on_kill())
+    assert sandbox.requests() == []
+
+
+def test_a_wait_survives_being_stored_with_its_deadline(connections: Mapping[str, str]) -> None:
+    end = time.time() + 1234.5
+    trigger = ImportTrigger(import_ids=["a"], esp_conn_id="esputnik_default", end_time=end, state={"rows": 1})
+    path, arguments = trigger.serialize()
+    assert path == "airflow_provider_esp.triggers.waits.ImportTrigger"
+    assert (arguments["end_time"], arguments["state"]) == (end, {"rows": 1})

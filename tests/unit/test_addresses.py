@@ -1,0 +1,175 @@
+"""E-mail addresses and phone numbers: what is one, and how it is written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import email_validator
+import phonenumbers
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, ordinary_phone, phone_number
+from airflow_provider_esp.delivery.errors import Refused
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@example.com",
+        "a@b.co",
+        "first.last+tag@mail.example.co.uk",
+        "o'neil_1@ex-ample.com",
+        "x" * 64 + "@example.com",
+        "ann@xn--80ak6aa92e.com",
+        "ann@a-long-name-with-many-hyphens.example",
+        "{x}!#$%&'*/=?^`|~@example.com",
+    ],
+)
+def test_an_ordinary_address_is_taken_as_it_is(address: str) -> None:
+    assert email_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "ann",
+        "@example.com",
+        "ann@",
+        "ann@localhost",
+        "ann@example..com",
+        "ann@-example.com",
+        "ann@example-.com",
+        "ann@example.c0m4.7",
+        ".ann@example.com",
+        "ann.@example.com",
+        "an..n@example.com",
+        "ann@@example.com",
+        "ann@exa mple.com",
+        "ann@example.com\n",
+        "ann@example.com, bob@example.com",
+        "x" * 65 + "@example.com",
+        '"ann"@example.com',
+        "анна@example.com",
+    ],
+)
+def test_what_is_no_address_is_refused_without_quoting_it(address: str) -> None:
+    with pytest.raises(Refused, match=r"^the e-mail address is not valid$"):
+        email_address(address)
+
+
+@pytest.mark.parametrize("size", [10_000, 1_000_000])
+def test_a_huge_value_is_refused_at_once(size: int) -> None:
+    began = time.perf_counter()
+    for huge in ("a" * size, "a@" + "b." * size, "a@" + "b" * size, "a." * size + "@b.c"):
+        with pytest.raises(Refused):
+            email_address(huge)
+    with pytest.raises(Refused):
+        phone_number("1" * size)
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("number", "plain"),
+    [
+        ("+380501234567", "+380501234567"),
+        ("380 (50) 123-45-67", "380501234567"),
+        ("+1\u00a0202\t5550100", "+12025550100"),
+        ("+44 (0) 20 7946 0958", "+442079460958"),
+        ("44 (0)20/7946-0958", "442079460958"),
+        ("00380501234567", "+380501234567"),
+        ("+380\u2010(50)\u2010123\u201045\u201067", "+380501234567"),
+        ("+\u0663\u0668\u0660501234567", "+380501234567"),
+        ("+39 06 698 12345", "+390669812345"),
+        ("+375 (8029) 1234567", "+375291234567"),
+        ("+882 16 123456", "+88216123456"),
+    ],
+)
+def test_a_phone_number_is_brought_to_digits(number: str, plain: str) -> None:
+    assert phone_number(number) == plain
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "",
+        "123456",
+        "1234567890123456",
+        "12+34567890",
+        "++380501234567",
+        "380501234567x",
+        "call +380501234567",
+        "+380501234567 ext. 5",
+        "+1 800 FLOWERS",
+        "+38050123456",  # a digit is missing
+        "+3805012345678",  # one is too many
+        "+999501234567",  # no such country
+        "+0501234567",
+        "00",
+    ],
+)
+def test_what_is_no_phone_number_is_refused(number: str) -> None:
+    with pytest.raises(Refused, match=r"^the phone number is not valid$"):
+        phone_number(number)
+
+
+@pytest.mark.parametrize("number", ["0501234567", "050.123.45.67"])
+def test_a_number_that_only_its_own_country_understands_is_refused(number: str) -> None:
+    with pytest.raises(Refused, match=r"^the phone number has no country code$"):
+        phone_number(number)
+
+
+@pytest.mark.parametrize(
+    ("address", "ascii_form"),
+    [("ann@пошта.укр", "ann@xn--80a1acn3a.xn--j1amh"), ("ann@MÜNCHEN.example", "ann@xn--mnchen-3ya.example")],
+)
+def test_a_host_in_other_letters_is_written_in_its_ascii_form(address: str, ascii_form: str) -> None:
+    assert email_address(address) == ascii_form
+
+
+words = st.text(alphabet="ab9_+-.'é", max_size=70)
+hosts = st.lists(st.text(alphabet="ab9-", min_size=1, max_size=66), max_size=6).map(".".join)
+
+
+@given(words, hosts)
+@example("a", "b" * 63 + ".com")
+@example("a", "b" * 31 + "-" + "b" * 31 + ".com")
+@example("a", ".".join(["b" * 60] * 5))
+def test_what_is_ordinary_is_an_address_to_the_library_too(mailbox: str, host: str) -> None:
+    address = f"{mailbox}@{host}"
+    if ordinary_email(address):
+        email_validator.validate_email(address, check_deliverability=False)
+
+
+@given(st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)), st.from_regex(r"[0-9]{3,14}", fullmatch=True))
+@settings(max_examples=500)
+def test_numbers_are_taken_as_the_library_takes_them(code: int, rest: str) -> None:
+    number = f"+{code}{rest}"
+    known = phonenumbers.parse(number)
+    as_written = phonenumbers.format_number(known, phonenumbers.PhoneNumberFormat.E164) == number
+    if ordinary_phone()(number) and as_written:
+        assert phonenumbers.is_possible_number(known)
+    if phonenumbers.is_valid_number(known) and as_written:
+        assert phone_number(number) == number
+
+
+def test_the_ordinary_numbers_of_every_country_are_known() -> None:
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        one = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+        if one is not None:
+            number = phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164)
+            assert phone_number(number) == number
+            assert phone_number(number[1:]) == number[1:]
+
+
+def test_no_library_is_imported_for_ordinary_addresses() -> None:
+    program = (
+        "import sys; from airflow_provider_esp.delivery.addresses import email_address; "
+        "email_address('ann@example.com'); print('email_validator' in sys.modules, 'phonenumbers' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False", "False"]
