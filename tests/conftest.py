@@ -11,11 +11,6 @@ from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
 
 
-def pytest_configure() -> None:
-    """Heed SIGINT, which a process that a shell has put into the background ignores: some tests send it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """One sandbox for all tests; whoever asks for it finds it fresh (see `_fresh_sandbox`)."""
@@ -28,6 +23,14 @@ def uaa(sandbox: Sandbox) -> Iterator[AuthorisationServer]:
     """The sandbox's authorisation server; a test that asks for it asks for `sandbox` as well, and finds both fresh."""
     with AuthorisationServer(sandbox) as running:
         yield running
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises `KeyboardInterrupt`, also where a shell has put the tests into the background or Airflow has set it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

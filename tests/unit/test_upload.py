@@ -452,6 +452,7 @@ def test_a_report_that_cannot_be_written_ends_the_upload_and_everything_adds_up(
     assert counted(up) == {"invalid": 1, "not reached": 3}
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_upload_that_is_stopped_waits_for_what_is_under_way_and_counts_it() -> None:
     service = Service(batch_size=1)
 
