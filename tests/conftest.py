@@ -27,7 +27,7 @@ def uaa(sandbox: Sandbox) -> Iterator[AuthorisationServer]:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGINT raises `KeyboardInterrupt`, also where a shell has put the tests into the background or Airflow has set it."""
+    """SIGINT raises `KeyboardInterrupt`, also in the background of a shell, and where Airflow has set it before."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
