@@ -20,7 +20,7 @@ OURS = (
     "import airflow_provider_esp.operators.contacts, airflow_provider_esp.operators.events, "
     "airflow_provider_esp.operators.messages"
 )
-HEAVY = ("httpx", "requests_oauthlib", "msgspec", "csv")
+HEAVY = ("httpx", "aiohttp", "requests_oauthlib", "msgspec", "csv")
 
 PROGRAM = f"""
 import sys, time

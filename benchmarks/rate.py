@@ -28,7 +28,8 @@ from results import Figure, exit_code
 
 from airflow_provider_esp.services.sendpulse import account
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
-from airflow_provider_esp.transport.client import AsyncClient, Client
+from airflow_provider_esp.transport.async_client import AsyncClient
+from airflow_provider_esp.transport.client import Client
 from airflow_provider_esp.transport.errors import EspError
 from airflow_provider_esp.transport.exchange import Account, Credential
 from airflow_provider_esp.transport.throttle import Throttle

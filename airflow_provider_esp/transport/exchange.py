@@ -239,7 +239,8 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
         except EspError as error:
             raise _with_outcome(error, maybe_done) from error.__cause__
         attempt += 1
-        outcome: Answer | Lost = yield Send(_request(call, account, token))
+        request = _request(call, account, token)
+        outcome: Answer | Lost = (yield Send(request)) if _can_travel(request) else _UNSPEAKABLE
         result = _read(call, account, outcome)
         if not isinstance(result, EspError):
             return result
@@ -317,6 +318,16 @@ def _request(call: Call[Any], account: Account, token: Token | None) -> Request:
     url = call.path if "://" in call.path else f"{account.base_url}/{call.path}"
     query = call.query_string
     return Request(call.method, f"{url}?{query}" if query else url, headers, call.content)
+
+
+# It is not quoted: of all that is in a header, the credential is the one thing that we did not make.
+_UNSPEAKABLE = Lost(errors.Unauthenticated, "the credential holds a character that no request can carry", sent=False)
+
+
+def _can_travel(request: Request) -> bool:
+    """Tell whether the credential can stand in a header: visible ASCII, blanks within."""
+    value = request.headers.get("Authorization", "")
+    return value.isascii() and value.isprintable() and value == value.strip()
 
 
 def _read(call: Call[T], account: Account, outcome: Answer | Lost) -> T | EspError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.transport.client import AsyncClient
+    from airflow_provider_esp.transport.async_client import AsyncClient
     from airflow_provider_esp.transport.exchange import Account
 
 
@@ -35,7 +35,7 @@ async def shared_client(account: Account) -> AsyncIterator[AsyncClient]:
     """Lend the loop's client for an account, making it for the first user and closing it with the last."""
     global _class  # noqa: PLW0603  # a thread for each of thousands of calls would cost as much as the call
     if _class is None:
-        # The module is heavy (httpx): on a loop with thousands of waits it is imported beside, not in, the loop.
+        # The module is heavy (aiohttp): on a loop with thousands of waits it is imported beside, not in, the loop.
         _class = await asyncio.to_thread(_client_class)
     client_class = _class
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
@@ -53,7 +53,6 @@ async def shared_client(account: Account) -> AsyncIterator[AsyncClient]:
 
 
 def _client_class() -> type[AsyncClient]:
-    from airflow_provider_esp.transport.client import AsyncClient, import_backend
+    from airflow_provider_esp.transport.async_client import AsyncClient
 
-    import_backend()
     return AsyncClient

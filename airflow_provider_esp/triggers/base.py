@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_esp.triggers.hooks import hook_for
+
 if TYPE_CHECKING:
     from airflow_provider_esp.hooks.base import EspHook
 
@@ -122,16 +124,3 @@ def is_final(error: Exception) -> bool:
 
     passing = not isinstance(error, Refused) or isinstance(error, RateLimited | ServerFailed)
     return not (isinstance(error, EspError) and passing)
-
-
-async def hook_for(conn_id: str) -> EspHook:
-    """Give the hook of a connection without holding the loop."""
-    # Importing a hook takes long the first time; the loop has other waits to serve meanwhile.
-    hook_class = await asyncio.to_thread(_hook_class)
-    return await hook_class.afor_connection(conn_id)
-
-
-def _hook_class() -> type[EspHook]:
-    from airflow_provider_esp.hooks.base import EspHook
-
-    return EspHook

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_esp.triggers.base import PollTrigger, hook_for
+from airflow_provider_esp.triggers.base import PollTrigger
+from airflow_provider_esp.triggers.hooks import hook_for
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch, Teller

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_esp.triggers.base import hook_for, is_final
+from airflow_provider_esp.triggers.base import is_final
+from airflow_provider_esp.triggers.hooks import hook_for
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger

@@ -18,7 +18,9 @@ from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.esputnik import imports, translate_messages
 from airflow_provider_esp.services.esputnik.models import Channel, ContactUpdate
 from airflow_provider_esp.services.neutral import Recipient
+from airflow_provider_esp.triggers import hooks
 from airflow_provider_esp.triggers.base import PollTrigger
+from airflow_provider_esp.triggers.hooks import hook_for
 from airflow_provider_esp.triggers.waits import DeliveryTrigger, ImportTrigger
 
 ANN, BOUNCES = "ann@example.com", "ben+bounce@example.com"
@@ -244,3 +246,57 @@ def test_waits_of_one_account_share_its_connections(sandbox: Sandbox, begin: Cal
     asked = sandbox.requests("*/importstatus/*", since=last)
     assert len(asked) >= 15 * 3
     assert len({row["connection"] for row in asked}) <= 15
+
+
+@pytest.fixture
+def look_ups(connections: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of connections, as they are looked up."""
+    asked: list[str] = []
+    look_up = EspHook.afor_connection
+
+    async def counted(conn_id: str) -> EspHook:
+        asked.append(conn_id)
+        await asyncio.sleep(0.05)
+        return await look_up(conn_id)
+
+    monkeypatch.setattr(EspHook, "afor_connection", counted)
+    return asked
+
+
+def test_waits_that_begin_together_look_up_their_connection_once(look_ups: list[str]) -> None:
+    async def begin_all() -> list[EspHook]:
+        together = asyncio.gather(*(hook_for("esputnik_default") for _ in range(50)), hook_for("sendpulse_default"))
+        return [*await together, await hook_for("esputnik_default")]
+
+    hooks = asyncio.run(begin_all())
+    assert sorted(look_ups) == ["esputnik_default", "sendpulse_default"]
+    assert len(set(map(id, hooks))) == 2
+    asyncio.run(begin_all())
+    assert len(look_ups) == 4  # another loop knows nothing of it
+
+
+def test_a_wait_that_is_cancelled_while_it_looks_up_takes_none_with_it(look_ups: list[str]) -> None:
+    async def one_leaves() -> EspHook:
+        first, second = (asyncio.create_task(hook_for("esputnik_default")) for _ in range(2))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(one_leaves()).esp_conn_id == "esputnik_default"
+    assert look_ups == ["esputnik_default"]
+
+
+def test_a_connection_that_is_changed_or_mended_is_read_again(
+    look_ups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def while_it_changes() -> tuple[str, str]:
+        monkeypatch.setenv("AIRFLOW_CONN_CHANGING", "sqlite://")
+        with pytest.raises(TypeError, match="is not one to an email service"):
+            await hook_for("changing")
+        monkeypatch.setenv("AIRFLOW_CONN_CHANGING", "esputnik://:sandbox-key@one.example")
+        old = await hook_for("changing")
+        monkeypatch.setenv("AIRFLOW_CONN_CHANGING", "esputnik://:sandbox-key@two.example")
+        monkeypatch.setattr(hooks, "_SECONDS", 0.0)
+        return old.settings.base_url, (await hook_for("changing")).settings.base_url
+
+    assert asyncio.run(while_it_changes()) == ("https://one.example/api", "https://two.example/api")

@@ -13,7 +13,8 @@ import pytest
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.sendpulse import account
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
-from airflow_provider_esp.transport.client import AsyncClient, Client
+from airflow_provider_esp.transport.async_client import AsyncClient
+from airflow_provider_esp.transport.client import Client
 from airflow_provider_esp.transport.exchange import Account, Credential
 from airflow_provider_esp.transport.tokens import Token, TokenSource
 from tests.contract.stage import unthrottled

@@ -28,7 +28,8 @@ from airflow_provider_esp.services.sendpulse import (
 )
 from airflow_provider_esp.services.sendpulse import translate as sendpulse_translate
 from airflow_provider_esp.services.sendpulse.common import Done, Total
-from airflow_provider_esp.transport.client import AsyncClient, Client
+from airflow_provider_esp.transport.async_client import AsyncClient
+from airflow_provider_esp.transport.client import Client
 from tests.contract.stage import LONGER, TABLES, TRANSLATIONS, Stage
 from tests.contract.table import Longer, Method, Taken
 

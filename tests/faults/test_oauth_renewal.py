@@ -20,7 +20,8 @@ from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
 from airflow_provider_esp.services.esputnik import general
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
 from airflow_provider_esp.transport import errors, oauth
-from airflow_provider_esp.transport.client import AsyncClient, Client
+from airflow_provider_esp.transport.async_client import AsyncClient
+from airflow_provider_esp.transport.client import Client
 from airflow_provider_esp.transport.exchange import Account, Credential
 from airflow_provider_esp.transport.grants import (
     ApplicationRefused,

@@ -12,14 +12,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 import pytest
 
 from airflow_provider_esp.services.call import Call, Flow, Kind, Page, Pages, Refusal, Service
-from airflow_provider_esp.transport import errors
-from airflow_provider_esp.transport.client import AsyncClient, Client
+from airflow_provider_esp.transport import errors, network
+from airflow_provider_esp.transport.async_client import AsyncClient
+from airflow_provider_esp.transport.client import Client
 from airflow_provider_esp.transport.exchange import Account, Credential, Timeouts
 from airflow_provider_esp.transport.retry import RetryPolicy
 from airflow_provider_esp.transport.sharing import shared_client
@@ -275,6 +277,59 @@ def test_rows_of_the_first_page_are_there_before_the_second_is_asked_for(server:
     assert len(server.requests) == 2
 
 
+def test_a_body_of_megabytes_arrives_whole(kind: Kinds, server: RawServer) -> None:
+    server.answers = [OK]
+    body = b"x" * 3_000_000
+    assert kind(account(server.url, silence=10.0)).run(call(content=body, content_type="text/csv")) == Reply(7)
+    head, _, arrived = server.requests[0].partition(b"\r\n\r\n")
+    assert arrived == body
+    assert head.lower().count(b"content-type: text/csv") == head.lower().count(b"content-type") == 1
+
+
+def test_what_is_encoded_in_a_path_and_a_query_stays_as_it_is(kind: Kinds, server: RawServer) -> None:
+    server.answers = [OK]
+    kind(account(server.url)).run(call("GET", "a%2Fb%7E%C3%A9", query={"q": "1+1=2&~/\u00e9 %"}))
+    assert server.requests[0].startswith(b"GET /a%2Fb%7E%C3%A9?q=1%2B1%3D2%26~%2F%C3%A9%20%25 HTTP/1.1\r\n")
+
+
+def test_a_proxy_of_the_environment_is_used_for_the_world_and_not_for_this_machine(
+    kind: Kinds, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = RawServer()
+    proxy.answers = [OK]
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    server.answers = [OK]
+    assert kind(account("http://service.example")).run(call()) == Reply(7)
+    assert kind(account(server.url)).run(call()) == Reply(7)
+    proxy.stop()
+    assert [request.split(b"\r\n")[0] for request in proxy.requests] == [b"POST http://service.example/things HTTP/1.1"]
+    assert len(server.requests) == 1
+
+
+def test_passwords_in_the_users_netrc_are_nobodys_business(
+    kind: Kinds, server: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.answers = [OK]
+    assert kind(account(server.url)).run(call()) == Reply(7)
+    assert b"authorization: basic x\r\n" in server.requests[0].lower() + b"\r\n"
+
+
+def test_a_cookie_of_the_service_is_not_kept(server: RawServer) -> None:
+    server.answers = [says(200, b'{"id": 7}', "Set-Cookie: session=1; Path=/"), OK]
+
+    async def twice() -> None:
+        async with AsyncClient(account(server.url)) as client:
+            await client.run(call())
+            await client.run(call())
+
+    asyncio.run(twice())
+    assert b"cookie" not in server.requests[1].lower()
+
+
 # -- what goes wrong --
 
 # what the server does; the error; whether the service may have acted; words of the message
@@ -301,7 +356,7 @@ TABLE: dict[str, tuple[Answering, type[errors.EspError], bool, str]] = {
 
 
 @pytest.mark.parametrize("case", TABLE)
-@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
 def test_whatever_the_server_does_the_error_says_what_happened(
     kind: Kinds, server: RawServer, case: str, method: str
 ) -> None:
@@ -411,9 +466,7 @@ def test_a_pause_that_the_service_asks_for_is_kept(kind: Kinds, server: RawServe
 def test_a_connection_that_was_idle_for_long_is_not_used_again(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_esp.transport import client as module
-
-    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(network, "IDLE_SECONDS", 0.05)
     server.answers = [OK, OK]
     with Client(account(server.url)) as client:
         client.run(call())
@@ -499,9 +552,7 @@ def test_threads_may_share_a_client(server: RawServer) -> None:
 def test_a_request_that_finds_no_free_connection_has_not_left(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_esp.transport import client as module
-
-    monkeypatch.setattr(module, "_CONNECTIONS", 1)
+    monkeypatch.setattr(network, "CONNECTIONS", 1)
     server.answers = [drips]
 
     async def second() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.services.call import Call, Service
-from airflow_provider_esp.transport.client import AsyncClient
+from airflow_provider_esp.transport.async_client import AsyncClient
 from airflow_provider_esp.transport.errors import ConnectionFailed
 from airflow_provider_esp.transport.exchange import Account, Credential
 from airflow_provider_esp.transport.throttle import Throttle

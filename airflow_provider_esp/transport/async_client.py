@@ -1,0 +1,200 @@
+"""`AsyncClient`, the asynchronous driver of `exchange.perform`, and the only module that knows aiohttp.
+
+It does what `Client` does and awaits. A triggerer looks thousands of times a minute, where a request through aiohttp
+takes a fraction of the processor time that httpx takes; see `benchmarks/waiting.py`. What aiohttp would do by itself
+and must not (send a request again, follow a redirection, read passwords from a file, keep cookies) is switched off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
+
+from airflow_provider_esp.services.call import Page, Pages
+from airflow_provider_esp.transport import errors, network
+from airflow_provider_esp.transport.exchange import (
+    Account,
+    Answer,
+    Lost,
+    Refresh,
+    Request,
+    Run,
+    Send,
+    Step,
+    Wait,
+    Work,
+    perform,
+    perform_pages,
+)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# A body above this goes out in parts: aiohttp would write it in one go, and hold the loop.
+_LARGE = 2**18
+
+
+class AsyncClient:
+    """Runs calls, flows and pages on an event loop; to be made on that loop.
+
+    :param account: whom it works for.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        limits = account.timeouts
+        self._free = asyncio.Semaphore(network.CONNECTIONS)
+        self._proxies: dict[str, str | None] = {}
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=network.IDLE_SECONDS, ssl=network.certificates(account)
+            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect, sock_read=limits.silence),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=["Content-Type"],
+            middlewares=[_send_once],
+        )
+
+    async def run(self, work: Work[T]) -> T:
+        """Carry out a call or a flow and return its answer; see `Client.run`."""
+        run = Run(perform(work, self.account))
+        while run.step is not None:
+            await self._advance(run)
+        return run.answer
+
+    async def iterate(self, pages: Pages[R]) -> AsyncIterator[R]:
+        """Hand out the rows of a long answer as its pages come; see `Client.iterate`."""
+        run = Run(perform_pages(pages, self.account))
+        while run.step is not None:
+            if isinstance(run.step, Page):
+                for row in run.step.rows:
+                    yield row
+                run.tell(None)
+            else:
+                await self._advance(run)
+
+    async def _advance(self, run: Run[Any]) -> None:
+        try:
+            outcome = await self._do(run.step)
+        except errors.EspError as error:
+            run.fail(error)
+        else:
+            run.tell(outcome)
+
+    async def _do(self, step: Step) -> Any:
+        match step:
+            case Wait(seconds):
+                return await asyncio.sleep(seconds)
+            case Refresh(tokens, stale):
+                return await asyncio.wrap_future(tokens.renew(stale))
+            case Send(request):
+                return await self._send(request)
+
+    async def _send(self, request: Request) -> Answer | Lost:
+        try:
+            async with asyncio.timeout(self.account.timeouts.silence):
+                await self._free.acquire()
+        except TimeoutError:
+            return network.all_busy()
+        try:
+            async with asyncio.timeout(self.account.timeouts.total):
+                return await self._exchange(request)
+        except _FAILURES as error:
+            return _lost(error, self.account)
+        finally:
+            self._free.release()
+
+    async def _exchange(self, request: Request) -> Answer:
+        body = request.content
+        async with self._http.request(
+            request.method,
+            _url(request),
+            headers=request.headers,
+            data=io.BytesIO(body) if body is not None and len(body) > _LARGE else body,
+            allow_redirects=False,
+            proxy=self._proxy_for(request.url),
+        ) as response:
+            content = await response.read()
+            return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
+
+    def _proxy_for(self, url: str) -> str | None:
+        host = "/".join(url.split("/", 3)[:3])
+        if host not in self._proxies:  # reading the environment takes long
+            self._proxies[host] = network.proxy_for(host)
+        return self._proxies[host]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _url(request: Request) -> URL:
+    """Give the URL as it is; what is percent-encoded already must not be encoded anew.
+
+    :raises aiohttp.InvalidURL: it is none.
+    """
+    try:
+        url = URL(request.url, encoded=request.url.isascii())
+        url.explicit_port  # noqa: B018  # it is not looked at before somebody asks
+    except ValueError:
+        raise aiohttp.InvalidURL("") from None
+    return url
+
+
+class _Broken(Exception):
+    """A connection broke; none of the errors after which aiohttp sends a request again."""
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from a second try of its own, of which neither our rate limits nor our caller would know."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # nothing was sent, and aiohttp leaves it at that
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(_why(error)) from error
+
+
+_FAILURES = (aiohttp.ClientError, _Broken, TimeoutError)
+
+
+def _lost(error: Exception, account: Account) -> Lost:
+    """Say what an exception of aiohttp means."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return network.not_connected_in_time(account)
+        case aiohttp.ClientConnectorError():
+            return network.not_connected(account, _why(error.os_error))
+        case aiohttp.ClientHttpProxyError():
+            return network.not_connected(account, f"the proxy refused: {error.message}")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return network.not_made("its address is none of http or https")
+        case aiohttp.ServerTimeoutError():
+            return network.silent(account)
+        case TimeoutError():
+            return network.too_long(account)
+        case aiohttp.ClientPayloadError() if isinstance(error.__cause__, ContentEncodingError):
+            return network.undecodable(error.__cause__.message)
+        case aiohttp.ClientResponseError():  # as a text, it would hold the URL
+            return network.broken(error.message)
+        case _:
+            return network.broken(_why(error))
+
+
+def _why(error: BaseException) -> str:
+    return str(error) or type(error).__name__

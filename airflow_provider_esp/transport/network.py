@@ -1,0 +1,98 @@
+"""What both clients go by: how many connections, whose certificates, which proxy, and what to say of a lost request.
+
+The sentences hold neither a URL nor an address, and name the limit that was passed. Whether a lost request may have
+reached the service decides if it may be sent again, so that too is said here, once for both.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+
+from airflow_provider_esp.services.hosts import is_loopback
+from airflow_provider_esp.transport import errors
+from airflow_provider_esp.transport.exchange import Account, Lost
+
+CONNECTIONS = 100
+"""How many one client opens at most."""
+
+IDLE_SECONDS = 2.0
+"""How long a connection may be idle and be used again.
+
+Shorter than servers keep one: a request that meets one just closed could not be sent again where it is not repeatable,
+because nobody can tell whether it arrived.
+"""
+
+
+def certificates(account: Account) -> ssl.SSLContext:
+    """Give the certificates to trust: the connection's own, the environment's, or Mozilla's."""
+    if account.ca_bundle:
+        return ssl.create_default_context(cafile=account.ca_bundle)
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
+
+
+def proxy_for(url: str) -> str | None:
+    """Give the address of the proxy that the environment names for a URL, or None.
+
+    A proxy is for the world outside, not for a sandbox on this machine.
+    """
+    parts = urlsplit(url)
+    if is_loopback(url) or proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+# -- what to say of a request that is lost -----------------------------------------------------------------------------
+
+
+def not_connected(account: Account, why: str) -> Lost:
+    """No connection was made."""
+    return Lost(errors.ConnectionFailed, f"no connection to {_host(account)}: {errors.redact(why)}", sent=False)
+
+
+def not_connected_in_time(account: Account) -> Lost:
+    """No connection was made within the limit for that."""
+    seconds = account.timeouts.connect
+    return Lost(errors.ConnectionFailed, f"no connection to {_host(account)} within {seconds:g} s", sent=False)
+
+
+def all_busy() -> Lost:
+    """No connection became free."""
+    return Lost(errors.ConnectionFailed, "all connections were busy for too long", sent=False)
+
+
+def not_made(why: str) -> Lost:
+    """There is no such request: its URL is none."""
+    return Lost(errors.ConnectionFailed, f"the request could not be made: {errors.redact(why)}", sent=False)
+
+
+def silent(account: Account) -> Lost:
+    """The service said nothing for too long."""
+    return Lost(errors.TimedOut, f"no answer within {account.timeouts.silence:g} s", sent=True)
+
+
+def too_long(account: Account) -> Lost:
+    """The whole request took too long, however much came meanwhile."""
+    return Lost(errors.TimedOut, f"no whole answer within {account.timeouts.total:g} s", sent=True)
+
+
+def undecodable(why: str) -> Lost:
+    """The answer says that it is compressed, and is not, or not so."""
+    return Lost(errors.UnexpectedAnswer, f"the answer cannot be decompressed: {errors.redact(why)}", sent=True)
+
+
+def broken(why: str) -> Lost:
+    """The connection ended early, or something else than HTTP came."""
+    return Lost(
+        errors.ConnectionLost, f"the connection broke before the whole answer came: {errors.redact(why)}", sent=True
+    )
+
+
+def _host(account: Account) -> str:
+    return urlsplit(account.base_url).netloc
