@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_esp.triggers.collecting import set_aside
 from airflow_provider_esp.triggers.hooks import hook_for
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class PollTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the end, and yield one event: ``status`` is done, timeout or error."""
         try:
-            found = await self._wait()
+            with set_aside():
+                found = await self._wait()
         except Exception as error:  # a wait that cannot go on ends with an event that says why
             self.log.exception("The wait cannot go on")
             found = {"status": ERROR, "message": str(error) or type(error).__name__}

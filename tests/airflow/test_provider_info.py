@@ -32,6 +32,7 @@ BUILT_UPON = {
     "airflow_provider_esp.operators.progress",
     "airflow_provider_esp.operators.sends",
     "airflow_provider_esp.triggers.base",
+    "airflow_provider_esp.triggers.collecting",
     "airflow_provider_esp.triggers.hooks",
 }
 NEWER_THAN_AIRFLOW_2 = {"asset-uris", "cli"}
