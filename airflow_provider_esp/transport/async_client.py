@@ -170,7 +170,7 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise _Broken(_why(error)) from error
 
 
-_FAILURES = (aiohttp.ClientError, _Broken, TimeoutError)
+_FAILURES = (aiohttp.ClientError, network.UnusableProxy, _Broken, TimeoutError)
 
 
 def _lost(error: Exception, account: Account) -> Lost:
@@ -184,6 +184,8 @@ def _lost(error: Exception, account: Account) -> Lost:
             return network.not_connected(account, f"the proxy refused: {error.message}")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return network.not_made("its address is none of http or https")
+        case network.UnusableProxy():
+            return network.not_made(str(error))
         case aiohttp.ServerTimeoutError():
             return network.silent(account)
         case TimeoutError():

@@ -36,16 +36,27 @@ def certificates(account: Account) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
 
 
+class UnusableProxy(Exception):
+    """The environment names a proxy that the asynchronous client cannot use."""
+
+
 def proxy_for(url: str) -> str | None:
     """Give the address of the proxy that the environment names for a URL, or None.
 
     A proxy is for the world outside, not for a sandbox on this machine.
+
+    :raises UnusableProxy: it is none of HTTP.
     """
     parts = urlsplit(url)
     if is_loopback(url) or proxy_bypass(parts.hostname or ""):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    named = proxies.get(parts.scheme) or proxies.get("all")
+    if not named or "://" not in named:
+        return f"http://{named}" if named else None
+    if urlsplit(named).scheme not in ("http", "https"):
+        raise UnusableProxy(f"the environment names a proxy by {urlsplit(named).scheme}, and triggers know http alone")
+    return named
 
 
 # -- what to say of a request that is lost -----------------------------------------------------------------------------

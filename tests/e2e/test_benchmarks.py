@@ -52,7 +52,7 @@ def test_the_memory_is_measured_for_each_source() -> None:
 def test_waits_are_taken_up_and_none_is_missed() -> None:
     told = figures("waiting", "--n", "20", "--poll", "2", "--seconds", "6")
     assert told["tasks resumed with their import's end"]["value"] == "20 of 20"
-    assert len(told) == 4
+    assert len(told) == 6
 
 
 def test_the_use_of_a_rate_limit_is_measured() -> None:

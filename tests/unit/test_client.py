@@ -308,6 +308,24 @@ def test_a_proxy_of_the_environment_is_used_for_the_world_and_not_for_this_machi
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("socks5://127.0.0.1:9", "could not be made: the environment names a proxy by socks5"),
+        ("127.0.0.1:9", "no connection to service.example"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_as_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, named: str, words: str
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", named)
+    with pytest.raises(errors.ConnectionFailed, match=words) as caught:
+        Async(account("http://service.example")).run(call())
+    assert not caught.value.outcome_unknown
+
+
 def test_passwords_in_the_users_netrc_are_nobodys_business(
     kind: Kinds, server: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
