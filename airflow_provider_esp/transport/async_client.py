@@ -98,11 +98,14 @@ class AsyncClient:
                 return await self._send(request)
 
     async def _send(self, request: Request) -> Answer | Lost:
-        try:
-            async with asyncio.timeout(self.account.timeouts.silence):
-                await self._free.acquire()
-        except TimeoutError:
-            return network.all_busy()
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(self.account.timeouts.silence):
+                    await self._free.acquire()
+            except TimeoutError:
+                return network.all_busy()
+        else:
+            await self._free.acquire()
         try:
             async with asyncio.timeout(self.account.timeouts.total):
                 return await self._exchange(request)

@@ -74,12 +74,13 @@ class Account:
     timeouts: Timeouts = field(default_factory=Timeouts)
     ca_bundle: str | None = None
     clock: Callable[[], float] = time.monotonic
+    key: str = field(init=False, repr=False, compare=False)
+    """What two accounts have in common that may share a client: everything that a request depends on."""
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What two accounts have in common that may share a client: everything that a request depends on."""
-        who = hashlib.blake2b(self.credential.identity.encode(), digest_size=16).digest()
-        return (self.base_url, who, id(self.throttle), self.retry, self.timeouts, self.ca_bundle)
+    def __post_init__(self) -> None:
+        who = hashlib.blake2b(self.credential.identity.encode(), digest_size=16).hexdigest()
+        key = repr((self.base_url, who, id(self.throttle), self.retry, self.timeouts, self.ca_bundle))
+        object.__setattr__(self, "key", key)  # it is asked for with each look of a wait
 
 
 @dataclass(frozen=True, slots=True)
