@@ -162,11 +162,10 @@ class Upload:
         self.counts.include(counts)
         self.open_imports.update((item.id, item) for item in still_open)
         self.progress(self)
-        with heap_set_aside() as sweep, ThreadPoolExecutor(self.concurrency, thread_name_prefix="esp-upload") as pool:
+        with heap_set_aside(), ThreadPoolExecutor(self.concurrency, thread_name_prefix="esp-upload") as pool:
             try:
                 first_row = self.passed + 1
                 while self._read(table):
-                    sweep()
                     first_row += self._sort_out(first_row, checker)
                     while self._ready:
                         self._hand_in(pool)

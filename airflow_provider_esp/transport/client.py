@@ -121,12 +121,7 @@ class Client:
     def _send(self, request: Request) -> Answer | Lost:
         end = time.monotonic() + self.account.timeouts.total
         try:
-            with (
-                _quietly(),
-                self._http.stream(
-                    request.method, request.url, headers=request.headers, content=request.content
-                ) as response,
-            ):
+            with self._answer(request) as response:
                 chunks = []
                 for chunk in response.iter_bytes():
                     chunks.append(chunk)
@@ -135,6 +130,19 @@ class Client:
                 return _answer(response, b"".join(chunks))
         except _FAILURES as error:
             return _lost(error, self.account)
+
+    @contextmanager
+    def _answer(self, request: Request) -> Iterator[httpx.Response]:
+        with (
+            _quietly(),
+            self._http.stream(
+                request.method, request.url, headers=request.headers, content=request.content
+            ) as response,
+        ):
+            yield response
+        # An answer and its stream hold each other, and the request with its megabyte of contacts. They go now, and not
+        # when the garbage collector comes by, which counts objects and not what they weigh.
+        response.stream = httpx.ByteStream(b"")
 
     def close(self) -> None:
         """Close the connections."""

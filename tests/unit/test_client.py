@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import socketserver
@@ -284,6 +285,27 @@ def test_a_body_of_megabytes_arrives_whole(kind: Kinds, server: RawServer) -> No
     head, _, arrived = server.requests[0].partition(b"\r\n\r\n")
     assert arrived == body
     assert head.lower().count(b"content-type: text/csv") == head.lower().count(b"content-type") == 1
+
+
+def test_a_body_is_freed_with_its_answer_and_not_when_the_collector_comes_by(kind: Kinds, server: RawServer) -> None:
+    ended: list[bool] = []
+
+    class Body(bytes):
+        """Bytes that tell of their end."""
+
+        def __del__(self) -> None:
+            ended.append(True)
+
+    def send() -> None:
+        kind(account(server.url)).run(call(content=Body(b'{"a": 1}')))
+
+    server.answers = [OK]
+    gc.disable()
+    try:
+        send()
+        assert ended == [True]
+    finally:
+        gc.enable()
 
 
 def test_what_is_encoded_in_a_path_and_a_query_stays_as_it_is(kind: Kinds, server: RawServer) -> None:
