@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -42,19 +43,22 @@ _LARGE = 2**18
 
 
 class AsyncClient:
-    """Runs calls, flows and pages on an event loop; to be made on that loop.
+    """Runs calls, flows and pages on one event loop: that of the first request.
 
     :param account: whom it works for.
     """
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        limits = account.timeouts
         self._free = asyncio.Semaphore(network.CONNECTIONS)
         self._proxies: dict[str, str | None] = {}
-        self._http = aiohttp.ClientSession(
+
+    @cached_property
+    def _http(self) -> aiohttp.ClientSession:
+        limits = self.account.timeouts
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=network.IDLE_SECONDS, ssl=network.certificates(account)
+                limit=0, keepalive_timeout=network.IDLE_SECONDS, ssl=network.certificates(self.account)
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect, sock_read=limits.silence),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -134,8 +138,9 @@ class AsyncClient:
         return self._proxies[host]
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.close()
+        """Close the connections, if there are any."""
+        if "_http" in self.__dict__:
+            await self._http.close()
 
     async def __aenter__(self) -> Self:
         return self
