@@ -102,16 +102,14 @@ class AsyncClient:
                 return await self._send(request)
 
     async def _send(self, request: Request) -> Answer | Lost:
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(self.account.timeouts.silence):
-                    await self._free.acquire()
-            except TimeoutError:
-                return network.all_busy()
-        else:
-            await self._free.acquire()
+        limits = self.account.timeouts
         try:
-            async with asyncio.timeout(self.account.timeouts.total):
+            async with asyncio.timeout(limits.silence):
+                await self._free.acquire()
+        except TimeoutError:
+            return network.all_busy()
+        try:
+            async with asyncio.timeout(limits.total):
                 return await self._exchange(request)
         except _FAILURES as error:
             return _lost(error, self.account)
@@ -128,8 +126,7 @@ class AsyncClient:
             allow_redirects=False,
             proxy=self._proxy_for(request.url),
         ) as response:
-            content = await response.read()
-            return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
+            return Answer.of(response.status, response.headers.items(), await response.read())
 
     def _proxy_for(self, url: str) -> str | None:
         host = "/".join(url.split("/", 3)[:3])
@@ -158,9 +155,11 @@ def _url(request: Request) -> URL:
     """
     try:
         url = URL(request.url, encoded=request.url.isascii())
-        url.explicit_port  # noqa: B018  # it is not looked at before somebody asks
+        host = url.raw_host  # yarl looks at host and port no earlier than this
     except ValueError:
-        raise aiohttp.InvalidURL("") from None
+        host = None
+    if not host:
+        raise aiohttp.InvalidURL("")
     return url
 
 
@@ -175,7 +174,7 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     except aiohttp.ClientConnectorError:
         raise  # nothing was sent, and aiohttp leaves it at that
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Broken(_why(error)) from error
+        raise _Broken(network.why(error)) from error
 
 
 _FAILURES = (aiohttp.ClientError, network.UnusableProxy, _Broken, TimeoutError)
@@ -187,7 +186,7 @@ def _lost(error: Exception, account: Account) -> Lost:
         case aiohttp.ConnectionTimeoutError():
             return network.not_connected_in_time(account)
         case aiohttp.ClientConnectorError():
-            return network.not_connected(account, _why(error.os_error))
+            return network.not_connected(account, network.why(error.os_error))
         case aiohttp.ClientHttpProxyError():
             return network.not_connected(account, f"the proxy refused: {error.message}")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
@@ -203,8 +202,4 @@ def _lost(error: Exception, account: Account) -> Lost:
         case aiohttp.ClientResponseError():  # as a text, it would hold the URL
             return network.broken(error.message)
         case _:
-            return network.broken(_why(error))
-
-
-def _why(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+            return network.broken(network.why(error))

@@ -121,18 +121,18 @@ class Client:
     def _send(self, request: Request) -> Answer | Lost:
         end = time.monotonic() + self.account.timeouts.total
         try:
-            with self._answer(request) as response:
+            with self._stream(request) as response:
                 chunks = []
                 for chunk in response.iter_bytes():
                     chunks.append(chunk)
                     if time.monotonic() > end:
                         return network.too_long(self.account)
-                return _answer(response, b"".join(chunks))
+                return Answer.of(response.status_code, response.headers.items(), b"".join(chunks))
         except _FAILURES as error:
             return _lost(error, self.account)
 
     @contextmanager
-    def _answer(self, request: Request) -> Iterator[httpx.Response]:
+    def _stream(self, request: Request) -> Iterator[httpx.Response]:
         with (
             _quietly(),
             self._http.stream(
@@ -155,28 +155,24 @@ class Client:
         self.close()
 
 
-def _answer(response: httpx.Response, content: bytes) -> Answer:
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, content)
-
-
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL)
 
 
 def _lost(error: Exception, account: Account) -> Lost:
     """Say what an exception of httpx means."""
-    why = str(error) or type(error).__name__
+    reason = network.why(error)
     match error:
         case httpx.ConnectTimeout():
             return network.not_connected_in_time(account)
         case httpx.PoolTimeout():
             return network.all_busy()
         case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return network.not_made(why)
+            return network.not_made(reason)
         case httpx.ConnectError() | httpx.ProxyError():
-            return network.not_connected(account, why)
+            return network.not_connected(account, reason)
         case httpx.TimeoutException():
             return network.silent(account)
         case httpx.DecodingError():
-            return network.undecodable(why)
+            return network.undecodable(reason)
         case _:
-            return network.broken(why)
+            return network.broken(reason)

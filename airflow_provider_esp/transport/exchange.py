@@ -12,7 +12,7 @@ import email.utils
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -100,6 +100,11 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> Answer:
+        """Make one of what a driver has read, however the service spells the headers' names."""
+        return cls(status, {name.lower(): value for name, value in headers}, content)
 
 
 @dataclass(frozen=True, slots=True)

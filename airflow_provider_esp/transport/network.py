@@ -62,9 +62,14 @@ def proxy_for(url: str) -> str | None:
 # -- what to say of a request that is lost -----------------------------------------------------------------------------
 
 
-def not_connected(account: Account, why: str) -> Lost:
+def why(error: BaseException) -> str:
+    """Give an exception's own words, or at least its name."""
+    return str(error) or type(error).__name__
+
+
+def not_connected(account: Account, reason: str) -> Lost:
     """No connection was made."""
-    return Lost(errors.ConnectionFailed, f"no connection to {_host(account)}: {errors.redact(why)}", sent=False)
+    return Lost(errors.ConnectionFailed, f"no connection to {_host(account)}: {errors.redact(reason)}", sent=False)
 
 
 def not_connected_in_time(account: Account) -> Lost:
@@ -78,9 +83,9 @@ def all_busy() -> Lost:
     return Lost(errors.ConnectionFailed, "all connections were busy for too long", sent=False)
 
 
-def not_made(why: str) -> Lost:
+def not_made(reason: str) -> Lost:
     """There is no such request: its URL is none."""
-    return Lost(errors.ConnectionFailed, f"the request could not be made: {errors.redact(why)}", sent=False)
+    return Lost(errors.ConnectionFailed, f"the request could not be made: {errors.redact(reason)}", sent=False)
 
 
 def silent(account: Account) -> Lost:
@@ -93,15 +98,15 @@ def too_long(account: Account) -> Lost:
     return Lost(errors.TimedOut, f"no whole answer within {account.timeouts.total:g} s", sent=True)
 
 
-def undecodable(why: str) -> Lost:
+def undecodable(reason: str) -> Lost:
     """The answer says that it is compressed, and is not, or not so."""
-    return Lost(errors.UnexpectedAnswer, f"the answer cannot be decompressed: {errors.redact(why)}", sent=True)
+    return Lost(errors.UnexpectedAnswer, f"the answer cannot be decompressed: {errors.redact(reason)}", sent=True)
 
 
-def broken(why: str) -> Lost:
+def broken(reason: str) -> Lost:
     """The connection ended early, or something else than HTTP came."""
     return Lost(
-        errors.ConnectionLost, f"the connection broke before the whole answer came: {errors.redact(why)}", sent=True
+        errors.ConnectionLost, f"the connection broke before the whole answer came: {errors.redact(reason)}", sent=True
     )
 
 
