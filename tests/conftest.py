@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
+from tests.evidence import pytest_addoption  # noqa: F401  # pytest finds this hook here
 
 
 @pytest.fixture(scope="session")
