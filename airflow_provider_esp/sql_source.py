@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_esp.task_identity import current_task_identity
+
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.rows import Table
 
@@ -149,17 +151,7 @@ class SqlSource:
 
         from airflow_provider_esp.sources import storage_path
 
-        about = (_task_instance(), self.conn_id, self.sql, self.parameters, self.key)
+        identity = current_task_identity()
+        about = (identity.key if identity else "", self.conn_id, self.sql, self.parameters, self.key)
         digest = hashlib.blake2b(msgspec.json.encode(about, enc_hook=repr), digest_size=12)
         return storage_path(str(self.spool_path)) / digest.hexdigest()
-
-
-def _task_instance() -> tuple[Any, ...]:
-    """Name the task instance that this runs in; nothing outside of one."""
-    from airflow.providers.common.compat.sdk import AirflowException, get_current_context
-
-    try:
-        ti: Any = get_current_context()["ti"]
-    except (AirflowException, RuntimeError):  # 2.x, 3.x: there is no task
-        return ()
-    return (ti.dag_id, ti.run_id, ti.task_id, ti.map_index)

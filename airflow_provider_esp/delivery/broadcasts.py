@@ -88,7 +88,7 @@ class BroadcastLedger:
     """Reads and writes a broadcast's record.
 
     :param store: where it is kept.
-    :param owner: what names the task instance: DAG, run, task and map index.
+    :param owner: what names the task instance: `TaskIdentity.key`.
     """
 
     def __init__(self, store: RecordStore, owner: str) -> None:

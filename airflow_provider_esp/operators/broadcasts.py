@@ -10,6 +10,7 @@ from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators import awaiting
 from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.base import ChangingOperator, default_deferrable, final_errors
+from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.broadcasts import BroadcastLedger, BroadcastTarget, Made
@@ -197,9 +198,8 @@ class CreateBroadcastOperator(ChangingOperator):
         from airflow_provider_esp.delivery.broadcasts import BroadcastLedger
         from airflow_provider_esp.stores.ledgers import ledger_store
 
-        ti = context["ti"]
-        owner = "\n".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
-        return BroadcastLedger(ledger_store(context, self.ledger_path, keep=self.keep_sent), owner)
+        store = ledger_store(context, self.ledger_path, keep=self.keep_sent)
+        return BroadcastLedger(store, task_identity(context).key)
 
     def _create(self, context: Any, hook: EspHook, target: BroadcastTarget) -> Made:
         from airflow_provider_esp.delivery.broadcasts import LEAVES_WITHIN, Creation, content_of

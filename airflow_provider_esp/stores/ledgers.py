@@ -7,7 +7,6 @@ has sent, is kept for a time: Airflow's own clean-up removes it from the tasks' 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from airflow_provider_esp import compat
 from airflow_provider_esp.delivery.errors import LedgerUnreadable
 from airflow_provider_esp.delivery.ledger import RecordStore
 from airflow_provider_esp.stores.access import VariableSlot, in_task
+from airflow_provider_esp.task_identity import task_identity
 
 KEY = "esp_ledger"
 KEEP_SENT = timedelta(days=90)
@@ -148,7 +148,7 @@ def ledger_store(
         return FileLedger(path)
     state = compat.task_state_store(context)
     if state is None:
-        return VariableLedger(f"{KEY}_{_digest(context['ti'])}", keep)
+        return VariableLedger(f"{KEY}_{task_identity(context).digest()}", keep)
     if outlives_success and compat.clears_state_on_success():
         raise LedgerUnsafe(
             "[state_store] clear_on_success makes Airflow forget what was sent as soon as the task succeeds, so that a "
@@ -205,8 +205,3 @@ def _read(kept: str, place: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise LedgerUnreadable(f"The ledger in {place} is damaged. Find out what was sent before you remove it.")
     return record
-
-
-def _digest(ti: Any) -> str:
-    name = "\n".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
-    return hashlib.blake2b(name.encode(), digest_size=12).hexdigest()

@@ -40,3 +40,29 @@ def test_only_finished_sends_whose_time_is_up_are_forgotten(variables: Any, monk
     assert store("unfinished").load() == {"rows": 3}
     assert variables.get("esp_ledger")
     store("unfinished").clear()
+
+
+def test_every_iteration_of_a_loop_has_its_own_ledger_copy_and_marker(
+    variables: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from airflow_provider_esp import sql_source
+    from airflow_provider_esp.delivery.broadcasts import BroadcastLedger
+    from airflow_provider_esp.task_identity import task_identity
+
+    monkeypatch.setattr(access, "_LOOKS", ())
+    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
+    contexts = [{"ti": ti}, *({"ti": ti, "loop": SimpleNamespace(index=index)} for index in range(2))]
+    stores = [ledger_store(context, None) for context in contexts]
+    for number, one in enumerate(stores):
+        one.save({"rows": number})
+    assert [one.load() for one in stores] == [{"rows": 0}, {"rows": 1}, {"rows": 2}]
+    for one in stores:
+        one.clear()
+
+    markers, copies = set(), set()
+    for context, one in zip(contexts, stores, strict=True):
+        identity = task_identity(context)
+        monkeypatch.setattr(sql_source, "current_task_identity", lambda identity=identity: identity)
+        copies.add(str(sql_source.SqlSource("db", "SELECT 1", spool_path=str(tmp_path))._folder()))
+        markers.add(BroadcastLedger(one, identity.key).load().marker)
+    assert len(markers) == len(copies) == len(contexts)
