@@ -18,6 +18,7 @@ import airflow
 import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
+from tests.airflow.tasks.leaks import LeakSearch, record_deferrals, recorded_output
 
 IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,6 +65,7 @@ class Worker:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
         self._last = START
+        self.dags: list[Any] = []
 
     def dag(self) -> Any:
         """Make an empty DAG."""
@@ -97,6 +99,7 @@ class Worker:
 
     def _run(self, dag: Any, conf: dict[str, Any] | None) -> DagRan:
         errors: dict[tuple[str, int], list[BaseException]] = defaultdict(list)
+        self.dags.append(dag)
 
         def note(context: Any) -> None:
             errors[context["ti"].task_id, context["ti"].map_index].append(context["exception"])
@@ -213,6 +216,22 @@ def whole_database(airflow_db: Path) -> Callable[[], str]:
         return "\n".join(cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell) for cell in cells)
 
     return read
+
+
+@pytest.fixture
+def leaks(
+    request: pytest.FixtureRequest,
+    worker: Worker,
+    airflow_db: Path,
+    tmp_path: Path,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[LeakSearch]:
+    """Search database, logs, rendered fields and triggers for the addresses of a test; `check` says where they are."""
+    with recorded_output(request, monkeypatch) as output:
+        search = LeakSearch(airflow_db, tmp_path, sandbox, output, worker.dags)
+        record_deferrals(monkeypatch, search.deferred)
+        yield search
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ services, say) are shown once. A cell must fit its column: input 16, outcome 15,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -70,3 +71,17 @@ class PeopleLine:
 def people_line(request: pytest.FixtureRequest, sandbox: Sandbox) -> PeopleLine:
     """Write lines of the table of `make people`."""
     return PeopleLine(request.node, sandbox)
+
+
+@pytest.fixture(autouse=True)
+def no_address_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Search database, logs, rendered fields and triggers after every test that runs tasks.
+
+    A test whose own DAG pushes rows through an XCom asks for `leaks` and calls ``leaks.allow(...)`` with them.
+    """
+    if "worker" not in request.fixturenames:
+        yield
+        return
+    leaks = request.getfixturevalue("leaks")
+    yield
+    leaks.check()
