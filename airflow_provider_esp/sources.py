@@ -23,24 +23,41 @@ Compression = Literal["gzip", "zstd", "none"]
 
 
 class FileSource:
-    """Rows in a file: CSV, TSV or NDJSON in UTF-8, also packed by gzip or zstd (extra ``zstd``), or Parquet
-    (extra ``parquet``).
+    """Rows in a file: CSV, TSV or NDJSON, also packed by gzip or zstd (extra ``zstd``), or Parquet (extra
+    ``parquet``).
 
     :param path: local, or anything Airflow's `ObjectStoragePath` takes, e.g. ``s3://conn@bucket/customers.csv``.
         Templated.
     :param format: ``csv``, ``tsv``, ``ndjson`` or ``parquet``; None to tell by the name.
     :param compression: ``gzip``, ``zstd`` or ``none``; None to tell by the name, e.g. ``customers.csv.gz``.
+    :param delimiter: one character between two cells of a CSV file; ``auto`` tells a comma, semicolon, tab or pipe by
+        the header and the first lines, and understands Excel's ``sep=;``.
+    :param encoding: a codec of Python's, e.g. ``cp1251``; ``auto`` for UTF-8, and UTF-16 or UTF-32 where the first
+        bytes show it.
+    :raises ValueError: one of them is nothing that exists.
     """
 
     template_fields: Sequence[str] = ("path",)
 
-    def __init__(self, path: str, format: Format | None = None, compression: Compression | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        format: Format | None = None,
+        compression: Compression | None = None,
+        *,
+        delimiter: str = "auto",
+        encoding: str = "auto",
+    ) -> None:
         for name, value, known in (("format", format, Format), ("compression", compression, Compression)):
             if value is not None and value not in get_args(known):
                 raise ValueError(f"{name} must be {' or '.join(map(repr, get_args(known)))}, not {value!r}.")
+        _check_delimiter(delimiter)
+        _check_encoding(encoding)
         self.path = path
         self.format = format
         self.compression = compression
+        self.delimiter = delimiter
+        self.encoding = encoding
 
     def __repr__(self) -> str:
         return f"FileSource({self.path!r})"
@@ -61,7 +78,9 @@ class FileSource:
 
         kind, packed = format_of(self.path, self.format, self.compression)
         with self._stream() as stream:
-            yield open_rows(stream, kind, packed, self.origin, columns)
+            yield open_rows(
+                stream, kind, packed, self.origin, columns, delimiter=self.delimiter, encoding=self.encoding
+            )
 
     def count(self) -> int | None:
         """Give the number of rows where it is known without reading them (Parquet), else None."""
@@ -89,6 +108,20 @@ class FileSource:
             raise SourceError(f"{self.path}: this worker may not read it.") from None
         with stream:
             yield stream
+
+
+def _check_delimiter(delimiter: object) -> None:
+    if delimiter != "auto" and not (isinstance(delimiter, str) and len(delimiter) == 1 and delimiter not in '"\r\n'):
+        raise ValueError(f"delimiter must be one character other than a quotation mark, or 'auto', not {delimiter!r}.")
+
+
+def _check_encoding(encoding: object) -> None:
+    try:
+        known = isinstance(encoding, str) and bool(encoding == "auto" or "a".encode(encoding))
+    except (LookupError, ValueError):  # no such codec, or one that is not of text
+        known = False
+    if not known:
+        raise ValueError(f"encoding must be a text encoding that Python knows, or 'auto', not {encoding!r}.")
 
 
 class ListSource:

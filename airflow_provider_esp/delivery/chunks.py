@@ -12,8 +12,11 @@ _CHUNK = 64 * 1024
 
 
 def in_chunks(stream: IO[bytes]) -> io.BufferedReader:
-    """Give a stream of the same bytes that reads much at a time; closing it leaves the other open."""
-    return io.BufferedReader(_Chunks(stream))
+    """Give a stream of the same bytes that reads much at a time; closing it leaves the other open.
+
+    Its ``peek`` shows the first 64 KiB, or the whole of a shorter stream.
+    """
+    return io.BufferedReader(_Chunks(stream), _CHUNK)
 
 
 class _Chunks(io.RawIOBase):
@@ -34,9 +37,16 @@ class _Chunks(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill a buffer."""
         if not self._ahead:
-            self._ahead = memoryview(self._stream.read(_CHUNK))
+            self._ahead = memoryview(self._fetch())
         room = memoryview(buffer)
         size = min(len(room), len(self._ahead))
         room[:size] = self._ahead[:size]
         self._ahead = self._ahead[size:]
         return size
+
+    def _fetch(self) -> bytes:
+        """Read a chunk; a whole one also where the other stream hands out less at a time, as sockets do."""
+        chunk = self._stream.read(_CHUNK)
+        while 0 < len(chunk) < _CHUNK and (more := self._stream.read(_CHUNK - len(chunk))):
+            chunk += more
+        return chunk

@@ -13,40 +13,49 @@ import io
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from airflow_provider_esp.delivery.chunks import in_chunks
 from airflow_provider_esp.delivery.errors import ColumnError, SourceError
+from airflow_provider_esp.delivery.layout import AUTO, HEAD, Layout, layout_of
 from airflow_provider_esp.delivery.rows import BadRow, Table, TextBlock
 
 
-def read_csv(stream: IO[bytes], origin: str, delimiter: str = ",") -> Table:
-    """Read delimited values with a header line, UTF-8 (a byte order mark is fine).
+def read_csv(stream: IO[bytes], origin: str, delimiter: str = AUTO, encoding: str = AUTO) -> Table:
+    """Read delimited values with a header line.
 
-    :raises SourceError: not UTF-8, or not CSV; the message names the line.
+    :param delimiter: between two cells, or ``auto`` to tell it by the header and the first lines.
+    :param encoding: a codec's name, or ``auto`` for UTF-8, or UTF-16 and UTF-32 where the first bytes show them.
+    :raises SourceError: not in that encoding, or not CSV; the message names the line.
     :raises ColumnError: the header is missing or names a column twice.
     """
-    rows = CsvRows(stream, origin, delimiter)
+    ahead = in_chunks(stream)
+    head = ahead.peek(HEAD)
+    layout = layout_of(head, origin, delimiter=delimiter, encoding=encoding, whole=len(head) < HEAD)
+    rows = CsvRows(cast(BinaryIO, ahead), origin, layout)
     return Table(rows.columns, rows, origin)
 
 
 class CsvRows(Iterator[Sequence[str]]):
     """The rows of a CSV file below its header.
 
-    :param stream: binary; it stays open.
+    :param stream: binary, from `in_chunks`.
     :param origin: what messages call it.
-    :param delimiter: between two cells.
+    :param layout: its encoding and delimiter.
     :ivar columns: the header.
     """
 
-    def __init__(self, stream: IO[bytes], origin: str, delimiter: str) -> None:
-        self._text = io.TextIOWrapper(in_chunks(stream), "utf-8-sig", newline="")
+    def __init__(self, stream: BinaryIO, origin: str, layout: Layout) -> None:
+        self._text = io.TextIOWrapper(stream, layout.encoding, newline="")
         self._origin = origin
-        self._delimiter = delimiter
+        self._encoding = layout.encoding
+        self._delimiter = layout.delimiter
         self._ahead: deque[str] = deque()
-        self._past = 0
         self._failure: UnicodeDecodeError | None = None
-        self._reader = csv.reader(self._lines(), delimiter=delimiter, strict=True)
+        for _ in range(layout.preamble):
+            self._text.readline()
+        self._past = layout.preamble
+        self._reader = csv.reader(self._lines(), delimiter=layout.delimiter, strict=True)
         self.columns = self._header()
         self._rows = self._parsed() if self.columns else iter(())
 
@@ -121,7 +130,7 @@ class CsvRows(Iterator[Sequence[str]]):
         except csv.Error as error:
             raise SourceError(f"{self._origin}: line {self._line} is not CSV: {error}.") from None
         except UnicodeDecodeError as error:
-            raise self._not_utf8(error) from None
+            raise self._undecodable(error) from None
         twice = sorted(name for name, times in Counter(columns).items() if times > 1)
         if twice:
             named = ", ".join(map(repr, twice))
@@ -147,9 +156,18 @@ class CsvRows(Iterator[Sequence[str]]):
                 which = f"line {last} is" if first == last else f"lines {first} to {last} are"
                 yield BadRow(f"{which} not CSV: {error}")
             except UnicodeDecodeError as error:
-                raise self._not_utf8(error) from None
+                raise self._undecodable(error) from None
 
-    def _not_utf8(self, error: UnicodeDecodeError) -> SourceError:
+    def _undecodable(self, error: UnicodeDecodeError) -> SourceError:
         """Name the line, of which the error knows how far behind the lines already read it is."""
-        line = self._line + 1 + error.object[: error.start].count(b"\n")
-        return SourceError(f"{self._origin}: line {line} is not UTF-8; save the file as UTF-8 and run the task again.")
+        before = error.object[: error.start].decode(self._encoding, "replace")
+        line = self._line + 1 + before.count("\n")
+        if self._encoding != "utf-8-sig":
+            return SourceError(
+                f"{self._origin}: line {line} is not {self._encoding}; say in encoding= what the file is in, or save "
+                "it as UTF-8."
+            )
+        return SourceError(
+            f"{self._origin}: line {line} is not UTF-8; save the file as UTF-8, or say what it is in, e.g. "
+            "FileSource(path, encoding='cp1251')."
+        )

@@ -9,6 +9,7 @@ from airflow_provider_esp.delivery.chunks import in_chunks
 from airflow_provider_esp.delivery.compressed import Compression, decompressed
 from airflow_provider_esp.delivery.csv_rows import read_csv
 from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.layout import AUTO
 from airflow_provider_esp.delivery.parquet import count_parquet, read_parquet
 from airflow_provider_esp.delivery.rows import Table, read_ndjson
 
@@ -49,7 +50,14 @@ def format_of(name: str, kind: Kind | None = None, compression: Compression | Li
 
 
 def open_rows(
-    stream: IO[bytes], kind: Kind, compression: Compression | None, origin: str, columns: Sequence[str] | None = None
+    stream: IO[bytes],
+    kind: Kind,
+    compression: Compression | None,
+    origin: str,
+    columns: Sequence[str] | None = None,
+    *,
+    delimiter: str = AUTO,
+    encoding: str = AUTO,
 ) -> Table:
     """Read the rows of an open file.
 
@@ -58,6 +66,8 @@ def open_rows(
     :param compression: around them, as `format_of` tells it.
     :param origin: what messages call the file.
     :param columns: keys to expect where the format has no header; None for those of the first row.
+    :param delimiter: of CSV and TSV, or ``auto``.
+    :param encoding: of text, or ``auto``.
     :raises SourceError: it cannot be read as that (also while reading).
     :raises ColumnError: the columns are not what they must be.
     """
@@ -69,9 +79,9 @@ def open_rows(
         case "ndjson":
             return read_ndjson(in_chunks(stream), origin, columns)
         case "tsv":
-            return read_csv(stream, origin, "\t")
+            return read_csv(stream, origin, "\t" if delimiter == AUTO else delimiter, encoding)
         case "csv":
-            return read_csv(stream, origin)
+            return read_csv(stream, origin, delimiter, encoding)
 
 
 def count_rows(stream: IO[bytes], kind: Kind, origin: str) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,6 +70,39 @@ def test_the_author_may_say_the_format(write: Write) -> None:
 def test_a_format_that_does_not_exist_is_refused_when_the_dag_is_parsed(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be .* not '{value}'"):
         FileSource("people.csv", **{name: value})  # type: ignore[arg-type]  # that is what is tested
+
+
+@pytest.mark.parametrize("value", ["", ";;", "semicolon", '"', "\n", None, 7])
+def test_a_delimiter_that_cannot_be_one_is_refused_when_the_dag_is_parsed(value: Any) -> None:
+    with pytest.raises(ValueError, match=f"delimiter must be one character .* not {re.escape(repr(value))}"):
+        FileSource("people.csv", delimiter=value)
+
+
+@pytest.mark.parametrize("value", ["", "utf-9", "base64", "undefined", "rot13", None, 7, "a\0b"])
+def test_an_encoding_that_does_not_exist_is_refused_when_the_dag_is_parsed(value: Any) -> None:
+    with pytest.raises(ValueError, match=f"encoding must be a text encoding .* not {re.escape(repr(value))}"):
+        FileSource("people.csv", encoding=value)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_delimiter_and_encoding_of_a_file_are_recognised(tmp_path: Path, mark: str, encoding: str) -> None:
+    for name, first in (("people.csv", ""), ("people.csv.gz", f"sep={mark}\r\n")):
+        content = (first + mark.join(["email", "name\r\na@x.com", "Анна\r\n"])).encode(encoding)
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+        with FileSource(str(tmp_path / name)).open() as table:
+            assert table.columns == ("email", "name")
+            assert [list(row) for row in table.rows] == [["a@x.com", "Анна"]]
+
+
+def test_any_delimiter_and_encoding_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes("email:name\na@x.com:Анна,;\n".encode("cp1251"))
+    assert rows(FileSource(str(path), delimiter=":", encoding="cp1251")) == [["a@x.com", "Анна,;"]]
+    with pytest.raises(SourceError, match=r"people\.csv: line 2 is not UTF-8; .* encoding='cp1251'"):
+        rows(FileSource(str(path), delimiter=":"))
+    with pytest.raises(SourceError, match=r"people\.csv: line 2 is not ascii; say in encoding= what"):
+        rows(FileSource(str(path), delimiter=":", encoding="ascii"))
 
 
 def test_the_columns_of_lines_without_a_header_may_be_told(write: Write) -> None:
