@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_esp.connections.table import TYPES
+from airflow_provider_esp.delivery.numbering import is_country
 from airflow_provider_esp.services.hosts import is_safe
 
 
@@ -80,6 +81,18 @@ class Reader:
             return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             self.refuse("the extra timezone must be an IANA name such as Europe/Kyiv")
+
+    def phone_rules(self) -> dict[str, str | None]:
+        """Read how phone numbers are written: ``default_country`` or ``phone_format``."""
+        country, written = self.text("default_country"), self.text("phone_format")
+        country = country and country.upper()
+        if country and not is_country(country):
+            self.refuse("the extra default_country must be a country of two letters such as UA")
+        if written and written.lower() != "international":
+            self.refuse("the extra phone_format must be international or empty")
+        if country and written:
+            self.refuse("keep the extra default_country or phone_format, not both, they contradict each other")
+        return {"default_country": country, "phone_format": written and written.lower()}
 
     def file(self, name: str) -> str | None:
         """Read an extra that is the path of a file on this machine."""

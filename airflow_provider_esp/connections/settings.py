@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,8 @@ class Settings:
     :param request_timeout: seconds of silence after which a request is given up.
     :param link_template: address of the page that task links open, or None.
     :param ca_bundle: a file with the certificates to trust instead of the usual ones, or None.
+    :param default_country: the country of phone numbers without plus, two letters, or None.
+    :param phone_format: ``international`` where every phone number carries its country code, or None.
     """
 
     base_url: str
@@ -35,6 +37,8 @@ class Settings:
     request_timeout: float = 60.0
     link_template: str | None = None
     ca_bundle: str | None = None
+    default_country: str | None = None
+    phone_format: Literal["international"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,7 @@ def parse(
         "request_timeout": reader.number("request_timeout", 60.0),
         "link_template": reader.url("link_template"),
         "ca_bundle": reader.file("ca_bundle"),
+        **reader.phone_rules(),
     }
     if conn_type == "esputnik":
         return _esputnik(reader, login, password, common)

@@ -86,6 +86,18 @@ _COMMON = {
         "event or broadcast, {id} its id.",
         format="url",
     ),
+    "default_country": Field(
+        "Country of phone numbers",
+        "Two letters such as UA: phone numbers without + are read as numbers of that country, with or without its "
+        "code. Empty means that they must carry their country's code.",
+        example="UA",
+    ),
+    "phone_format": Field(
+        "Format of phone numbers",
+        "international where every phone number carries its country's code, with or without +. Empty means that "
+        "numbers without + are taken only where nothing else can be meant.",
+        example="international",
+    ),
     "ca_bundle": Field(
         "CA bundle",
         "Path, on the machine that makes the requests, of a PEM file with the certificates to trust instead of the "

@@ -1,17 +1,29 @@
 """Whether an e-mail address or a phone number can be one, and how it is written.
 
-Nearly every value is ordinary and is known by one regular expression. Only the others are given to the libraries
-that know the whole of it, `email-validator` and `phonenumbers`: those are a hundred times slower, and are imported
-when the first such value comes.
+Nearly every value is ordinary and is known by one regular expression. Only the others are given to the library that
+knows the whole of it, `email-validator`: it is a hundred times slower, and is imported when the first such value comes.
+What is known of phone numbers is in `numbering`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import cache
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, Literal
 
+from airflow_provider_esp.delivery.characters import hidden_character
 from airflow_provider_esp.delivery.errors import Refused
+from airflow_provider_esp.delivery.numbering import (
+    Country,
+    calling_code,
+    country_of,
+    is_country,
+    is_valid,
+    possible_number,
+)
+
+PhoneFormat = Literal["international"]
 
 # A part of a host's name is two runs of 31 with a hyphen between them at the most, so it fits its 63 characters. No
 # run is ever read again (++), which keeps a long value that is no address as cheap as any other.
@@ -23,15 +35,34 @@ ordinary_email = re.compile(
 
 _LONGEST_EMAIL = 320
 _LONGEST_PHONE = 40
+_FEWEST_LOCAL = 7
+_FEWEST_DIGITS: Final = 11
+_MOST_DIGITS: Final = 15
+_TRUNK_DIGITS: Final = "018"
 _NO_EMAIL = "the e-mail address is not valid"
 _NO_PHONE = "the phone number is not valid"
 _NO_COUNTRY = "the phone number has no country code"
-_SPELLED_PHONE = re.compile(r"[+\uff0b]?[\d\s()./\-\u2010-\u2015\u2212]+").fullmatch
-_SPACING = str.maketrans("", "", " ()-.\t\u00a0")
+_NOT_INTERNATIONAL = "the phone number is not valid in the country whose code it begins with"
+_TWO_READINGS = "the phone number can be read with and without its country code: write it with a plus"
+_DECIMALS = "the number has decimals"
+_SPELLED_PHONE = re.compile(r"[+]?[0-9\s()./-]+").fullmatch
+_SPACING = str.maketrans("", "", " ()-./\t\n\r\f\v")
+_TRUNK_IN_BRACKETS = re.compile(r"(?<=[0-9]) *\(0\)(?= *[0-9])").sub
+_DATE = re.compile(
+    r"(?:[12][0-9]{3}([./-])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])([./-])(?:0?[1-9]|[12][0-9]|3[01])\2(?:[12][0-9])?[0-9]{2})(?:\s.*)?",
+    re.DOTALL,
+).fullmatch
+_IP_ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})").fullmatch
+_PAIRS = re.compile(r"[0-9]{2}(?:\.[0-9]{2})*").fullmatch
+# A dot may be the point of a number only where there is one, behind digits that blanks may divide into threes.
+_DECIMAL = re.compile(r"([+]?)([0-9]+|[0-9]{1,3}(?: [0-9]{3})+)\.([0-9]*)").fullmatch
+_SCIENTIFIC = re.compile(r"([+]?)([1-9])(?:[.,]([0-9]*))?[eE][+]?([0-9]{1,3})").fullmatch
 
 
-class NoCountry(Refused):
-    """A phone number that only its own country understands."""
+def plain_phone(value: str) -> object:
+    """Tell whether a value is a number with a plus in digits alone, as nearly all are."""
+    return value[:1] == "+" and possible_number()(value)
 
 
 def email_address(value: str) -> str:
@@ -54,73 +85,183 @@ def email_address(value: str) -> str:
     return known.ascii_email if known.ascii_email and not value.isascii() else value
 
 
-def phone_number(value: str) -> str:
-    """Bring an international phone number to digits, with a plus if it had one (or ``00``, which means the same).
+class NoCountry(Refused):
+    """A phone number without country code, of which nothing says the country."""
 
-    It has to have the code of a country that there is, and the first digits and the length that numbers have there.
-    Whether its block is in use is not asked: blocks are opened faster than anybody updates a library.
 
-    :raises NoCountry: it has no country code.
-    :raises Refused: it is not one.
+@dataclass(frozen=True, slots=True)
+class PhoneRules:
+    """How phone numbers are read: what their author says of them, and what is taken without a word.
+
+    A number with a plus (or ``00``) has to have the code of a country that there is, and the first digits and the
+    length that numbers have there. Any other is taken
+
+    - with `default_country`, if it is valid there, written nationally or with that country's code;
+    - with ``phone_format="international"``, if it is valid in the country whose code it begins with;
+    - with neither, if besides it has at least 11 digits and does not begin with 0, 1 or 8, as national numbers do.
+
+    :param default_country: two letters, e.g. ``UA``; None for no country.
+    :param phone_format: ``international`` where every number carries its country code, or None.
+    :raises ValueError: there is no such country or format, or both are given.
     """
-    number = value.translate(_SPACING)
-    if number.startswith("00"):
-        number = f"+{number[2:]}"
-    if ordinary_phone()(number):
-        return number
-    if number.isascii() and number.isdigit() and number.startswith("0"):
-        raise NoCountry(_NO_COUNTRY)
-    if len(value) > _LONGEST_PHONE or not _SPELLED_PHONE(value):
-        raise Refused(_NO_PHONE)
-    bare = value[2:] if value.startswith("00") else value.lstrip("+\uff0b")
-    return _as_known(f"+{bare}", plus=bare != value)
+
+    default_country: str | None = None
+    phone_format: PhoneFormat | None = None
+
+    def __post_init__(self) -> None:
+        if self.default_country is not None and self.phone_format is not None:
+            raise ValueError("give default_country or phone_format, not both: they contradict each other")
+        if self.phone_format not in (None, "international"):
+            raise ValueError("phone_format must be 'international'")
+        if self.default_country is not None and not is_country(self.default_country):
+            raise ValueError("default_country must be a country of two capital letters such as UA")
+
+    def normalize(self, value: str) -> str:
+        """Return a number as it is sent: in digits, with a plus if it had one (or ``00``, which means the same).
+
+        What stands in the cell of a table may be a number that was once a float, ``380971112233.0`` or
+        ``3.80971112233E+11``: it is read as the digits it stands for.
+
+        :raises NoCountry: it has no country code, and neither argument says how to read it.
+        :raises Refused: it is no phone number.
+        """
+        if plain_phone(value):
+            return value
+        if len(value) > _LONGEST_PHONE:
+            raise Refused(f"{_NO_PHONE}: it is too long")
+        spelled = plain_digits(value)
+        spelled = whole_number(spelled) or spelled
+        digits = _read_phone(spelled)
+        if digits.startswith("+"):
+            return digits if possible_number()(digits) else _as_library_reads(spelled)
+        if self.default_country is not None:
+            return _in_country(digits, country_of(self.default_country))
+        known = is_valid(digits)
+        if self.phone_format is not None:
+            if known:
+                return digits
+            raise Refused(_NOT_INTERNATIONAL)
+        if known and len(digits) >= _FEWEST_DIGITS and digits[0] not in _TRUNK_DIGITS:
+            return digits
+        raise NoCountry(_NO_COUNTRY) if _FEWEST_LOCAL <= len(digits) <= _MOST_DIGITS else Refused(_NO_PHONE)
 
 
-def _as_known(value: str, *, plus: bool) -> str:
-    """Ask the library: it knows what belongs to a number and what only to its spelling.
+def phone_number(value: str) -> str:
+    """Read a phone number of which nothing is said; see `PhoneRules`."""
+    return PhoneRules().normalize(value)
 
-    :param value: begins with a plus.
-    :param plus: whether the number is written with one.
+
+def plain_digits(value: str) -> str:
+    """Return a text with digits, signs, blanks and hyphens of other scripts written in ASCII."""
+    if value.isascii():
+        return value.strip()
+    return "".join(map(_in_ascii, value)).strip()
+
+
+def whole_number(value: str) -> str | None:
+    """Return the digits that a number once kept as a float stands for; None where a text is not written like one.
+
+    ``380971112233.0`` and ``3.80971112233E+11`` are written so. A plus stays.
+
+    :raises Refused: it is a number with decimals, or digits of it were lost.
+    """
+    if (scientific := _SCIENTIFIC(value)) is not None:
+        sign, whole, decimals, exponent = scientific.groups(default="")
+        missing = int(exponent) - len(decimals)
+        if missing > 0:
+            raise Refused("the number has lost digits: it is written with an exponent")
+        rest = decimals[int(exponent) :]
+        if rest.strip("0"):
+            raise Refused(_DECIMALS)
+        return sign + whole + decimals[: int(exponent)]
+    if (decimal := _DECIMAL(value)) is None:
+        return None
+    sign, whole, decimals = decimal.groups()
+    if not decimals.strip("0") and whole.isdigit():
+        return str(sign + whole)
+    if sign and len(decimals) > 2 and calling_code(whole) == whole:
+        return None  # +1.2025550100, as registrars write numbers
+    raise Refused(_DECIMALS)
+
+
+def _in_ascii(character: str) -> str:
+    if (digit := unicodedata.decimal(character, None)) is not None:
+        return str(digit)
+    if character == "\uff0b":
+        return "+"
+    kind = unicodedata.category(character)
+    return "-" if kind == "Pd" or character == "\u2212" else " " if kind == "Zs" else character
+
+
+def _read_phone(spelled: str) -> str:
+    """Return the digits of a number, with a plus if it has one.
+
+    :param spelled: in ASCII digits.
+    :raises Refused: it is something else: the reason says what.
+    """
+    if not _SPELLED_PHONE(spelled):
+        raise Refused(_what_is_no_phone(spelled))
+    if _DATE(spelled):
+        raise Refused(f"{_NO_PHONE}: it is a date")
+    if _IP_ADDRESS(spelled) and not _PAIRS(spelled):
+        raise Refused(f"{_NO_PHONE}: it is a network address")
+    if spelled.startswith("-"):
+        raise Refused(f"{_NO_PHONE}: it is a negative number")
+    digits = _TRUNK_IN_BRACKETS("", spelled).translate(_SPACING)
+    if digits.startswith("00"):
+        digits = f"+{digits[2:]}"
+    return digits
+
+
+def _what_is_no_phone(spelled: str) -> str:
+    hidden = hidden_character(spelled)
+    if hidden is not None:
+        return f"the phone number holds {hidden}"
+    if any(map(str.isalpha, spelled)):
+        return f"{_NO_PHONE}: it has letters in it"
+    return _NO_PHONE
+
+
+def _in_country(digits: str, home: Country) -> str:
+    """Return a number without plus as one of a country, however it is written there.
+
+    :raises Refused: it is not valid there, or can be two numbers.
+    """
+    readings = home.readings(digits)
+    if not readings and (known := _as_library_reads_in(digits, home)):
+        readings = {known}
+    if not readings:
+        raise Refused(f"{_NO_PHONE} in {home.region}")
+    if len(readings) > 1:
+        raise Refused(_TWO_READINGS)
+    return home.code + readings.pop()
+
+
+def _as_library_reads(spelled: str) -> str:
+    """Return a number with a plus as the library reads it: it knows what belongs only to a spelling.
+
+    :raises Refused: it is not one.
     """
     import phonenumbers
 
+    bare = spelled[2:] if spelled.startswith("00") else spelled.lstrip("+")
     try:
-        known = phonenumbers.parse(value)
+        known = phonenumbers.parse(f"+{bare}")
     except phonenumbers.NumberParseException:
         raise Refused(_NO_PHONE) from None
-    number = phonenumbers.format_number(known, phonenumbers.PhoneNumberFormat.E164)
-    if not ordinary_phone()(number):
+    number = str(phonenumbers.format_number(known, phonenumbers.PhoneNumberFormat.E164))
+    if not possible_number()(number):
         raise Refused(_NO_PHONE)
-    return number if plus else number.removeprefix("+")
+    return number
 
 
-@cache
-def ordinary_phone() -> Callable[[str], object]:
-    """Give a function that takes (by giving something true) an international number in digits alone.
+def _as_library_reads_in(digits: str, home: Country) -> str | None:
+    """Return the national number that the library finds in other spellings of a country, such as carriers' codes."""
+    import phonenumbers
 
-    It is one pattern, of the calling codes of all countries and of what may follow each.
-    """
-    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
-
-    national = {}
-    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
-        known = [PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in regions]
-        # The first region is the main one, whose pattern takes nearly all.
-        patterns = dict.fromkeys(
-            one.general_desc.national_number_pattern for one in known if one is not None and one.general_desc
-        )
-        national[str(code)] = f"(?:{'|'.join(filter(None, patterns))})"
-    return re.compile(rf"\+?(?:{_tree(national)})", re.ASCII).fullmatch
-
-
-def _tree(national: Mapping[str, str], depth: int = 0) -> str:
-    """Join patterns by the digits that they begin with, so that a number is compared with few of them.
-
-    :param national: what follows, by calling code; no code begins another.
-    """
-    branches = []
-    for digit in sorted({code[depth] for code in national}):
-        below = {code: pattern for code, pattern in national.items() if code[depth] == digit}
-        ended = next((pattern for code, pattern in below.items() if len(code) == depth + 1), None)
-        branches.append(digit + (ended or f"(?:{_tree(below, depth + 1)})"))
-    return "|".join(branches)
+    try:
+        known = phonenumbers.parse(digits, home.region)
+    except phonenumbers.NumberParseException:
+        return None
+    national = str(phonenumbers.national_significant_number(known))
+    return national if str(known.country_code) == home.code and home.valid(national) else None

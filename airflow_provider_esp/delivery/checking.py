@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import UNSET
 
-from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, ordinary_phone, phone_number
+from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, phone_number, plain_phone
 from airflow_provider_esp.delivery.errors import ColumnError, Refused
 from airflow_provider_esp.delivery.mapping import Blank, same_key, targets_of, text
 from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table, TextBlock
@@ -54,7 +54,7 @@ def _rule(asked: FieldRule) -> Rule:
 
 RULES: Mapping[str, Callable[[], Rule]] = {
     "email": lambda: Rule(ordinary_email, email_address, repeats=False),
-    "phone": lambda: Rule(ordinary_phone(), phone_number, repeats=False),
+    "phone": lambda: Rule(plain_phone, phone_number, repeats=False),
 }
 """Makers of the rules that every service has; only those of fields that occur are made."""
 

@@ -20,6 +20,7 @@ from airflow_provider_esp.operators.dry_run import DryRunAttribute
 from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of, storage_path
 
 if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.addresses import PhoneRules
     from airflow_provider_esp.delivery.outcomes import Counts
     from airflow_provider_esp.delivery.preview import Preview
     from airflow_provider_esp.delivery.report import Report
@@ -173,6 +174,10 @@ class RowsOperator(ChangingOperator):
         sent, at every try anew, and count as *suppressed*. Templated.
     :param suppress_column: the column, or columns, of these sources that name people; None for ``email``, ``phone``
         and ``external_id``, or the only column.
+    :param default_country: two letters, e.g. ``UA``: phone numbers without plus are read as numbers of that country,
+        with its code or without. None for what the connection says. Templated.
+    :param phone_format: ``international`` where every phone number carries its country's code, with plus or without.
+        None for what the connection says. Templated.
     """
 
     template_fields: Sequence[str] = (
@@ -181,6 +186,8 @@ class RowsOperator(ChangingOperator):
         "report_path",
         "max_rejects",
         "suppress",
+        "default_country",
+        "phone_format",
     )
     template_ext: Sequence[str] = (".sql",)
     source = SourceAttribute()
@@ -197,6 +204,8 @@ class RowsOperator(ChangingOperator):
         on_empty: OnEmpty = "skip",
         suppress: Any = None,
         suppress_column: str | Sequence[str] | None = None,
+        default_country: str | None = None,
+        phone_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -209,6 +218,8 @@ class RowsOperator(ChangingOperator):
         self.on_empty = on_empty
         self.suppress = suppress
         self.suppress_column = suppress_column
+        self.default_country = default_country
+        self.phone_format = phone_format
 
     @contextmanager
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
@@ -269,6 +280,15 @@ class RowsOperator(ChangingOperator):
         from airflow_provider_esp.operators.audience import read_suppression
 
         return read_suppression(self.suppress, self.suppress_column, hook, segment, self.log)
+
+    def phone_rules(self, hook: EspHook) -> PhoneRules:
+        """Return how phone numbers are read, in the rows and in ``suppress``.
+
+        :raises ValueError: an argument names no country or format, or both are given.
+        """
+        from airflow_provider_esp.operators.values import phone_rules
+
+        return phone_rules(self.default_country, self.phone_format, hook.settings)
 
     def begin_progress(self, *, reads: bool = True) -> Progress:
         """Begin to tell how far this try is; `conclude` ends it.

@@ -31,6 +31,7 @@ BUILT_UPON = {
     "airflow_provider_esp.operators.file_upload",
     "airflow_provider_esp.operators.progress",
     "airflow_provider_esp.operators.sends",
+    "airflow_provider_esp.operators.values",
     "airflow_provider_esp.triggers.base",
     "airflow_provider_esp.triggers.collecting",
     "airflow_provider_esp.triggers.hooks",

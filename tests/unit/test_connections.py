@@ -318,6 +318,8 @@ def test_every_field_of_a_form_is_read() -> None:
         "request_timeout": (7, "request_timeout"),
         "link_template": ("https://example.com/{id}", "link_template"),
         "ca_bundle": (__file__, "ca_bundle"),
+        "default_country": ("UA", "default_country"),
+        "phone_format": ("international", "phone_format"),
         "api_key": ("k", "api_key"),
         "secret_event_url": ("https://events.sendpulse.com/events/id/0/1", "event_url"),
         "sender_name": ("News", "sender_name"),
@@ -335,12 +337,32 @@ def test_every_field_of_a_form_is_read() -> None:
     for conn_type, kind in TYPES.items():
         # The authorize command's own field is read by the token store, from the connection as it is then.
         own = [name for name in kind.extra if name != "oauth_token"]
-        settings = parse(conn_type, extra={name: samples[name][0] for name in own})
+        together = parse(conn_type, extra={name: samples[name][0] for name in own if name != "phone_format"})
+        apart = parse(conn_type, extra={name: samples[name][0] for name in own if name != "default_country"})
         expected = {"auth_server": "https://uaa.example/uaa/oauth/token", "send_code": True}
         for name in own:
+            settings = apart if name == "phone_format" else together
             sample, read = samples[name][0], attrgetter(samples[name][1])(settings)
             sample = expected.get(name, sample)
             assert getattr(read, "key", read) == sample
+
+
+@pytest.mark.parametrize("conn_type", ["esputnik", "sendpulse"])
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ({"default_country": "Ukraine"}, "default_country must be a country of two letters such as UA"),
+        ({"default_country": "XX"}, "default_country must be a country of two letters such as UA"),
+        ({"phone_format": "national"}, "phone_format must be international or empty"),
+        ({"default_country": "UA", "phone_format": "international"}, "default_country or phone_format, not both"),
+    ],
+)
+def test_the_country_of_phone_numbers_is_checked(conn_type: str, extra: dict[str, str], words: str) -> None:
+    assert words in refusal(conn_type, password="k", login="i", extra=extra)
+
+
+def test_the_country_of_phone_numbers_may_be_written_in_small_letters() -> None:
+    assert parse("esputnik", password="k", extra={"default_country": " ua "}).default_country == "UA"
 
 
 # -- OAuth 2.0
