@@ -6,6 +6,7 @@ shape (see `plug.Service.refuse`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,23 @@ def sentence(text: str, status: int = 200, headers: Mapping[str, str] | None = N
 def empty(status: int = 200) -> Response:
     """No body and no content type."""
     return Response(b"", status)
+
+
+_KINDS = {"str": "text", "int": "a number", "float": "a number", "bool": "true or false", "array": "a list"}
+_WRONG = re.compile(r"Expected `(\w+)[^`]*`(?:, got `[^`]*`)?(?: - at `([^`]*)`)?")
+_MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$\.?([^`]*)`)?")
+
+
+def said(error: msgspec.ValidationError) -> str:
+    """What is wrong with a body, as the services say it and not as the library does."""
+    text = str(error)
+    if missing := _MISSING.match(text):
+        place = f"{missing[2]}." if missing[2] else ""
+        return f"{place}{missing[1]} should not be empty"
+    wrong = _WRONG.match(text)
+    place = (wrong[2] if wrong else text.rpartition(" - at `")[2].rstrip("`")) or ""
+    name = place.removeprefix("$").removeprefix(".") or "body"
+    return f"{name} should be {_KINDS.get(wrong[1], 'an object')}" if wrong else f"{name} is not valid"
 
 
 class Refused(Exception):

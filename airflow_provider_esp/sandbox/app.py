@@ -10,13 +10,25 @@ from collections.abc import Mapping
 
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import control, page
 from .dispatch import Dispatcher
 from .faults import FaultMaker
 from .recording import Recorder
 from .world import World
+
+
+class _Name(bytes):
+    """The name of a header that stays as it is spelled, where the web server would write it in small letters."""
+
+    def lower(self) -> bytes:
+        return self
+
+
+_NAMES = {b"totalcount": b"TotalCount", b"www-authenticate": b"WWW-Authenticate"}
+_FRAMING = (b"content-length", b"transfer-encoding", b"connection")
+"""Headers that the web server itself must recognise."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -31,7 +43,25 @@ def build(world: World) -> ASGIApp:
         return next(part.label(scope) for prefix, part in parts.items() if scope["path"].startswith(prefix))
 
     faulty = FaultMaker(_ByPrefix(parts, rest), world.faults, prefixes)
-    return _Loopback(Recorder(faulty, world.log, prefixes, label))
+    return _HeaderNames(_Loopback(Recorder(faulty, world.log, prefixes, label)))
+
+
+class _HeaderNames:
+    """Spell the names of headers as the services do: some clients compare them letter by letter."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def spelled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    (name if name in _FRAMING else _Name(_NAMES.get(name, name.title())), value)
+                    for name, value in message["headers"]
+                ]
+            await send(message)
+
+        await self._app(scope, receive, spelled)
 
 
 class _ByPrefix:

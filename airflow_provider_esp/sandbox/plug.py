@@ -15,7 +15,7 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
-from .answers import Refused
+from .answers import Refused, said
 from .limits import Limit
 from .settings import Setting
 from .store import Store, like
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .world import World
 
 T = TypeVar("T")
+
+_YES = ("true", "1")
+_NO = ("false", "0")
 
 
 @dataclass
@@ -65,9 +68,9 @@ class Incoming:
         try:
             return msgspec.json.decode(self.body, type=kind, strict=False)
         except msgspec.ValidationError as error:
-            raise Refused(400, str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(400, f"Malformed JSON: {error}") from None
+            raise Refused(400, said(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Refused(400, "Malformed JSON") from None
 
     def number(self, name: str, default: int, low: int = 1, high: int | None = None) -> int:
         """A whole number from the query.
@@ -85,14 +88,14 @@ class Incoming:
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A boolean from the query: ``true`` or ``false``, in any case.
+        """A boolean from the query: ``true`` or ``false`` in any case, or 1 or 0, as shops write it.
 
         :raises Refused: 400, it is neither.
         """
         given = self.query.get(name, "").lower()
-        if given not in ("", "true", "false"):
+        if given not in ("", *_YES, *_NO):
             raise Refused(400, f"Parameter '{name}' must be true or false")
-        return default if given == "" else given == "true"
+        return default if given == "" else given in _YES
 
     def id(self, name: str = "id") -> int:
         """A numeric placeholder of the path.

@@ -75,7 +75,7 @@ FORMS: Mapping[str, st.SearchStrategy[Any]] = {
     "NewViber message_type": st.sampled_from([2, 3]),
     "NewViber message_live_time": st.integers(60, 86_400),
     "NewViber stretch_time": st.integers(0, 5),
-    "NewPush ttl": st.integers(1, 86_400),
+    "NewPush ttl": st.integers(0, 86_400),
     "NewPush filters": st.just({}),
 }
 """Texts and numbers whose form their docstring tells, by parameter or field, with its function or model if need be."""

@@ -290,6 +290,7 @@ MESSAGES = (
             "email": True,
         },
         {"message_id": WIN_BACK, "recipients": [RECIPIENT, RECIPIENT], "email": True},
+        {"message_id": WIN_BACK, "recipients": [RECIPIENT], "email": True, "campaign_id": 7, "allow_unconfirmed": True},
     ),
     method(
         messages.send,

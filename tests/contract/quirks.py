@@ -73,6 +73,18 @@ REQUEST_QUIRKS: tuple[Quirk, ...] = (
             ("POST v2/past_events", "/events/*/params/*/value"),
         )
     ),
+    *(
+        Quirk(method, f"/{name}", "C", "known from clients alone; sent only where an author says so")
+        for method, names in (
+            ("POST v1/message/{id}/smartsend", ("campaignId", "allowUnconfirmed")),
+            ("POST v1/message/email", ("campaignId",)),
+        )
+        for name in names
+    ),
+    *(
+        Quirk("PUT v2/email-service/webhook/{id}", pointer, "C", "the vendor's newer guides change the actions as well")
+        for pointer in ("", "/actions")
+    ),
     Quirk("POST v1/message/{id}/smartsend", "/recipients", "U", "twice the same: what comes of it is said nowhere"),
     *(
         Quirk(method, f"query:{name}", "C", "1 and 0, as the vendor's PHP client spells booleans")

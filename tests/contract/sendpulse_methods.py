@@ -383,7 +383,11 @@ WEBHOOKS = (
     method(webhooks.webhooks),
     method(webhooks.webhook, {"webhook_id": 1}),
     method(webhooks.webhook_create, {"url": "https://sandbox.example/hook", "actions": ["open", "spam"]}),
-    method(webhooks.webhook_change, {"webhook_id": 1, "url": "https://sandbox.example/other"}),
+    method(
+        webhooks.webhook_change,
+        {"webhook_id": 1, "url": "https://sandbox.example/other"},
+        {"webhook_id": 1, "actions": ["open", "redirect"]},
+    ),
     method(webhooks.webhook_delete, {"webhook_id": 1}),
 )
 

@@ -64,7 +64,7 @@ def test_deleting_a_phone_leaves_the_address_it_belonged_to(sendpulse: httpx.Cli
     body = {"addressBookId": book, "phones": [ANNA, BORIS]}
     assert sendpulse.request("DELETE", "sms/numbers", json=body).json()["counters"] == {"deleted": 2}
     (row,) = sendpulse.get(f"addressbooks/{book}/emails").json()
-    assert (row["email"], row["phone"]) == ("anna@example.com", "")
+    assert (row["email"], row.get("phone")) == ("anna@example.com", None)
     assert sendpulse.get(f"sms/numbers/info/{book}/{ANNA}").status_code == 404
 
 
@@ -143,7 +143,7 @@ def test_an_sms_campaign_to_a_book_is_personal_and_can_be_cancelled(
 def test_a_blacklisted_phone_gets_no_sms(sandbox: Sandbox, sendpulse: httpx.Client, book: int) -> None:
     add(sendpulse, book, ANNA, BORIS)
     sendpulse.post("sms/black_list", json={"phones": [ANNA], "description": "asked"})
-    assert [row["phone"] for row in sendpulse.get("sms/black_list").json()["data"]] == [ANNA]
+    assert [row["phone"] for row in sendpulse.get("sms/black_list").json()["data"]] == [int(ANNA)]
     assert sendpulse.get(f"addressbooks/{book}").json()[0]["exc_phones_quantity"] == 1
     sendpulse.post("sms/campaigns", json={"sender": "S", "addressBookId": book, "body": "Hello"})
     assert [row["to"] for row in sandbox.messages()] == [BORIS]

@@ -148,6 +148,7 @@ GRANTED: list[tuple[str, str, str, Any]] = [
     ("GET", "smtp/senders", "smtp/senders", None),
     ("GET", "smtp/domains", "smtp/domains", None),
     ("POST", "smtp/domains", "smtp/domains", {"email": "a@other.example"}),
+    ("GET", "smtp/domains/{email}", "smtp/domains/a@other.example", None),
     ("GET", DOMAINS, DOMAINS, None),
     ("GET", DOMAINS + "/{domain}", DOMAINS + "/sandbox.example", None),
     ("POST", DOMAINS + "/{domain}", DOMAINS + "/third.example", None),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
+import pkgutil
+from collections.abc import Iterator
 from types import NoneType
 from typing import Any, Literal
 
@@ -12,7 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
+from msgspec import inspect as mi
 
+from airflow_provider_esp import services
+from airflow_provider_esp.services import strictness, wire
 from airflow_provider_esp.services.wire import Undecodable, decode
 
 
@@ -34,6 +40,18 @@ class Answer(msgspec.Struct, rename="camel"):
     note: str | None = None
     loose: Any = None
     gone: str | UnsetType | None = UNSET
+
+
+class One(msgspec.Struct):
+    data: Tag
+
+
+class Many(msgspec.Struct):
+    data: list[Tag]
+
+
+class Nested(msgspec.Struct):
+    data: Many
 
 
 class Optional(msgspec.Struct):
@@ -187,8 +205,6 @@ SECRET = "ann@private.example"
         b'"%s"',
         b"%s",
         b'["%s"]',
-        b'{"count":1,"text":{"%s":1}}',
-        b'{"count":1,"one":"%s"}',
         b'{"count":"x","text":"%s\xff"}',
         b'{"count":1,"text":"%s',
         b'{"count":"x","text":"%s", broken',
@@ -202,9 +218,93 @@ def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
     assert str(error.value)
 
 
-def test_a_boolean_is_no_text() -> None:
-    with pytest.raises(Undecodable, match=r"\$\.text"):
-        decode(b'{"count":1,"text":true}', Answer)
+@pytest.mark.parametrize("value", ["true", '{"%s":1}', '["%s"]'])
+@pytest.mark.parametrize("name", ["text", "note", "one"])
+def test_what_is_not_expected_where_nothing_hangs_on_it_reads_as_no_value_and_is_said(
+    name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire._warn.cache_clear()
+    content = f'[{{"count":1,"{name}":{value.replace("%s", SECRET)}}},{{"count":2,"{name}":{value}}}]'.encode()
+    assert decode(content, list[Answer]) == [Answer(count=1), Answer(count=2)]
+    [record] = caplog.records
+    assert f"Answer.{name}" in record.getMessage()
+    assert SECRET not in record.getMessage()
+
+
+class Deciding(msgspec.Struct):
+    status: str = ""
+    offset: str | None = None
+    phone: str = ""
+    price: float = msgspec.field(name="overdraft_price", default=0.0)
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"status":false}', b'{"status":{"a":1}}', b'{"status":true}', b'{"offset":[1,2]}']
+)
+def test_what_something_is_decided_by_is_read_or_refused(content: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode(content, Deciding)
+
+
+@pytest.mark.parametrize("value", [b"null", b"false", b'"n/a"', b'""', b'{"a":1}'])
+def test_a_price_costs_no_answer(value: bytes) -> None:
+    assert decode(b'{"phone":"1","overdraft_price":' + value + b"}", Deciding) == Deciding(phone="1")
+
+
+@pytest.mark.parametrize("field", ["rate", "text", "tags", "one", "maybe", "byName"])
+@pytest.mark.parametrize("nothing", ["false", '""'])
+def test_the_nothing_of_php_means_no_value(field: str, nothing: str) -> None:
+    content = f'{{"count":1,"{field}":{nothing}}}'.encode()
+    assert decode(content, Answer) == Answer(count=1)
+
+
+@pytest.mark.parametrize("field", sorted(strictness.DECIDES | strictness.DESCRIBES))
+def test_each_field_of_the_decision_is_one_that_a_model_has(field: str) -> None:
+    assert field in _FIELDS
+
+
+def _fields(want: mi.Type, seen: set[type]) -> Iterator[str]:
+    if isinstance(want, mi.StructType) and want.cls not in seen:
+        seen.add(want.cls)
+        for field in want.fields:
+            yield field.encode_name
+            yield f"{want.cls.__name__}.{field.encode_name}"
+            yield from _fields(field.type, seen)
+    for inner in (getattr(want, name, ()) for name in ("types", "item_type", "value_type")):
+        for option in inner if isinstance(inner, tuple) else (inner,):
+            yield from _fields(option, seen)
+
+
+def _answers() -> Iterator[type]:
+    for service in ("esputnik", "sendpulse"):
+        package = importlib.import_module(f"{services.__name__}.{service}")
+        for found in pkgutil.iter_modules(package.__path__):
+            for model in vars(importlib.import_module(f"{package.__name__}.{found.name}")).values():
+                if isinstance(model, type) and issubclass(model, msgspec.Struct):
+                    yield model
+
+
+_FIELDS = {name for model in _answers() for name in _fields(mi.type_info(model), set())}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"data":[{"id":1}]}',
+        b'{"data":{"id":1}}',
+        b'{"data":{"result":true,"data":[{"id":1}]}}',
+        b'{"data":{"result":true,"data":{"id":1}}}',
+    ],
+)
+def test_one_envelope_or_two_and_a_lone_row_with_or_without_its_list(content: bytes) -> None:
+    assert decode(content, One) == One(Tag(1))
+    assert decode(content, Many) == Many([Tag(1)])
+    assert decode(content, Nested) == Nested(Many([Tag(1)]))
+
+
+def test_two_objects_are_not_one() -> None:
+    with pytest.raises(Undecodable):
+        decode(b'[{"id":1},{"id":2}]', Tag)
 
 
 def test_an_error_names_the_place() -> None:

@@ -23,6 +23,9 @@ PHONE = re.compile(r"\+?[\d ()-]{7,24}")
 
 CHANNEL_TYPES = frozenset({"email", "sms", "viber", "mobilepush", "webpush", "appinbox", "widget", "inapp"})
 
+_ADDRESSES = frozenset({"email", "sms", "viber"})
+"""Types of channels whose value is an address."""
+
 _PLAIN = {
     "firstName": "first_name",
     "lastName": "last_name",
@@ -82,8 +85,8 @@ class GivenContact(msgspec.Struct, omit_defaults=True, rename="camel"):
     time_zone: Any = UNSET
 
     def reach(self) -> list[Channel]:
-        """The channels, as a list."""
-        return as_list(self.channels)
+        """The channels that say something: shops send an empty phone for everybody who has none."""
+        return [channel for channel in as_list(self.channels) if channel.type not in _ADDRESSES or text(channel.value)]
 
     def field_values(self) -> list[FieldValue]:
         """The additional fields, as a list."""

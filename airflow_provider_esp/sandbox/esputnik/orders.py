@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,10 @@ routes = Routes(right="write")
 MOST = 1000
 STATUSES = ("INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART")
 
+NUMBERS = ("totalCost", "shipping", "discount", "taxes", "cost", "quantity")
+"""Fields of an order and of its items that are numbers."""
+
+_DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _RULE = Rule("order", ("email", "sms"))
 
 
@@ -36,10 +41,11 @@ def upsert(incoming: Incoming) -> Response:
         raise Refused(400, f"orders should hold 1 to {MOST} items")
     failed = []
     raised = []
-    for order in given:
+    for sent in given:
+        order = _with_numbers(sent)
         wrong = _problem(order)
         if wrong:
-            failed.append({"order": order, "error": wrong})
+            failed.append({"order": sent, "error": wrong})
             continue
         contact = _customer(incoming, order)
         number = text(order["externalOrderId"])
@@ -56,13 +62,36 @@ def upsert(incoming: Incoming) -> Response:
     return legacy.answer(incoming, {"failedOrders": failed}, quoted=False)
 
 
+def _with_numbers(order: dict[str, Any]) -> dict[str, Any]:
+    """An order with its numbers as numbers: shops write them as text, and "" for one that there is not."""
+    read = {name: _number(value) if name in NUMBERS else value for name, value in order.items()}
+    items = read.get("items")
+    if isinstance(items, dict):
+        items = [items]
+    if isinstance(items, list):
+        read["items"] = [_with_numbers(item) if isinstance(item, dict) else item for item in items]
+    return read
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    value = value.strip()
+    if not _DECIMAL.fullmatch(value):
+        return value or None
+    return float(value) if "." in value else int(value)
+
+
 def _problem(order: dict[str, Any]) -> str:
     """Why an order cannot be taken; empty when it can."""
     for name in ("externalOrderId", "totalCost", "status", "date", "currency"):
         if not text(order.get(name)):
             return f"{name} should not be empty"
-    if isinstance(order["totalCost"], bool) or not isinstance(order["totalCost"], int | float):
-        return "totalCost should be a number"
+    for part in (order, *(item for item in order.get("items") or () if isinstance(item, dict))):
+        for name in NUMBERS:
+            value = part.get(name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                return f"{name} should be a number"
     if order["status"] not in STATUSES:
         return f"status should be one of: {', '.join(STATUSES)}"
     try:

@@ -30,7 +30,7 @@ class Recipient(msgspec.Struct, rename="camel"):
     contact_id: Int | None = None
     external_customer_id: Any = None
     locator: str | None = None
-    email: str | None = None  # what older clients call the locator
+    email: Any = None  # what older clients call the locator; some put a flag there, as the body has one
     json_param: str | None = None
     language_code: str | None = None
     external_request_id: str | None = None
@@ -40,8 +40,10 @@ class SmartSend(msgspec.Struct, rename="camel"):
     """The body of ``POST message/{id}/smartsend``."""
 
     recipients: list[Recipient] | Recipient
-    email: bool | None = None
+    email: Any = None
     from_name: str | None = None
+    campaign_id: Int | None = None
+    allow_unconfirmed: bool | None = None
 
 
 def _template(incoming: Incoming) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def smartsend(incoming: Incoming) -> Response:
     for recipient in recipients:
         said = templates.in_language(template, recipient.language_code)
         sender = f'"{body.from_name}"' if body.from_name else said.get("from", "")
-        locator = recipient.locator or recipient.email or ""
+        locator = recipient.locator or (recipient.email if isinstance(recipient.email, str) else "") or ""
         try:
             person = _addressee(incoming, recipient)
             post.add(
@@ -120,6 +122,8 @@ class OldSend(msgspec.Struct, rename="camel"):
     contact_id: Int | None = None
     params: list[OldParam] | OldParam | None = None
     from_name: str | None = None
+    campaign_id: Int | None = None
+    allow_unconfirmed: bool | None = None
     external_request_id: str | None = None
 
 
@@ -145,6 +149,7 @@ class Email(msgspec.Struct, rename="camel"):
     plain_text: str | None = None
     tags: list[str] | str | None = None
     external_request_id: str | None = None
+    campaign_id: Int | None = None
 
 
 @routes("POST", "v1/message/email")
@@ -209,6 +214,7 @@ def _chosen(
 
     :raises Refused: 400, in none or several of them; 404, the segment or contact does not exist.
     """
+    group, contact = group or None, contact or None  # 0 is what clients send for none
     if sum((bool(addresses), group is not None, contact is not None)) != 1:
         raise Refused(400, "exactly one kind of recipients should be given")
     if len(addresses) > MOST:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import secrets
+from urllib.parse import unquote
 
 import msgspec
 from starlette.responses import Response
@@ -62,7 +64,7 @@ def _is_alive(incoming: Incoming, token: str) -> bool:
 def access_token(incoming: Incoming) -> Response:
     """Hand out a token for a client id and its secret, in whichever of three encodings they come."""
     settings = incoming.world.settings
-    given = Arguments.of(incoming)
+    given = Arguments({**_basic(incoming), **Arguments.of(incoming).all()})
     if given.get("grant_type") != "client_credentials":
         text = "The authorization grant type is not supported by the authorization server."
         return _refusal(400, "unsupported_grant_type", text)
@@ -77,6 +79,18 @@ def access_token(incoming: Incoming) -> Response:
     token = _token(client, incoming.now, life)
     incoming.store.run("INSERT INTO sendpulse_tokens VALUES (?, ?)", token, incoming.now + life)
     return answers.json({"token_type": "Bearer", "expires_in": life, "access_token": token})
+
+
+def _basic(incoming: Incoming) -> dict[str, str]:
+    """Client id and secret from HTTP Basic, which OAuth clients try first; those of the body go before them."""
+    kind, _, credential = incoming.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return {}
+    try:
+        client, _, secret = base64.b64decode(credential, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return {}
+    return {"client_id": unquote(client), "client_secret": unquote(secret)}
 
 
 def _token(client: str, now: float, life: float) -> str:

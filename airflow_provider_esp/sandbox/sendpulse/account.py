@@ -45,7 +45,7 @@ def info(incoming: Incoming) -> Response:
 @routes("GET", "balance", "balance/{currency}")
 def balance(incoming: Incoming) -> Response:
     """The balance, in the account's currency or another."""
-    currency = incoming.params.get("currency", CURRENCY).upper()
+    currency = incoming.params.get("currency", CURRENCY).upper().replace("RUB", "RUR")  # answered by its older code
     if currency not in _CURRENCIES:
         raise invalid("Argument currency is invalid")
     return answers.json({"currency": currency, "balance_currency": _CURRENCIES[currency]})

@@ -16,6 +16,7 @@ import msgspec
 
 from ..plug import Incoming
 from .errors import badly_formed, invalid
+from .php_values import NotSerialized, unserialize
 
 PAGE = 100
 """The most rows a list hands out at once, and how many it does unless told."""
@@ -75,7 +76,7 @@ class Arguments:
     """The arguments of one request, or of an object inside it.
 
     :param given: values by name.
-    :param json_strings: whether a list or object may come as a string of JSON.
+    :param json_strings: whether a list or object may come as a string, of JSON or of PHP.
     """
 
     def __init__(self, given: Mapping[str, Any], json_strings: bool = True) -> None:
@@ -120,14 +121,9 @@ class Arguments:
             raise invalid(f"Argument {name} missing", code)
 
     def structure(self, name: str) -> Any:
-        """A list or object, which may have come as a string of JSON; any other value as it came."""
+        """A list or object, which may have come as a string of JSON or of PHP; any other value as it came."""
         value = self._given.get(name)
-        if isinstance(value, str) and self._json_strings:
-            try:
-                return msgspec.json.decode(value)
-            except (msgspec.DecodeError, RecursionError):
-                return value
-        return value
+        return inside(value) if isinstance(value, str) and self._json_strings else value
 
     def string(self, name: str, wrong: str = "must be string", default: str = "") -> str:
         """A string.
@@ -173,12 +169,31 @@ class Arguments:
                 return False
         raise invalid(f"Argument {name} {wrong}")
 
+    def loose_page(self) -> tuple[int, int]:
+        """The arguments ``limit`` and ``offset`` of a method without documented bounds; 0, a client's default, is none.
+
+        :raises Refused: 422, one is no number, or negative.
+        """
+        return self.whole("limit", PAGE, 0) or PAGE, self.whole("offset", 0, 0)
+
     def page(self, most: int = PAGE) -> tuple[int, int]:
         """The arguments ``limit`` and ``offset``.
 
         :raises Refused: 422, as the vendor's specification words it.
         """
         return self.whole("limit", min(PAGE, most), 1, most), self.whole("offset", 0, 0)
+
+
+def inside(text: str) -> Any:
+    """What a string of JSON, or of PHP's ``serialize()``, says; the string where it is neither."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return unserialize(text)
+    except NotSerialized:
+        return text
 
 
 def whole(value: Any) -> int | None:

@@ -175,14 +175,17 @@ def read(row: Row) -> dict[str, Any]:
     return variables
 
 
-def listed(store: Store, row: Row) -> list[dict[str, Any]]:
-    """The variables of a contact as ``[{"name", "type", "value"}, …]``, every value as a string."""
+def listed(store: Store, row: Row, *, as_texts: bool = False) -> list[dict[str, Any]]:
+    """The variables of a contact as ``[{"name", "type", "value"}, …]``; a number stays one.
+
+    :param as_texts: every value as a string, as the specification of a book's single contact has it.
+    """
     types = dict(
         tuple(found)
         for found in store.all("SELECT name, type FROM sendpulse_variables WHERE book_id = ?", row["book_id"])
     )
     return [
-        {"name": name, "type": types.get(name, "string"), "value": str(value)}
+        {"name": name, "type": types.get(name, "string"), "value": str(value) if as_texts else value}
         for name, value in sorted(read(row).items())
     ]
 

@@ -80,7 +80,7 @@ def email(incoming: Incoming) -> Response:
             "phone": row["phone"] or "",
             "status": row["status"],
             "status_explain": CONTACT[row["status"]],
-            "variables": contact_store.listed(incoming.store, row),
+            "variables": contact_store.listed(incoming.store, row, as_texts=True),
         }
     )
 
@@ -196,8 +196,8 @@ def _summary(row: Row) -> dict[str, Any]:
 def _listed(incoming: Incoming, row: Row) -> dict[str, Any]:
     return {
         **_summary(row),
-        # A number where there is a phone and an empty string where there is none, as the vendor's answers have it.
-        "phone": int(row["phone"]) if row["phone"] else "",
+        # A number where there is a phone, and nothing where there is none, as was recorded.
+        **({"phone": int(row["phone"])} if row["phone"] else {}),
         "add_date": moments.stamp(incoming.world, row["added"]),
         # PHP writes an empty object as an empty array.
         "variables": contact_store.read(row) or [],

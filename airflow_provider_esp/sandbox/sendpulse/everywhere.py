@@ -10,7 +10,7 @@ from .. import answers
 from ..plug import Incoming, Routes
 from ..store import Row
 from . import contact_store, moments
-from .arguments import Arguments
+from .arguments import Arguments, body
 from .errors import invalid, not_found
 from .words import CONTACT
 
@@ -122,9 +122,11 @@ def _rows(incoming: Incoming, email: str) -> list[Row]:
 
 
 def _emails(incoming: Incoming) -> list[str]:
-    given = Arguments.of(incoming)
-    given.need("emails")
-    emails = given.structure("emails")
+    emails = body(incoming)
+    if not isinstance(emails, list):
+        given = Arguments.of(incoming)
+        given.need("emails")
+        emails = given.structure("emails")
     if not isinstance(emails, list) or not all(isinstance(email, str) for email in emails):
         raise invalid("Argument emails is invalid")
     return emails

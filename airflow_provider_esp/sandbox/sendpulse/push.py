@@ -132,13 +132,18 @@ def sites_total(incoming: Incoming) -> Response:
 def site_info(incoming: Incoming) -> Response:
     """One site."""
     row = _site(incoming, incoming.params["id"])
+    total, active = len(_subscriptions(incoming, row["id"])), len(_subscriptions(incoming, row["id"], active=True))
     return answers.json(
         {
             "id": row["id"],
             "url": row["url"],
             "status": "active",
-            "total_subscribers": len(_subscriptions(incoming, row["id"])),
-            "active_subscribers": len(_subscriptions(incoming, row["id"], active=True)),
+            "total_subscribers": total,
+            "active_subscribers": active,
+            "icon": "",
+            "add_date": moments.stamp(incoming.world, row["added"]),
+            "unsubscribed": total - active,
+            "subscribers_today": 0,
         }
     )
 

@@ -41,13 +41,16 @@ SETTINGS = {
         "names and hashes of the events there are: a list; null: every one exists",
         lambda names: names is None or isinstance(names, list),
     ),
-    "sendpulse.json_strings": Setting(True, "whether lists and objects may come as strings of JSON inside JSON"),
+    "sendpulse.json_strings": Setting(
+        True, "whether lists and objects may come as strings of JSON (or PHP) inside JSON"
+    ),
     "sendpulse.html_500": Setting(True, "whether wrong nesting breaks the service (HTML, 500) or is refused (422)"),
     "sendpulse.smtp_pending": Setting(
         "null",
         "an SMTP message without an answer yet: smtp_answer_code 'null' or 'zero', or it is 'absent' (400)",
         lambda word: word in ("null", "zero", "absent"),
     ),
+    "sendpulse.smtp_no_recipient": Setting(False, "whether records of SMTP messages say no recipient: null"),
     "sendpulse.string_codes": Setting(False, "whether smtp_answer_code is written as a string"),
     "sendpulse.campaign_status": Setting(
         {}, 'campaigns kept in a status: {"1000001": 5}, or {"*": 5} for all', _are_statuses

@@ -96,7 +96,7 @@ def campaigns(incoming: Incoming) -> Response:
         last,
         last,
     )
-    return answers.json({"result": True, "data": [_campaign(incoming.world, row, row["messages"]) for row in found]})
+    return answers.json({"result": True, "data": [_listed(incoming.world, row) for row in found]})
 
 
 @routes("PUT", "sms/campaigns/cancel/{id}")
@@ -230,6 +230,14 @@ def _campaign(world: World, row: Row, messages: int) -> dict[str, Any]:
         "date_created": moments.stamp(world, row["created"]),
         "sender_name": row["sender"],
     }
+
+
+def _listed(world: World, row: Row) -> dict[str, Any]:
+    """A campaign as the list has it: other names than its details have."""
+    campaign = _campaign(world, row, row["messages"])
+    currency, sender = campaign.pop("currency"), campaign.pop("sender_name")
+    campaign |= {"company_currency": currency, "sender_mail_address": "", "sender_mail_name": sender}
+    return {**campaign, "external_stat": []}
 
 
 def _phone(incoming: Incoming, message: Row) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def info(incoming: Incoming) -> Response:
         # PHP writes an empty object as an empty array.
         "variables": contact_store.read(row) or [],
         "added": moments.stamp(incoming.world, row["added"]),
-        **({"email": row["email"]} if row["email"] else {}),
+        "email": row["email"] or False,  # PHP's nothing
     }
     return wrapped(incoming, {"result": True, "data": data})
 
@@ -151,7 +151,7 @@ def blacklist(incoming: Incoming) -> Response:
     found = incoming.store.all("SELECT * FROM sendpulse_sms_blacklist ORDER BY at, phone")
     data = [
         {
-            "phone": row["phone"],
+            "phone": int(row["phone"]),
             "description": row["description"],
             "add_date": moments.stamp(incoming.world, row["at"]),
         }

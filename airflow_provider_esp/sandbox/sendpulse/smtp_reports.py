@@ -14,7 +14,7 @@ from ..store import Row
 from ..world import World
 from . import moments
 from .arguments import Arguments, body
-from .errors import invalid
+from .errors import invalid, not_found
 from .settings import USER_ID
 from .words import FAILED, RECIPIENT
 
@@ -37,7 +37,7 @@ def emails(incoming: Incoming) -> Response:
     """A page of records, newest first."""
     world = incoming.world
     given = Arguments.of(incoming)
-    limit, offset = given.page()
+    limit, offset = given.loose_page()
     begin = moments.day(world, given.get("from"))
     end = moments.day(world, given.get("to"))
     found = incoming.store.named(
@@ -93,7 +93,8 @@ def info(incoming: Incoming) -> Response:
 def bounces(incoming: Incoming) -> Response:
     """A page of the bounces of a day; of the last 24 hours unless told."""
     given = Arguments.of(incoming)
-    limit, offset = given.page(BOUNCES)
+    limit, offset = given.loose_page()
+    limit = min(limit, BOUNCES)
     found = _bounced(incoming, given.get("date"))
     rows = found[offset : offset + limit]
     return answers.json(
@@ -137,6 +138,15 @@ def add_old_domain(incoming: Incoming) -> Response:
     given = Arguments.of(incoming)
     given.need("email")
     return _add_domain(incoming, given.string("email").rpartition("@")[2])
+
+
+@routes("GET", "smtp/domains/{email}")
+def verify_old_domain(incoming: Incoming) -> Response:
+    """Ask for a domain's records to be looked at again, by an address of it."""
+    domain = incoming.params["email"].rpartition("@")[2].lower()
+    if not any(row["domain"] == domain for row in _domains(incoming)):
+        raise not_found("Domain not found")
+    return answers.json({"result": True})
 
 
 @routes("GET", "v2/email-service/smtp/sender_domains", "v2/email-service/smtp/sender_domains/{domain}")
@@ -233,7 +243,7 @@ def _record(world: World, row: Row) -> dict[str, Any]:
         "smtp_answer_subcode": subcode,
         "smtp_answer_data": text,
         "used_ip": "192.0.2.25",
-        "recipient": row["recipient"],
+        "recipient": None if world.settings["sendpulse.smtp_no_recipient"] else row["recipient"],
         "subject": row["subject"],
         "send_date": moments.stamp(world, row["created"]),
         "tracking": _tracking(world, row),

@@ -52,7 +52,7 @@ def remove(incoming: Incoming) -> Response:
 def unsubscribed(incoming: Incoming) -> Response:
     """A page of those who get no transactional mail."""
     given = Arguments.of(incoming)
-    limit, offset = given.page()
+    limit, offset = given.loose_page()
     day = moments.day(incoming.world, given.get("date"))
     begin, end = day or (0.0, incoming.now + 1)
     found = incoming.store.all(

@@ -30,6 +30,9 @@ OWNERS = ("me", "sendpulse")
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
+_GALLERY = {"id": 1, "name": "Sandbox", "meta_description": "", "full_description": "", "code": "sandbox", "sort": 1}
+"""The category of the gallery's templates; PHP writes an empty object as an empty array."""
+
 routes = Routes()
 
 
@@ -195,9 +198,9 @@ def _template(incoming: Incoming, row: Row) -> dict[str, Any]:
         "created": moments.stamp(incoming.world, row["created"]),
         "full_description": "",
         "is_structure": bool(row["structure"]),
-        "category": "",
-        "category_info": [],
-        "tags": [],
+        "category": "Sandbox" if row["owner"] != "me" else "",
+        "category_info": _GALLERY if row["owner"] != "me" else [],
+        "tags": {"1": "sandbox"} if row["owner"] != "me" else [],
         "owner": row["owner"],
         "preview": "",
     }

@@ -35,8 +35,10 @@ _SENDER: dict[str, Any] = {
     "web_site": "https://sandbox.example",
     "description": "",
     "country": "Ukraine",
+    "countries": ["UA"],
     "traffic_type": "promo",
     "admin_comment": None,
+    "owner": "user",
 }
 
 routes = Routes()
@@ -187,7 +189,7 @@ def _people(incoming: Incoming, given: Arguments) -> dict[str, dict[str, Any]]:
     """The phones of the book or list that is given, but for the excluded, with their variables."""
     out = {row["phone"] for row in incoming.store.all("SELECT phone FROM sendpulse_viber_excluded")}
     people: dict[str, dict[str, Any]] = {}
-    if given.has("address_book"):
+    if given.has("address_book") and whole(given.get("address_book")) != 0:  # 0 is what clients send for none
         book = books.find(incoming.store, given.get("address_book"))["id"]
         for row in incoming.store.all(
             "SELECT phone, variables FROM sendpulse_contacts WHERE book_id = ? AND phone IS NOT NULL", book

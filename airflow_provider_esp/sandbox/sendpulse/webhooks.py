@@ -43,9 +43,7 @@ def webhooks(incoming: Incoming) -> Response:
 def create(incoming: Incoming) -> Response:
     """Make webhooks, one for each action."""
     given = Arguments.of(incoming)
-    url, actions = _url(given), given.structure("actions")
-    if not isinstance(actions, list) or not actions or any(action not in ACTIONS for action in actions):
-        raise second_version("Argument actions is invalid")
+    url, actions = _url(given), _actions(given)
     numbers = [
         incoming.store.run("INSERT INTO sendpulse_webhooks (url, action) VALUES (?, ?)", url, action)
         for action in actions
@@ -61,9 +59,13 @@ def webhook(incoming: Incoming) -> Response:
 
 @routes("PUT", "v2/email-service/webhook/{id}")
 def edit(incoming: Incoming) -> Response:
-    """Give a webhook another address."""
-    row, url = _find(incoming, incoming.params["id"]), _url(Arguments.of(incoming))
-    incoming.store.run("UPDATE sendpulse_webhooks SET url = ? WHERE id = ?", url, row["id"])
+    """Give a webhook another address, other actions, or both: its row keeps the first action, others get rows."""
+    row, given = _find(incoming, incoming.params["id"]), Arguments.of(incoming)
+    actions = _actions(given) if given.has("actions") else [row["action"]]
+    url = row["url"] if given.has("actions") and not given.has("url") else _url(given)
+    incoming.store.run("UPDATE sendpulse_webhooks SET url = ?, action = ? WHERE id = ?", url, actions[0], row["id"])
+    for action in actions[1:]:
+        incoming.store.run("INSERT INTO sendpulse_webhooks (url, action) VALUES (?, ?)", url, action)
     return answers.json({"success": True, "data": [True]})
 
 
@@ -72,6 +74,13 @@ def delete(incoming: Incoming) -> Response:
     """Delete a webhook."""
     incoming.store.run("DELETE FROM sendpulse_webhooks WHERE id = ?", _find(incoming, incoming.params["id"])["id"])
     return answers.json({"success": True, "data": [True]})
+
+
+def _actions(given: Arguments) -> list[str]:
+    actions = given.structure("actions")
+    if not isinstance(actions, list) or not actions or any(action not in ACTIONS for action in actions):
+        raise second_version("Argument actions is invalid")
+    return actions
 
 
 def _url(given: Arguments) -> str:

@@ -89,7 +89,13 @@ class MessageStatuses(Model, frozen=True, kw_only=True):
 
 
 def smart_send(
-    message_id: int, recipients: Sequence[SmartRecipient], *, email: bool, from_name: str | None = None
+    message_id: int,
+    recipients: Sequence[SmartRecipient],
+    *,
+    email: bool,
+    from_name: str | None = None,
+    campaign_id: int | None = None,
+    allow_unconfirmed: bool | None = None,
 ) -> Call[SendResults]:
     """Send a prepared message to people: `POST v1/message/{id}/smartsend`.
 
@@ -99,13 +105,23 @@ def smart_send(
     :param recipients: 1 to 1000.
     :param email: whether it is an e-mail.
     :param from_name: sender name to use instead of the message's.
+    :param campaign_id: of a campaign that the message counts towards; like the next one known from the service's
+        older clients only.
+    :param allow_unconfirmed: whether contacts who have not confirmed their address get the message too; None for the
+        service's own choice.
     :raises ValueError: none or too many recipients, or one that names nobody.
     """
     check_size(recipients, MOST_RECIPIENTS, "recipients")
     for index, one in enumerate(recipients):
         if not (one.locator or one.contact_id or one.external_customer_id):
             raise ValueError(f"Recipient {index} has no locator, no contact id and no external id.")
-    body = given(recipients=recipients, email=email, fromName=from_name)
+    body = given(
+        recipients=recipients,
+        email=email,
+        fromName=from_name,
+        campaignId=campaign_id,
+        allowUnconfirmed=allow_unconfirmed,
+    )
     return _send("v1/message/{id}/smartsend", body, message_id)
 
 
@@ -119,6 +135,8 @@ def send(
     params: Mapping[str, str] | None = None,
     from_name: str | None = None,
     external_request_id: str | None = None,
+    campaign_id: int | None = None,
+    allow_unconfirmed: bool | None = None,
 ) -> Call[SendResults]:
     """Send a prepared message the old way: `POST v1/message/{id}/send`. Prefer `smart_send`.
 
@@ -128,6 +146,7 @@ def send(
     :param group_id: a segment, or
     :param contact_id: a contact.
     :param params: what the message may use, the same for all, by name.
+    :param campaign_id: and `allow_unconfirmed` as in `smart_send`.
     :raises ValueError: not exactly one of recipients, segment and contact; too many recipients.
     """
     _one_of(recipients=recipients, group_id=group_id, contact_id=contact_id)
@@ -141,6 +160,8 @@ def send(
         email=email,
         fromName=from_name,
         externalRequestId=external_request_id,
+        campaignId=campaign_id,
+        allowUnconfirmed=allow_unconfirmed,
     )
     return _send("v1/message/{id}/send", body, message_id)
 
@@ -158,6 +179,7 @@ def send_email(
     external_request_id: str | None = None,
     skip_personalisation: bool | None = None,
     track_urls: bool | None = None,
+    campaign_id: int | None = None,
 ) -> Call[SendResults]:
     """Send an e-mail that is not prepared: `POST v1/message/email`.
 
@@ -167,6 +189,7 @@ def send_email(
     :param subscriptions_keys: subscription categories it belongs to.
     :param external_request_id: a label, the same for all recipients.
     :param track_urls: whether links are tracked; None for the service's own choice, which is yes.
+    :param campaign_id: as in `smart_send`.
     """
     check_size(emails, MOST_RECIPIENTS, "recipients")
     body = given(
@@ -176,6 +199,7 @@ def send_email(
         plainText=plain_text,
         ampHtmlText=amp_html_text,
         skipPersonalisation=skip_personalisation,
+        campaignId=campaign_id,
         **{"from": sender},
         **_common(tags, subscriptions_keys, external_request_id, track_urls),
     )

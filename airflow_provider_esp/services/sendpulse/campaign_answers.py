@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_esp.services.sendpulse.common import Done, Quiet
+from airflow_provider_esp.services.sendpulse.common import Quiet
 
 RECIPIENT_STATUS: Mapping[int, str] = {
     0: "in queue",
@@ -145,10 +145,15 @@ class CampaignStatus(msgspec.Struct, frozen=True):
     name: str = ""
 
 
-class Changed(Done, frozen=True):
-    """The answer to a change."""
+class Changed(msgspec.Struct, frozen=True):
+    """The answer to a change: ``{"result": true, "id"}`` as specified, or the campaign itself, as was recorded."""
 
     id: int | None = None
+    result: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.result is False or (self.result is None and self.id is None):
+            raise ValueError("the service does not say that the campaign was changed")
 
 
 class Referral(msgspec.Struct, frozen=True):

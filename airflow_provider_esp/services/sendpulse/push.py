@@ -18,7 +18,8 @@ _LONGEST_TTL = 86400
 class NewPush(msgspec.Struct, frozen=True):
     """A push campaign to create.
 
-    :ivar ttl: seconds that browsers are tried for, up to 86400.
+    :ivar ttl: seconds that browsers are tried for, up to 86400; 0 is what the vendor's own clients send, and
+        leaves it to the service.
     :ivar filters: the vendor's ``filter_…`` fields and ``filter``, by name, spelled as the vendor wants them.
     :ivar stretch_time: hours over which the sending is spread.
     :ivar send_date: ``Y-m-d H:i:s`` in the account's time zone; None for at once.
@@ -79,13 +80,17 @@ class Website(msgspec.Struct, frozen=True):
 
 
 class WebsiteInfo(msgspec.Struct, frozen=True):
-    """A site and its audience."""
+    """A site and its audience; the last four are not in the vendor's specification, but were recorded."""
 
     id: int
     url: str = ""
     status: str = ""
     total_subscribers: int = 0
     active_subscribers: int = 0
+    icon: str = ""
+    add_date: str = ""
+    unsubscribed: int | None = None
+    subscribers_today: int | None = None
 
 
 class WebsiteVariable(msgspec.Struct, frozen=True):
@@ -108,8 +113,8 @@ def send(campaign: NewPush) -> Call[PushMade]:
 
     :raises ValueError: the time to live is out of bounds.
     """
-    if not 0 < campaign.ttl <= _LONGEST_TTL:
-        raise ValueError(f"A push campaign's ttl is from 1 to {_LONGEST_TTL} seconds, not {campaign.ttl}.")
+    if not 0 <= campaign.ttl <= _LONGEST_TTL:
+        raise ValueError(f"A push campaign's ttl is from 0 to {_LONGEST_TTL} seconds, not {campaign.ttl}.")
     body = given(
         title=campaign.title,
         website_id=campaign.website_id,

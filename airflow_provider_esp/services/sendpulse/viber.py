@@ -102,7 +102,11 @@ class ViberRecipients(Quiet, frozen=True):
 
 
 class ViberSender(msgspec.Struct, frozen=True):
-    """A sender's name."""
+    """A sender's name.
+
+    :ivar countries: where it may be used; the vendor's specification has one `country` instead.
+    :ivar owner: not in the specification, but recorded.
+    """
 
     id: int
     status: str = ""
@@ -111,8 +115,10 @@ class ViberSender(msgspec.Struct, frozen=True):
     web_site: str = ""
     description: str = ""
     country: str = ""
+    countries: list[str] = []
     traffic_type: str = ""
     admin_comment: str | None = None
+    owner: str = ""
 
 
 def send(campaign: NewViber) -> Call[ViberMade]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.sendpulse.common import call
+from airflow_provider_esp.services.sendpulse.common import call, given
 
 ACTIONS = (
     "delivered",
@@ -73,9 +73,17 @@ def webhook_create(url: str, actions: Sequence[str]) -> Call[Webhooks]:
     return call("POST", "v2/email-service/webhook", Webhooks, body={"url": url, "actions": list(actions)})
 
 
-def webhook_change(webhook_id: int, url: str) -> Call[Changed]:
-    """Report to another address: `PUT v2/email-service/webhook/{id}`."""
-    return call("PUT", "v2/email-service/webhook/{id}", Changed, webhook_id, body={"url": url})
+def webhook_change(webhook_id: int, url: str | None = None, *, actions: Sequence[str] = ()) -> Call[Changed]:
+    """Report to another address, or report other actions: `PUT v2/email-service/webhook/{id}`.
+
+    :param url: the new address; None keeps it.
+    :param actions: of `ACTIONS`; none keeps them. The vendor's specification has `url` alone, its newer guides both.
+    :raises ValueError: nothing would change.
+    """
+    if url is None and not actions:
+        raise ValueError("A webhook is changed by its url, its actions, or both: neither is given.")
+    body = given(url=url, actions=list(actions) or None)
+    return call("PUT", "v2/email-service/webhook/{id}", Changed, webhook_id, body=body)
 
 
 def webhook_delete(webhook_id: int) -> Call[Changed]:
