@@ -12,6 +12,8 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
+_CONTROL = re.compile("[\u0000-\u0008\u000e-\u001f\u007f-\u009f\ud800-\udfff]")
+
 
 def hidden_character(value: str) -> str | None:
     """Say which control or invisible character a text holds first, and where; None where it holds none.
@@ -23,6 +25,12 @@ def hidden_character(value: str) -> str | None:
         return None
     kind = "a control" if unicodedata.category(found.group()) == "Cc" else "an invisible"
     return f"{kind} character U+{ord(found.group()):04X} at {found.start() + 1}"
+
+
+def control_character(value: str) -> str | None:
+    """Say which control character a text holds first, and where; None where it holds none."""
+    found = _CONTROL.search(value)
+    return None if found is None else f"a control character U+{ord(found.group()):04X} at {found.start() + 1}"
 
 
 def without_hidden(value: str) -> str:

@@ -6,57 +6,23 @@ checking about as cheap as reading, so nobody has to switch it off.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from msgspec import UNSET
 
-from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, phone_number, plain_phone
+from airflow_provider_esp.delivery.characters import control_character
 from airflow_provider_esp.delivery.errors import ColumnError, Refused
-from airflow_provider_esp.delivery.mapping import Blank, same_key, targets_of, text
+from airflow_provider_esp.delivery.field_rules import Rule, rule_of, standard_rules
+from airflow_provider_esp.delivery.mapping import Blank, same_key, targets_of
 from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table, TextBlock
+from airflow_provider_esp.delivery.values import ValueRules
 from airflow_provider_esp.services.columns import Column, ContactColumns, FieldRule
 from airflow_provider_esp.services.neutral import STANDARD_FIELDS
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a field's values must be.
-
-    :param ordinary: takes a value that certainly is right (anything true), quickly.
-    :param settle: gives the value as it is sent, or raises `Refused`.
-    :param repeats: whether many have the same value, so that each need be looked at once only.
-    """
-
-    ordinary: Callable[[str], object]
-    settle: Callable[[str], str]
-    repeats: bool = True
-
-    def takes(self, column: Sequence[str]) -> bool:
-        """Tell whether all values of a column are ordinary."""
-        return all(map(self.ordinary, set(column) if self.repeats else column))
-
-    def odd(self, column: Sequence[str]) -> list[int]:
-        """Give the positions of those that are not."""
-        return [at for at, good in enumerate(map(self.ordinary, column)) if not good]
-
-
-def _rule(asked: FieldRule) -> Rule:
-    """Make the rule of what a service asks of a field."""
-
-    def refuse(value: str) -> str:
-        raise Refused(asked.reason)
-
-    return Rule(re.compile(asked.pattern, re.DOTALL).fullmatch, refuse)
-
-
-RULES: Mapping[str, Callable[[], Rule]] = {
-    "email": lambda: Rule(ordinary_email, email_address, repeats=False),
-    "phone": lambda: Rule(plain_phone, phone_number, repeats=False),
-}
-"""Makers of the rules that every service has; only those of fields that occur are made."""
+_ADDRESSES = ("email", "phone")
+"""Fields whose own rules say what is wrong with a character."""
 
 
 @dataclass(slots=True)
@@ -98,7 +64,8 @@ class BatchChecker:
     :param columns: source column to contact field; None where the columns are called like the fields.
     :param identity: the fields by which the service knows a contact; one of them must be there.
     :param blank: ``keep`` leaves what a blank cell names alone, ``erase`` empties it.
-    :param rules: what the service asks of single fields, besides `RULES`.
+    :param rules: what the service asks of single fields, besides what all do.
+    :param values: how values are read; None for what holds where nothing is said.
     :raises ColumnError: a column is unknown, named twice, or none identifies a contact.
     """
 
@@ -109,14 +76,21 @@ class BatchChecker:
         identity: Sequence[str],
         blank: Blank = "keep",
         rules: Mapping[str, FieldRule] | None = None,
+        *,
+        values: ValueRules | None = None,
     ) -> None:
+        self.values = values or ValueRules()
         self._targets = targets_of(table, columns)
         self._width = len(table.columns)
         self._identity = tuple(identity)
         self._blank = None if blank == "erase" else UNSET
-        fields = {field_name for _, _, field_name in self._targets}
-        self._rules = {name: make() for name, make in RULES.items() if name in fields}
-        self._rules |= {name: _rule(asked) for name, asked in (rules or {}).items() if name in fields}
+        names = {field_name: name for _, name, field_name in self._targets}
+        self._rules = standard_rules(names, self.values, self._identity)
+        self._rules |= {
+            field_name: rule_of(asked, names[field_name], self.values.zone)
+            for field_name, asked in (rules or {}).items()
+            if field_name in names
+        }
         if table.columns and not {name for _, _, name in self._targets} & set(identity):
             raise ColumnError(f"{table.origin}: no column is {' or '.join(identity)}, which tells whose row it is.")
 
@@ -175,7 +149,8 @@ class BatchChecker:
         """
         blank = UNSET if field_name in self._identity else self._blank
         rule = self._rules.get(field_name)
-        column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, reasons)
+        column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, rule, reasons)
+        self._tidy(column, name, field_name, reasons)
         if rule is not None and not (all_text and rule.takes(column)):
             self._settle(column, rule.odd(column) if all_text else range(len(column)), rule, reasons)
         if "" in column:
@@ -183,16 +158,33 @@ class BatchChecker:
             return column, blank is None and all_text
         return column, all_text
 
-    def _spelled(self, cells: Sequence[Any], name: str, reasons: dict[int, str]) -> list[Any]:
+    def _spelled(self, cells: Sequence[Any], name: str, rule: Rule | None, reasons: dict[int, str]) -> list[Any]:
         """Spell values of any type as text: blank ones as "", missing ones as `UNSET`."""
+        spell = self.values.spelled if rule is None else rule.spell
         column: list[Any] = []
         for position, value in enumerate(cells):
             try:
-                column.append(UNSET if value is MISSING else text(value, name) or "")
+                column.append(UNSET if value is MISSING else spell(value, name) or "")
             except Refused as reason:
                 reasons.setdefault(position, str(reason))
                 column.append(UNSET)
         return column
+
+    def _tidy(self, column: list[Any], name: str, field_name: str, reasons: dict[int, str]) -> None:
+        """Clean texts of characters that nobody sees, or refuse those that no service keeps."""
+        try:
+            if "".join(column).isprintable():
+                return
+        except TypeError:  # some are missing
+            pass
+        one_line = field_name in STANDARD_FIELDS
+        for position, value in enumerate(column):
+            if not isinstance(value, str) or value.isprintable():
+                continue
+            if self.values.clean_text:
+                column[position] = self.values.cleaned(value, name, one_line=one_line)
+            elif field_name not in _ADDRESSES and (control := control_character(value)) is not None:
+                reasons.setdefault(position, f"column {name!r} holds {control}")
 
     def _settle(self, column: list[Any], positions: Sequence[int], rule: Rule, reasons: dict[int, str]) -> None:
         for position in positions:

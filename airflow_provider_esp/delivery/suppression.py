@@ -13,9 +13,10 @@ from typing import Any
 from airflow_provider_esp.delivery.addresses import email_address, phone_number
 from airflow_provider_esp.delivery.checking import Checked, Checker
 from airflow_provider_esp.delivery.errors import ColumnError, Refused, SourceError
-from airflow_provider_esp.delivery.mapping import same_key, text
+from airflow_provider_esp.delivery.mapping import same_key
 from airflow_provider_esp.delivery.people import People
 from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table
+from airflow_provider_esp.delivery.values import text
 from airflow_provider_esp.services.neutral import Event, Recipient
 
 USUAL_COLUMNS = ("email", "phone", "external_id")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.report import Report
     from airflow_provider_esp.delivery.rows import Table
     from airflow_provider_esp.delivery.suppression import Suppression
+    from airflow_provider_esp.delivery.values import ValueRules
     from airflow_provider_esp.hooks.base import EspHook
     from airflow_provider_esp.operators.progress import Progress
     from airflow_provider_esp.services.call import Call, Flow
@@ -178,6 +179,8 @@ class RowsOperator(ChangingOperator):
         with its code or without. None for what the connection says. Templated.
     :param phone_format: ``international`` where every phone number carries its country's code, with plus or without.
         None for what the connection says. Templated.
+    :param clean_text: whether control and invisible characters are removed from texts, which are counted; otherwise a
+        row that may not hold them is invalid. Templated.
     """
 
     template_fields: Sequence[str] = (
@@ -188,6 +191,7 @@ class RowsOperator(ChangingOperator):
         "suppress",
         "default_country",
         "phone_format",
+        "clean_text",
     )
     template_ext: Sequence[str] = (".sql",)
     source = SourceAttribute()
@@ -206,6 +210,7 @@ class RowsOperator(ChangingOperator):
         suppress_column: str | Sequence[str] | None = None,
         default_country: str | None = None,
         phone_format: str | None = None,
+        clean_text: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -220,6 +225,7 @@ class RowsOperator(ChangingOperator):
         self.suppress_column = suppress_column
         self.default_country = default_country
         self.phone_format = phone_format
+        self.clean_text = clean_text
 
     @contextmanager
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
@@ -289,6 +295,16 @@ class RowsOperator(ChangingOperator):
         from airflow_provider_esp.operators.values import phone_rules
 
         return phone_rules(self.default_country, self.phone_format, hook.settings)
+
+    def value_rules(self, hook: EspHook) -> ValueRules:
+        """Return how the values of rows are read; it counts what the author should know of them.
+
+        :raises ValueError: an argument cannot be read.
+        """
+        from airflow_provider_esp.delivery.values import ValueRules
+
+        zone = getattr(hook.settings, "timezone", None)
+        return ValueRules(self.phone_rules(hook), zone, switch_of("clean_text", self.clean_text))
 
     def begin_progress(self, *, reads: bool = True) -> Progress:
         """Begin to tell how far this try is; `conclude` ends it.

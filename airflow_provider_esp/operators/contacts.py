@@ -225,16 +225,19 @@ class UploadContactsOperator(RowsOperator):
         from airflow_provider_esp.delivery.suppression import SuppressingChecker
         from airflow_provider_esp.delivery.upload import Upload
         from airflow_provider_esp.delivery.watermark import Watermark
+        from airflow_provider_esp.operators.values import ValueNotes
         from airflow_provider_esp.services.neutral import STANDARD_FIELDS
 
         keys = tuple(self.columns) if self.columns is not None else STANDARD_FIELDS
         with self.rows(keys) as table:
             target = hook.run(hook.upload_target(self.options(custom_fields(table, self.columns))))
-            checker = BatchChecker(table, self.columns, target.identity, self.blank, target.rules)
+            values = self.value_rules(hook)
+            checker = BatchChecker(table, self.columns, target.identity, self.blank, target.rules, values=values)
+            notes = ValueNotes(values, self.log)
             progress = self.begin_progress()
             upload = Upload(
                 target=DryUpload(target, self.preview) if self.is_dry else target,
-                perform=hook.run,
+                perform=notes.before(hook.run),
                 report=self.report(),
                 concurrency=self.concurrency,
                 max_open_imports=self.max_open_imports,
@@ -250,6 +253,8 @@ class UploadContactsOperator(RowsOperator):
                     progress.end(upload)
                     self.log.info("%s", _table(upload, self.report_folder))
                 raise
+            finally:
+                notes.end()
         if upload.passed:
             self.log.info("%s rows were uploaded by earlier tries and not again.", f"{upload.passed:,}")
         return upload

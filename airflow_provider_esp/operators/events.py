@@ -13,6 +13,7 @@ from airflow_provider_esp.personal import PersonalAttribute, revealed
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.mapping import Mapper
     from airflow_provider_esp.delivery.rows import Table
+    from airflow_provider_esp.delivery.values import ValueRules
     from airflow_provider_esp.services.neutral import Event, EventOptions
 
 
@@ -108,8 +109,9 @@ class SendEventOperator(SendOperator):
                 hook.require("events")
             self.push_links(context, hook, "event", self.event)
             target = hook.event_target(self._options())
+            self.values = self.value_rules(hook)
             if self.source is None:
-                one = self._one_event()
+                one = self._one_event(self.values)
                 mapper = Mapper(lambda row: one, lambda event: event.email or event.phone or "")
                 left_out = self.suppression(hook)
                 run = self.send(context, hook, _table_of(one), target, mapper, once_each=False, suppression=left_out)
@@ -126,7 +128,7 @@ class SendEventOperator(SendOperator):
 
         columns = {"email": self.email_column, "phone": self.phone_column, "key": self.key_column}
         identity = {field: column for field, column in columns.items() if column}
-        return event_mapper(table, self.event, identity, self.data)
+        return event_mapper(table, self.event, identity, self.data, self.values)
 
     def _options(self) -> EventOptions:
         from airflow_provider_esp.services.neutral import EventOptions
@@ -138,8 +140,8 @@ class SendEventOperator(SendOperator):
             to_event_url=self.to_event_url,
         )
 
-    def _one_event(self) -> Event:
-        from airflow_provider_esp.delivery.addresses import email_address, phone_number
+    def _one_event(self, values: ValueRules) -> Event:
+        from airflow_provider_esp.delivery.addresses import NoCountry
         from airflow_provider_esp.delivery.errors import DeliveryError, Refused
         from airflow_provider_esp.services.neutral import Event
 
@@ -155,10 +157,16 @@ class SendEventOperator(SendOperator):
                 "The event has neither email nor phone, which tells whose it is: give contact_email or contact_phone."
             )
         try:
-            email, phone = email and email_address(email), phone and phone_number(phone)
+            person = values.email(email, "contact_email"), values.phone(phone, "contact_phone"), values.id(key, "key")
+            data = {name: values.json(value, name) for name, value in (revealed(self.data) or {}).items()}
+        except NoCountry as reason:
+            raise DeliveryError(
+                f"The event cannot be sent: {reason}. Write it with a plus, or say default_country= or "
+                'phone_format="international".'
+            ) from None
         except Refused as reason:
             raise DeliveryError(f"The event cannot be sent: {reason}.") from None
-        return Event(self.event, dict(revealed(self.data) or {}), email or None, phone or None, key or None)
+        return Event(self.event, data, *person)
 
 
 def _table_of(event: Event) -> Table:

@@ -99,6 +99,7 @@ class SmartSendOperator(SendOperator):
             if self.wait_for_delivery:
                 hook.require("deliveries")
             self.push_links(context, hook, "message", self.message_id)
+            self.values = self.value_rules(hook)
             target, look_up = hook.message_target(self._options()), self._look_up(hook)
             left_out = self.audience(hook, self._mapper, once_each=True)
             with self.rows() as table:
@@ -142,7 +143,7 @@ class SmartSendOperator(SendOperator):
     def _mapper(self, table: Table) -> Mapper[Recipient]:
         from airflow_provider_esp.delivery.mapping import recipient_mapper
 
-        return recipient_mapper(table, self.to, self.data)
+        return recipient_mapper(table, self.to, self.data, self.values)
 
     def _done(self, context: Any, summary: dict[str, Any]) -> dict[str, Any]:
         self.ledger(context).end_wait()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.rows import Table
     from airflow_provider_esp.delivery.send import SendRun, SendTarget
     from airflow_provider_esp.delivery.suppression import Suppression
+    from airflow_provider_esp.delivery.values import ValueRules
     from airflow_provider_esp.hooks.base import EspHook
 
 Item = TypeVar("Item")
@@ -45,6 +46,8 @@ class SendOperator(RowsOperator):
     """
 
     template_fields: Sequence[str] = (*RowsOperator.template_fields, "resend", "ledger_path", "max_recipients")
+    values: ValueRules | None = None
+    """How this run reads values, once it has begun."""
 
     def __init__(
         self,
@@ -83,6 +86,8 @@ class SendOperator(RowsOperator):
         self.check_order()
         suppression = self.suppression(hook)
         check_recipients(self.source, self.max_recipients, make, once_each=once_each, suppression=suppression)
+        if self.values is not None:  # what was read for this alone is read again
+            self.values.notes.clear()
         return suppression
 
     def send(
@@ -109,13 +114,15 @@ class SendOperator(RowsOperator):
         from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, TooManyRejects
         from airflow_provider_esp.delivery.preview import DrySend
         from airflow_provider_esp.delivery.send import SendRun
+        from airflow_provider_esp.operators.values import ValueNotes
 
         self.check_max_rejects()
         self.check_order()
         progress = self.begin_progress()
+        notes = ValueNotes(self.values or self.value_rules(hook), self.log)
         run = SendRun(
             target=DrySend(target, self.preview) if self.is_dry else target,
-            perform=hook.run,
+            perform=notes.before(hook.run),
             ledger=self.ledger(context),
             report=self.report(),
             once_each=once_each,
@@ -135,6 +142,8 @@ class SendOperator(RowsOperator):
             if isinstance(error, SendOutcomeUnknown) and self.on_unknown == "resend":
                 raise AirflowException(str(error)) from error
             raise
+        finally:
+            notes.end()
         try:
             self.conclude(run.counts, run.report)
         except TooManyRejects:

@@ -120,11 +120,11 @@ def path(template: str, *values: str | int) -> str:
     return template.format(*(quote(str(value), safe="") for value in values))
 
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def json_body(value: object) -> bytes:
-    """Encode a request body as JSON; msgspec Structs leave their unset fields out."""
+    """Encode a request body as JSON: decimals as numbers, without what Structs leave unset."""
     return _encoder.encode(value)
 
 

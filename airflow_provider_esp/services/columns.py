@@ -6,9 +6,9 @@ the contact does not carry the field.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET
 
@@ -17,16 +17,25 @@ from airflow_provider_esp.services.neutral import STANDARD_FIELDS, Contact
 Column = Sequence[Any]
 
 
+FieldKind = Literal["text", "whole", "date", "datetime"]
+
+
 @dataclass(frozen=True, slots=True)
 class FieldRule:
     """What a service asks of a field's text.
 
     :param pattern: regular expression that the whole text must match.
     :param reason: what is said of a row whose text does not; quotes no value.
+    :param kind: what the field holds, so that a value that is right but for its spelling can be written as the service
+        takes it: a whole number with ``.0``, a date with a midnight, a moment with a zone.
+    :param explain: says what is wrong with a text that does not match, or None where it is right after all. Where it
+        says nothing at all, it is the reason.
     """
 
     pattern: str
     reason: str
+    kind: FieldKind = "text"
+    explain: Callable[[str], str | None] | None = None
 
 
 class ContactColumns:

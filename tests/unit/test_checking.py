@@ -11,11 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from airflow_provider_esp.delivery.addresses import email_address, phone_number
+from airflow_provider_esp.delivery.addresses import email_address
+from airflow_provider_esp.delivery.characters import control_character
 from airflow_provider_esp.delivery.checking import BatchChecker
 from airflow_provider_esp.delivery.errors import ColumnError, Refused
-from airflow_provider_esp.delivery.mapping import same_key, text
+from airflow_provider_esp.delivery.mapping import same_key
 from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table
+from airflow_provider_esp.delivery.values import ValueRules, text
 from airflow_provider_esp.services.columns import FieldRule
 from airflow_provider_esp.services.neutral import Contact
 
@@ -36,8 +38,10 @@ def one_by_one(row: Sequence[Any], identity: Sequence[str], blank: str) -> Conta
     for (name, field), value in zip(COLUMNS.items(), row, strict=True):
         try:
             plain = None if value is MISSING else text(value, name)
+            if plain and field not in ("email", "phone") and (control := control_character(plain)):
+                raise Refused(f"column {name!r} holds {control}")
             if plain and field in ("email", "phone"):
-                plain = email_address(plain) if field == "email" else phone_number(plain)
+                plain = email_address(plain) if field == "email" else ValueRules().phone(value, name)
             if plain and field in RULES and not re.fullmatch(RULES[field].pattern, plain, re.DOTALL):
                 raise Refused(RULES[field].reason)
         except Refused as reason:

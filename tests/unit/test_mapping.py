@@ -24,9 +24,9 @@ from airflow_provider_esp.delivery.mapping import (
     recipient_mapper,
     same_key,
     targets_of,
-    text,
 )
 from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table
+from airflow_provider_esp.delivery.values import text
 from airflow_provider_esp.services.neutral import Event, Recipient
 
 
@@ -101,7 +101,7 @@ def test_what_may_be_two_people_is_two_keys(one: str, other: str) -> None:
         (decimal.Decimal("NaN"), None),
         (decimal.Decimal("sNaN"), None),
         (datetime.date(2026, 1, 31), "2026-01-31"),
-        (datetime.datetime(2026, 1, 31, 23, 59, 58), "2026-01-31T23:59"),
+        (datetime.datetime(2026, 1, 31, 23, 59, 58), "2026-01-31T23:59:58"),
         (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         (datetime.time(9, 5), "09:05:00"),
         (datetime.timedelta(hours=26, minutes=3, seconds=4.5), "26:03:04"),
@@ -244,7 +244,9 @@ def test_recipients_are_known_by_their_address_however_it_is_spelled() -> None:
         ([1, {"a": None}], [1, {"a": None}]),
         ({"a": [1.5]}, {"a": [1.5]}),
         (" x ", "x"),
-        (decimal.Decimal("1.50"), "1.50"),
+        (7.0, 7),
+        (decimal.Decimal("1.50"), decimal.Decimal("1.50")),
+        (decimal.Decimal("7.00"), 7),
         (datetime.date(2026, 1, 31), "2026-01-31"),
         (2**70, 2**70),
     ],

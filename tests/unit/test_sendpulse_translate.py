@@ -177,7 +177,7 @@ def test_an_event_goes_by_name_or_to_its_url() -> None:
     by_url = translate.event(event, event_url=url)
     assert (by_url.path, by_url.authorised) == (url, False)
     form = translate.event(event, event_url=url, form=True)
-    assert form.content == b"email=a%40b.c&sum=9.5&day=2026-01-02"
+    assert form.content == b"email=a%40b.c&sum=9.50&day=2026-01-02"
 
 
 def test_an_event_keeps_its_structures() -> None:

@@ -1,24 +1,53 @@
 """What eSputnik asks of the values of names and additional fields.
 
 The service takes a contact whose value breaks these rules and drops the value in silence, so such a row is refused
-before it is sent. The rules are those of the vendor's guide to imports; where it says nothing (lists, decimals) nothing
-is asked.
+before it is sent. The rules are those of the vendor's guide to imports; where it says nothing (lists) nothing is asked,
+and of decimals only that they are numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_esp.services.columns import FieldRule
+from airflow_provider_esp.services.columns import FieldKind, FieldRule
+from airflow_provider_esp.services.esputnik import names
 from airflow_provider_esp.services.esputnik.general import Field
 
 _INT32 = "2147483647"
-_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
+_LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_YEAR = "(?!0000)[0-9]{4}"
+_THIRTY = "(?:0[469]|11)"
 _MONTH = "(?:0[1-9]|1[0-2])"
-_DATE = rf"[0-9]{{4}}-{_MONTH}-{_DAY}|{_DAY}/{_MONTH}/[0-9]{{4}}|{_DAY}\.{_MONTH}\.(?:[0-9]{{2}}){{1,2}}"
+
+
+def _day_of(sign: str, year: str, leap: str) -> str:
+    """Write the pattern of the days that there are, the day first."""
+    days = [
+        (rf"(?:0[1-9]|1[0-9]|2[0-8]){sign}{_MONTH}", year),
+        (rf"29{sign}(?!02){_MONTH}", year),
+        (rf"30{sign}(?!02){_MONTH}", year),
+        (rf"31{sign}(?!02|{_THIRTY}){_MONTH}", year),
+        (rf"29{sign}02", leap),
+    ]
+    return "|".join(f"{day}{sign}{years}" for day, years in days)
+
+
+_ISO_DATE = "|".join(
+    [
+        rf"{_YEAR}-{_MONTH}-(?:0[1-9]|1[0-9]|2[0-8])",
+        rf"{_YEAR}-(?!02){_MONTH}-(?:29|30)",
+        rf"{_YEAR}-(?!02|{_THIRTY}){_MONTH}-31",
+        rf"(?!0000){_LEAP}-02-29",
+    ]
+)
+_DATE = "|".join(
+    [
+        _ISO_DATE,
+        _day_of("/", _YEAR, _LEAP),
+        _day_of(r"\.", rf"(?:{_YEAR}|[0-9]{{2}})", rf"(?:{_LEAP}|(?:[02468][048]|[13579][26]))"),
+    ]
+)
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?"
-_FEW_DIGITS = "(?!(?:[^0-9]*[0-9]){4})"
-_FEW_WORDS = r"(?!(?:\S++\s++){6}\S)"
 
 
 def _up_to(most: str) -> str:
@@ -30,22 +59,18 @@ def _up_to(most: str) -> str:
 
 
 NAMES: Mapping[str, FieldRule] = {
-    "first_name": FieldRule(
-        f"{_FEW_DIGITS}{_FEW_WORDS}.{{0,40}}",
-        "the first name is longer than 40 characters, or has over 3 digits or 6 words",
-    ),
-    "last_name": FieldRule(
-        f"{_FEW_DIGITS}.{{0,40}}", "the last name is longer than 40 characters or has over 3 digits"
-    ),
+    "first_name": FieldRule(names.ORDINARY, "the first name is not valid", explain=names.first_name_problem),
+    "last_name": FieldRule(names.ORDINARY, "the last name is not valid", explain=names.last_name_problem),
 }
 """What is asked of names."""
 
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "TEXTFIELD": (".{0,1000}", "is longer than 1000 characters"),
-    "TEXTAREA": (".{0,5000}", "is longer than 5000 characters"),
-    "NUMBER": (f"-?(?:{_up_to(_INT32)})", "is no whole number of at most 32 bits"),
-    "DATE": (_DATE, "is no date such as 2026-01-31"),
-    "DATETIME": (f"[0-9]{{4}}-{_MONTH}-{_DAY}T{_TIME}", "is no date and time such as 2026-01-31T09:30, without a zone"),
+_KINDS: Mapping[str, tuple[str, str, FieldKind]] = {
+    "TEXTFIELD": (".{0,1000}", "is longer than 1000 characters", "text"),
+    "TEXTAREA": (".{0,5000}", "is longer than 5000 characters", "text"),
+    "NUMBER": (f"-?(?:{_up_to(_INT32)})", "is no whole number of at most 32 bits", "whole"),
+    "DECIMAL": (r"-?[0-9]+(?:\.[0-9]+)?", "is no decimal number such as 1234.50", "text"),
+    "DATE": (_DATE, "is no date such as 2026-01-31", "date"),
+    "DATETIME": (f"(?:{_ISO_DATE})T{_TIME}", "is no date and time such as 2026-01-31T09:30", "datetime"),
 }
 
 
@@ -56,7 +81,8 @@ def rules(fields: Mapping[str, Field]) -> dict[str, FieldRule]:
     """
     asked = {}
     for key, field in fields.items():
-        kind = _KINDS.get(((field.description and field.description.type) or "").upper())
-        if kind is not None:
-            asked[key] = FieldRule(kind[0], f"{key} {kind[1]}")
+        known = _KINDS.get(((field.description and field.description.type) or "").upper())
+        if known is not None:
+            pattern, reason, kind = known
+            asked[key] = FieldRule(pattern, f"{key} {reason}", kind)
     return asked

@@ -9,10 +9,8 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Literal, cast
 
-import msgspec
-
 from airflow_provider_esp.services import neutral
-from airflow_provider_esp.services.call import Call, Flow
+from airflow_provider_esp.services.call import Call, Flow, json_body
 from airflow_provider_esp.services.esputnik import events, messages
 from airflow_provider_esp.services.esputnik.reading import plain_address
 from airflow_provider_esp.services.neutral import DeliveryState
@@ -155,7 +153,7 @@ def _smart_recipient(recipient: neutral.Recipient, label: str | None) -> message
     return messages.SmartRecipient(
         locator=recipient.locator,
         external_customer_id=recipient.external_id,
-        json_param=msgspec.json.encode(recipient.data).decode() if recipient.data else None,
+        json_param=json_body(recipient.data).decode() if recipient.data else None,
         language_code=recipient.language,
         external_request_id=recipient.request_id or label,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -114,7 +115,7 @@ class NewContact(Quiet, frozen=True, omit_defaults=True):
     """
 
     email: str
-    variables: dict[str, Value] = msgspec.field(default_factory=dict)
+    variables: dict[str, Value | Decimal] = msgspec.field(default_factory=dict)
 
 
 def book_create(name: str) -> Call[BookMade]:

@@ -103,17 +103,17 @@ def problem(contact: Contact) -> str | None:
     return None
 
 
-def _variable(name: str, value: object) -> books.Value:
+def _variable(name: str, value: object) -> books.Value | Decimal:
     if value is None:
         raise Unsupported(
             SENDPULSE.title, f"erase the variable {name!r}", "Leave it out, or give an empty string if it is a text."
         )
     value = plain(value)
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
         raise ValueError(f"The variable {name!r} is not a number that can be sent.")
     if isinstance(value, bool):
         return int(value)  # variables are texts, numbers or dates: 1 and 0 are our choice for yes and no
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int | float | Decimal):
         return value
     raise ValueError(f"The variable {name!r} is neither a text nor a number but {type(value).__name__}.")
 
@@ -125,7 +125,7 @@ def plain(value: object) -> Any:
     """
     match value:
         case Decimal():
-            return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
+            return int(value) if value.is_finite() and value == value.to_integral_value() else value
         case datetime():
             return value.isoformat(sep=" ", timespec="seconds")
         case date():

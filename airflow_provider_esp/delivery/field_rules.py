@@ -1,0 +1,136 @@
+"""What the values of a field must be, and how one that is right but for its spelling is written."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, plain_phone
+from airflow_provider_esp.delivery.characters import hidden_character
+from airflow_provider_esp.delivery.errors import Refused
+from airflow_provider_esp.delivery.values import ValueRules, in_zone, phone_value, text, without_zeros
+from airflow_provider_esp.services.columns import FieldKind, FieldRule
+
+_NO_DATE = re.compile(r"0000-00-00(?:[ T][0:.]*)?").fullmatch
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].*)?", re.DOTALL).fullmatch
+_EXACT_ID = re.compile(r"(?![0-9]++\.0++\Z).*+", re.DOTALL).fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a field's values must be.
+
+    :param ordinary: takes a value that certainly is right (anything true), quickly.
+    :param settle: gives the value as it is sent, "" for a blank one, or raises `Refused`.
+    :param spell: gives a value of any type as text, None for a blank one, or raises `Refused`.
+    :param repeats: whether many have the same value, so that each need be looked at once only.
+    """
+
+    ordinary: Callable[[str], object]
+    settle: Callable[[str], str]
+    spell: Callable[[object, str], str | None]
+    repeats: bool = True
+
+    def takes(self, column: Sequence[str]) -> bool:
+        """Tell whether all values of a column are ordinary."""
+        return all(map(self.ordinary, set(column) if self.repeats else column))
+
+    def odd(self, column: Sequence[str]) -> list[int]:
+        """Give the positions of those that are not."""
+        return [at for at, good in enumerate(map(self.ordinary, column)) if not good]
+
+
+def standard_rules(names: Mapping[str, str], values: ValueRules, identity: Sequence[str]) -> dict[str, Rule]:
+    """Return the rules that every service has.
+
+    :param names: source column by field, of the fields that occur.
+    :param values: how values are read.
+    :param identity: the fields by which contacts are known.
+    """
+    rules: dict[str, Rule] = {}
+    if "email" in names:
+        rules["email"] = Rule(ordinary_email, email_address, values.spelled, repeats=False)
+    if "phone" in names:
+        column = names["phone"]
+        rules["phone"] = Rule(
+            plain_phone,
+            lambda value: values.settled_phone(value, column),
+            lambda value, name: values.spelled(phone_value(value), name, whole=True),
+            repeats=False,
+        )
+    for field in {"external_id", *identity} - {"email", "phone"}:
+        if field in names:
+            rules[field] = _id_rule(names[field], values)
+    return rules
+
+
+def _id_rule(column: str, values: ValueRules) -> Rule:
+    return Rule(
+        lambda value: value.isprintable() and _EXACT_ID(value),
+        lambda value: values.settled_id(value, column),
+        lambda value, name: values.spelled(value, name, whole=True),
+        repeats=False,
+    )
+
+
+def rule_of(asked: FieldRule, column: str, zone: datetime.tzinfo | None) -> Rule:
+    """Return the rule of what a service asks of a field.
+
+    :param column: the source column.
+    :param zone: the account's, in which moments are written.
+    """
+    matches = re.compile(asked.pattern, re.DOTALL).fullmatch
+
+    def settle(value: str) -> str:
+        spelled = _respelled(value, asked.kind, zone)
+        if not spelled or matches(spelled):
+            return spelled
+        if (hidden := hidden_character(spelled)) is not None:
+            raise Refused(f"column {column!r} holds {hidden}")
+        reason = asked.reason if asked.explain is None else asked.explain(spelled)
+        if reason is None:
+            return spelled
+        raise Refused(reason)
+
+    return Rule(matches, settle, lambda value, name: text(value, name, zone))
+
+
+def _respelled(value: str, kind: FieldKind, zone: datetime.tzinfo | None) -> str:
+    """Write a value as a field of its kind takes it, "" for a blank one; what cannot be read stays what it is."""
+    match kind:
+        case "whole":
+            return without_zeros(value)
+        case "date":
+            return _date(value, zone)
+        case "datetime":
+            return _moment(value, zone)
+    return value
+
+
+def _date(value: str, zone: datetime.tzinfo | None) -> str:
+    """Write a midnight as the date that it stands for, on the account's clock."""
+    moment = _parsed(value)
+    if moment is None:
+        return "" if _NO_DATE(value) else value
+    moment = in_zone(moment, zone)
+    return moment.date().isoformat() if moment.time() == datetime.time() else value
+
+
+def _moment(value: str, zone: datetime.tzinfo | None) -> str:
+    """Write a moment on the account's clock: to the second, or to the minute where it has none."""
+    moment = _parsed(value)
+    if moment is None:
+        return "" if _NO_DATE(value) else value
+    moment = in_zone(moment, zone).replace(tzinfo=None)
+    return moment.isoformat(timespec="seconds" if moment.second else "minutes")
+
+
+def _parsed(value: str) -> datetime.datetime | None:
+    if not _MOMENT(value):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(value)
+    except ValueError:
+        return None
