@@ -1,5 +1,5 @@
 # What a newcomer needs: `make run`. Everything it makes stays below .venv*/ and .run/.
-.PHONY: help run up test contract faults people bench soak lint test-2.11 matrix clean
+.PHONY: help run up test contract faults people security bench soak lint test-2.11 matrix clean
 .DEFAULT_GOAL := help
 export PYTHON
 
@@ -31,6 +31,10 @@ faults:  ## play faults of networks and services to uploads and sends; prints a 
 people:  ## show that nobody wrong is written to and nothing is lost; prints a table
 	@$(INSTALL) dev
 	@.venv/bin/python -m pytest tests/airflow/tasks/people -q --complete-tables $(ARGS)
+
+security:  ## try attacks on clients, commands and sandbox, and see each refused; prints a table
+	@$(INSTALL) dev
+	@.venv/bin/python -m pytest tests/security -q --complete-tables $(ARGS)
 
 bench:  ## measure speed, memory, waits and rates on a quiet machine; writes benchmarks/results.md
 	@$(INSTALL) dev

@@ -114,7 +114,7 @@ class SqlSource:
     def _query(self) -> Iterator[Table]:
         from airflow_provider_esp.delivery.errors import SourceError
         from airflow_provider_esp.delivery.query import run_query
-        from airflow_provider_esp.transport.errors import redact
+        from airflow_provider_esp.transport.redaction import redact
 
         if not isinstance(self.sql, str):
             raise SourceError(f"{self.origin}: sql= takes one SELECT as text, not a {type(self.sql).__name__}.")

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_esp.connections.table import TYPES
 from airflow_provider_esp.delivery.numbering import is_country
-from airflow_provider_esp.services.hosts import is_safe
+from airflow_provider_esp.services.hosts import is_safe, web_address
 
 
 class ConnectionInvalid(ValueError):
@@ -144,20 +144,15 @@ class Reader:
         return f"{parts.scheme}://{place}{parts.path.rstrip('/') or urlsplit(default).path}"
 
     def _address(self, text: str, what: str) -> SplitResult:
-        if any(c.isspace() or c == "\\" or not c.isprintable() for c in text):
-            self.refuse(f"the {what} must be a web address such as https://example.com/path")
         try:
-            parts = urlsplit(text)
-            valid = bool(parts.hostname) and parts.port != 0
+            web_address(text)
         except ValueError:
-            valid = False
-        if not valid:
+            if "@" in text.partition("://")[2].partition("/")[0]:
+                self.refuse(f"take the user name out of the {what}, credentials have their own fields")
             self.refuse(f"the {what} must be a web address such as https://example.com/path")
-        if "@" in parts.netloc:
-            self.refuse(f"take the user name out of the {what}, credentials have their own fields")
         if not is_safe(text):
             self.refuse(f"the {what} must begin with https:// (plain http only leads to this machine)")
-        return parts
+        return urlsplit(text)
 
 
 def own_fields(conn_type: str, extra: Mapping[str, object] | str | None) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_esp.consent.callback import CallbackServer, read_answer
@@ -17,14 +17,26 @@ if TYPE_CHECKING:
     from airflow_provider_esp.transport.token_store import TokenStore
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person's consent brought.
+
+    :param code: the authorization code.
+    :param verifier: the proof that this process asked for it, see `oauth.exchange_code`.
+    """
+
+    code: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
 def ask_for_code(
     app: Application,
     show: Callable[[str], None],
     tell: Callable[[str], None],
     paste: Callable[[], str] | None,
     seconds: float,
-) -> str:
-    """Have a person consent, and give the code.
+) -> Answer:
+    """Have a person consent, and return the code with what belongs to it.
 
     :param show: is given the address of the consent page.
     :param tell: is given sentences about answers that are not ours.
@@ -33,19 +45,47 @@ def ask_for_code(
     :raises ConsentDenied: the person said no.
     :raises CallbackRefused: what came is not the answer, or nothing came.
     """
-    state = secrets.token_urlsafe(32)
-    url = oauth.authorize_url(app, state)
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+    url = oauth.authorize_url(app, state, verifier)
     if paste is not None:
         show(url)
-        return read_answer(paste(), app.redirect_uri, state)
+        return Answer(read_answer(paste(), app.redirect_uri, state), verifier)
     with CallbackServer(app.redirect_uri, state, tell) as server:
         show(url)
-        return server.wait(seconds)
+        return Answer(server.wait(seconds), verifier)
 
 
-def api_version(settings: EsputnikSettings, grant: Grant) -> str:
-    """Prove a token with `GET v2/version`, and give the API's version.
+def private_redirect(url: str) -> str:
+    """Write a page that leads to the consent page, and return its address for a browser's command line.
 
+    Other users of a machine see the arguments of a process. With the address itself they would know the ``state``, and
+    could slip an account of theirs into the answer.
+
+    :param url: the consent page's.
+    :returns: a ``file://`` address that only this user can read; the file is removed when the process ends.
+    """
+    import atexit
+    import html
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    folder = Path(tempfile.mkdtemp(prefix="esp-consent-"))  # 0700
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    page = folder / "consent.html"
+    page.touch(mode=0o600)
+    page.write_text(
+        '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="refresh" content="0; url={html.escape(url)}"><title>Consent</title>',
+        encoding="utf-8",
+    )
+    return page.as_uri()
+
+
+def prove(settings: EsputnikSettings, grant: Grant) -> tuple[str, str]:
+    """Prove a token with `GET v2/version`, and find out whose account it opens with `GET v1/account/info`.
+
+    :returns: the API's version, and the organisation's name.
     :raises EspError: the API does not take the token, or could not be asked.
     """
     from airflow_provider_esp.services.esputnik import general
@@ -62,8 +102,7 @@ def api_version(settings: EsputnikSettings, grant: Grant) -> str:
         ca_bundle=settings.ca_bundle,
     )
     with Client(account) as client:
-        answer = client.run(general.version())
-    return answer.version
+        return client.run(general.version()).version, client.run(general.account_info()).organisation_name
 
 
 def keep(store: TokenStore, grant: Grant) -> Grant:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import html
+import socket
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_esp.services.hosts import is_loopback
+from airflow_provider_esp.services.hosts import is_loopback, web_address
 from airflow_provider_esp.transport.grants import TokenError
 
 _HEADERS = {
@@ -84,16 +85,14 @@ class CallbackServer:
     """
 
     def __init__(self, redirect_uri: str, state: str, tell: Callable[[str], None]) -> None:
-        parts = urlsplit(redirect_uri)
         self._result: str | TokenError | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", parts.port or 80), _handler(self, redirect_uri, state, tell))
-        self._server.daemon_threads = True
-        self._server.timeout = 0.2
+        handler = _handler(self, redirect_uri, state, tell)
+        self._servers = [_listener(place, handler) for place in _places(redirect_uri)]
 
     @staticmethod
     def can_serve(redirect_uri: str) -> bool:
-        """Tell whether a callback is one that this server can answer."""
-        return urlsplit(redirect_uri).scheme == "http" and is_loopback(redirect_uri)
+        """Check whether a callback is one that this server can answer."""
+        return redirect_uri.lower().startswith("http:") and is_loopback(redirect_uri)
 
     def wait(self, seconds: float) -> str:
         """Wait for the code.
@@ -105,7 +104,8 @@ class CallbackServer:
         while self._result is None:
             if time.monotonic() >= end:
                 raise CallbackRefused(f"nobody came back from the consent page within {seconds:g} s")
-            self._server.handle_request()
+            for server in self._servers:
+                server.handle_request()
         if isinstance(self._result, TokenError):
             raise self._result
         return self._result
@@ -123,7 +123,25 @@ class CallbackServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.server_close()
+        for server in self._servers:
+            server.server_close()
+
+
+def _places(redirect_uri: str) -> list[tuple[str, int]]:
+    """Return where to listen for a callback: a browser may take ``localhost`` for either of its two addresses."""
+    address = web_address(redirect_uri)
+    if address.host != "localhost":
+        return [(address.host, address.port)]
+    return [("127.0.0.1", address.port), *([("::1", address.port)] if socket.has_dualstack_ipv6() else [])]
+
+
+def _listener(place: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
+        daemon_threads = True
+        timeout = 0.1
+
+    return Server(place, handler)
 
 
 def _handler(

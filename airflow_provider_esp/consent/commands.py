@@ -93,12 +93,13 @@ def _authorize(chosen: argparse.Namespace) -> None:
     target = _target(chosen, api)
     app = application(target.oauth, target.settings.ca_bundle)
     served = CallbackServer.can_serve(app.redirect_uri) and not chosen.paste
-    code = authorize.ask_for_code(
+    answer = authorize.ask_for_code(
         app, lambda url: _show(url, chosen.open), _note, None if served else _ask_for_address, chosen.timeout
     )
-    grant = oauth.exchange_code(app, code)
-    version = authorize.api_version(target.settings, grant)
+    grant = oauth.exchange_code(app, answer.code, verifier=answer.verifier)
+    version, owner = authorize.prove(target.settings, grant)
     print(f"The token works: version {version} of the API answered.")
+    _confirm(owner, yes=chosen.yes)
     print(f"Connection {target.conn_id!r} is authorised. The tokens are in {_store(chosen, api, target, grant)}.")
     print(f"They are renewed by every use. {_ends('Unused, they end', grant.refresh_expires_at)}")
 
@@ -108,7 +109,27 @@ def _show(url: str, in_browser: bool) -> None:
     if in_browser:
         import webbrowser
 
-        webbrowser.open(url)
+        webbrowser.open(authorize.private_redirect(url))
+
+
+def _confirm(owner: str, *, yes: bool) -> None:
+    """Ask a person whether these are the tokens of the account that they mean.
+
+    :param owner: the organisation's name.
+    :param yes: whether to keep the tokens without asking.
+    :raises TokenError: the answer is no, or nobody is there to give one.
+    """
+    print(f"You are connecting {owner!r}.", flush=True)
+    if yes:
+        return
+    try:
+        answer = input("Keep these tokens? [y/N] ")
+    except EOFError:
+        raise TokenError("nothing was stored: there is nobody to ask", advice="Say --yes to keep the tokens.") from None
+    if answer.strip().lower() not in ("y", "yes"):
+        raise TokenError(
+            "nothing was stored", advice="Log out of the other account in your browser before you try again."
+        )
 
 
 def _note(sentence: str) -> None:
@@ -295,4 +316,4 @@ def _api(chosen: argparse.Namespace) -> AirflowApi:
             user,
             os.environ.get("AIRFLOW_API_PASSWORD") or getpass.getpass("Airflow password (it is not shown): "),
         )
-    return AirflowApi(chosen.airflow_url, token=token, login=login, ca_bundle=None)
+    return AirflowApi(chosen.airflow_url, token=token, login=login, ca_bundle=chosen.ca_bundle)

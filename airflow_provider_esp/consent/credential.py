@@ -64,6 +64,7 @@ def of(oauth: OAuthSettings, settings: EsputnikSettings, conn_id: str, clock: Ca
         identity=who,
         tokens=shared_tokens(f"{who}\n{oauth.client_secret}\n{oauth.keep_in}", tokens),
         explain=lambda call: explanation(call, oauth.right, conn_id),
+        secrets=(oauth.client_secret,),
     )
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
         "have a person consent, and store the tokens",
         (
             _CONN_ID,
+            ("--yes", {"action": "store_true", "help": "keep the tokens without being asked whose account they open"}),
             ("--open", {"action": "store_true", "help": "open the consent page in this machine's browser"}),
             (
                 "--paste",

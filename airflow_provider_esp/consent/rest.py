@@ -9,8 +9,11 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_esp.services.hosts import is_loopback, is_safe
+from airflow_provider_esp.services.hosts import is_safe
+from airflow_provider_esp.transport.bodies import BodyRefused
 from airflow_provider_esp.transport.grants import Grant, StoreUnusable
+from airflow_provider_esp.transport.network import UnusableProxy
+from airflow_provider_esp.transport.plain_requests import restrain
 
 _TIMEOUT = (10, 30)
 _LIST = "esp_oauth_connections"
@@ -32,9 +35,10 @@ class AirflowApi:
             raise StoreUnusable("the address of Airflow must begin with https:// (http only leads to this machine)")
         self._url = url.rstrip("/")
         self._session = requests.Session()
-        self._session.max_redirects = 0
-        self._session.trust_env = not is_loopback(url)
-        self._session.verify = ca_bundle or True
+        try:
+            restrain(self._session, url, ca_bundle)
+        except UnusableProxy as unusable:
+            raise StoreUnusable(f"Airflow cannot be reached: {unusable}") from None
         self._base = f"{self._url}/api/v2"
         if token is None and login is not None:
             token = self._token(*login)
@@ -81,6 +85,8 @@ class AirflowApi:
 
         try:
             return self._session.request(method, url, timeout=_TIMEOUT, **fields)
+        except BodyRefused as refused:
+            raise StoreUnusable(f"Airflow's answer cannot be used: {refused}") from None
         except requests.RequestException as error:
             raise StoreUnusable(f"Airflow could not be reached ({type(error).__name__})") from None
 
@@ -91,6 +97,6 @@ class AirflowApi:
             raise StoreUnusable(f"Airflow refused to {what} (HTTP {answer.status_code})")
         try:
             body: dict[str, Any] = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise StoreUnusable(f"Airflow did not answer as an API when asked to {what}") from None
         return body

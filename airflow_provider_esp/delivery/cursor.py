@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 from airflow_provider_esp.delivery.errors import ColumnError, SourceError
 from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.transport.errors import redact
+from airflow_provider_esp.transport.redaction import redact
 
 CELLS_AT_ONCE = 24_000
 """How many cells are fetched at once, so that wide rows need no more memory than narrow ones."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 from airflow_provider_esp.services.neutral import Unsupported
-from airflow_provider_esp.transport.errors import EspError, InvalidRequest, redact
+from airflow_provider_esp.transport.errors import EspError, InvalidRequest
+from airflow_provider_esp.transport.redaction import redact
 
 
 class Divisible(Protocol):

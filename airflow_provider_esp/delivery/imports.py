@@ -13,7 +13,7 @@ from airflow_provider_esp.delivery.mapping import same_key
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.report import Report, RowReport
 from airflow_provider_esp.services.neutral import Import, ImportState
-from airflow_provider_esp.transport.errors import redact
+from airflow_provider_esp.transport.redaction import redact
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_keys = msgspec.msgpack.Decoder(list[str]).decode

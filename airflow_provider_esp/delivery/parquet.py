@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from airflow_provider_esp.delivery.errors import ColumnError, SourceError
 from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.transport.errors import redact
+from airflow_provider_esp.transport.redaction import redact
 
 _CELLS_AT_ONCE = 48_000
 _READ_AHEAD = 1 << 20

@@ -24,7 +24,7 @@ from airflow_provider_esp.delivery.upload import UploadTarget
 from airflow_provider_esp.services.call import FORM, Call, CallFailed, Flow
 from airflow_provider_esp.services.columns import ContactColumns, FieldRule
 from airflow_provider_esp.services.neutral import Import, SendResult, Submitted
-from airflow_provider_esp.transport.errors import redact
+from airflow_provider_esp.transport.redaction import redact
 
 T = TypeVar("T")
 Item = TypeVar("Item")

@@ -31,7 +31,8 @@ from airflow_provider_esp.delivery.suppression import Suppression, names_of
 from airflow_provider_esp.delivery.upload import Perform
 from airflow_provider_esp.services.call import Flow
 from airflow_provider_esp.services.neutral import SendResult
-from airflow_provider_esp.transport.errors import EspError, redact
+from airflow_provider_esp.transport.errors import EspError
+from airflow_provider_esp.transport.redaction import redact
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)

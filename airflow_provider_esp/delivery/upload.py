@@ -28,7 +28,8 @@ from airflow_provider_esp.delivery.watermark import Batch, Watermark, digest_of
 from airflow_provider_esp.services.call import Flow
 from airflow_provider_esp.services.columns import ContactColumns, FieldRule
 from airflow_provider_esp.services.neutral import Import, ImportState, Submitted
-from airflow_provider_esp.transport.errors import EspError, redact
+from airflow_provider_esp.transport.errors import EspError
+from airflow_provider_esp.transport.redaction import redact
 
 T = TypeVar("T")
 

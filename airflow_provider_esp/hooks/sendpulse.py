@@ -69,7 +69,8 @@ class SendPulseHook(EspHook):
         def tokens() -> TokenSource:
             return TokenSource(lambda stale: self._fetch_token(settings))
 
-        return Credential(identity=settings.client_id, tokens=shared_tokens(identity, tokens))
+        secrets = (settings.client_secret,) if settings.client_secret else ()
+        return Credential(identity=settings.client_id, tokens=shared_tokens(identity, tokens), secrets=secrets)
 
     def _fetch_token(self, settings: SendPulseSettings) -> Token:
         """Exchange client id and secret for a token: `POST oauth/access_token`."""

@@ -165,7 +165,7 @@ class EspNotifier(BaseNotifier):
         )
 
     def _check(self, results: list[SendResult]) -> None:
-        from airflow_provider_esp.transport.errors import redact
+        from airflow_provider_esp.transport.redaction import redact
 
         refused = [one for one in results if not one.accepted]
         if refused:
@@ -173,7 +173,7 @@ class EspNotifier(BaseNotifier):
         _log.info("The notification is sent.")
 
     def _failed(self, error: Exception) -> None:
-        from airflow_provider_esp.transport.errors import redact
+        from airflow_provider_esp.transport.redaction import redact
 
         said = redact((str(error) or type(error).__name__).splitlines()[0])
         _log.error("The notification by %s was not sent, and nothing else changes: %s", self.esp_conn_id, said)

@@ -293,7 +293,7 @@ def _starts_in(row: BroadcastStatsRow, period: Period | None) -> bool:
 def _without_addresses(row: ActivityRow) -> ActivityRow:
     from msgspec.structs import replace
 
-    from airflow_provider_esp.transport.errors import redact
+    from airflow_provider_esp.transport.redaction import redact
 
     return replace(row, address=None, view_link=None, reason=None if row.reason is None else redact(row.reason))
 

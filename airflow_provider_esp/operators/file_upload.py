@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_esp.services.neutral import Import
 
 LINK = "link"
-_QUERY = re.compile(r"(https?://[^\s?#'\"<>]*)[?#][^\s'\"<>]*")
-_LOGIN = re.compile(r"(https?://)[^\s/@'\"<>]*@")
-_HOME = frozenset({"127.0.0.1", "::1", "localhost"})
+_QUERY = re.compile(r"(https?://[^\s?#'\"<>]*)[?#][^\s'\"<>]*", re.IGNORECASE)
+_LOGIN = re.compile(r"(https?://)[^\s/'\"<>]*@", re.IGNORECASE)
 
 
 class Link:
@@ -79,17 +78,23 @@ def check_arguments(link: Any, given: Mapping[str, bool]) -> None:
 def check_link(url: str) -> None:
     """Refuse an address at which the service cannot fetch a file safely.
 
-    :raises ValueError: it is not https (http on this machine is allowed, for the sandbox).
+    :raises ValueError: it is not https (http on this machine is allowed, for the sandbox), or not a plain address: no
+        login, backslash or blank in it, so that every reader of it sees the same host.
     """
+    from airflow_provider_esp.services.hosts import is_safe, web_address
+
+    shown = without_secrets(url)
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _HOME)):
+        web_address(url)
+    except ValueError as error:
         raise ValueError(
-            f"link= takes the https address of a file, not {without_secrets(url)!r}: over http anybody on the way "
-            "could read the contacts."
+            f"link= takes the https address of a file, and {shown!r} is {error}. It cannot hold a login: sign the "
+            "link instead; write blanks and other letters percent-encoded."
+        ) from None
+    if not is_safe(url):
+        raise ValueError(
+            f"link= takes the https address of a file, not {shown!r}: over http anybody on the way could read the "
+            "contacts."
         )
 
 
@@ -181,7 +186,7 @@ def _summary(operator: UploadContactsOperator, state: Import | None) -> dict[str
 
 
 def _refused(url: str, problem: str) -> NoReturn:
-    from airflow_provider_esp.transport.errors import redact
+    from airflow_provider_esp.transport.redaction import redact
 
     # A service may quote the link whole, or a part of it that has lost its beginning.
     words = problem.replace(url, without_secrets(url))

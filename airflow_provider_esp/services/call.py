@@ -10,6 +10,7 @@ be sent again) and does nothing by itself, so one function serves synchronous an
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -58,6 +59,7 @@ class Call(Generic[T]):
     :param repeatable: whether sending it twice does no more than sending it once. Computed from the
         arguments by the function that builds the call.
     :param authorised: False sends no credential (SendPulse's event URL).
+    :param most_bytes: how large the answer's body may be once it is unpacked, in bytes.
     :param when_done: where the service refuses a repetition (409): the flow that learns the answer when the
         repetition was our own, because an earlier attempt was accepted and only its answer was lost.
     """
@@ -74,6 +76,7 @@ class Call(Generic[T]):
     right: str | None = None
     repeatable: bool = False
     authorised: bool = True
+    most_bytes: int = 2**25
     when_done: Callable[[], Flow[T]] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -111,13 +114,27 @@ Pages: TypeAlias = Generator[Call[Any] | Page[R], Any, None]
 """A long answer: a generator that yields calls (and is sent their answers) and pages of rows."""
 
 
-def path(template: str, *values: str | int) -> str:
-    """Fill ``{}`` placeholders with percent-encoded values, slashes included.
+_PLACEHOLDER = re.compile(r"\{[^}]*\}")
+_NO_SEGMENT = ("", ".", "..")
 
-    >>> path("v1/contact/{}/subscriptions", 7)
+
+def path(label: str, *values: str | int) -> str:
+    """Fill a label's placeholders with percent-encoded values, slashes included.
+
+    >>> path("v1/contact/{id}/subscriptions", 7)
     'v1/contact/7/subscriptions'
+
+    :raises ValueError: a value is empty, ``.`` or ``..``: HTTP clients take such a segment out of the path, and the
+        request would reach another method.
     """
-    return template.format(*(quote(str(value), safe="") for value in values))
+    for name, value in zip(_PLACEHOLDER.findall(label), values, strict=True):
+        if str(value) in _NO_SEGMENT:
+            raise ValueError(
+                f"{label} needs {name[1:-1]}, not {str(value)!r}: the request would reach another method. Nothing was "
+                "sent."
+            )
+    remaining = iter(values)
+    return _PLACEHOLDER.sub(lambda _: quote(str(next(remaining)), safe=""), label)
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from airflow_provider_esp.services.call import Page, Pages
 from airflow_provider_esp.transport import errors, network
+from airflow_provider_esp.transport.bodies import Body, BodyRefused
 from airflow_provider_esp.transport.exchange import (
     Account,
     Answer,
@@ -64,6 +64,7 @@ class AsyncClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=["Content-Type"],
             middlewares=[_send_once],
+            auto_decompress=False,
         )
 
     async def run(self, work: Work[T]) -> T:
@@ -111,6 +112,8 @@ class AsyncClient:
         try:
             async with asyncio.timeout(limits.total):
                 return await self._exchange(request)
+        except BodyRefused as refused:
+            return network.unusable(refused)
         except _FAILURES as error:
             return _lost(error, self.account)
         finally:
@@ -126,7 +129,10 @@ class AsyncClient:
             allow_redirects=False,
             proxy=self._proxy_for(request.url),
         ) as response:
-            return Answer.of(response.status, response.headers.items(), await response.read())
+            read = Body(response.headers.get("Content-Encoding", ""), request.most_bytes)
+            async for chunk in response.content.iter_any():
+                read.add(chunk)
+            return Answer.of(response.status, response.headers.items(), read.end())
 
     def _proxy_for(self, url: str) -> str | None:
         host = "/".join(url.split("/", 3)[:3])
@@ -197,8 +203,6 @@ def _lost(error: Exception, account: Account) -> Lost:
             return network.silent(account)
         case TimeoutError():
             return network.too_long(account)
-        case aiohttp.ClientPayloadError() if isinstance(error.__cause__, ContentEncodingError):
-            return network.undecodable(error.__cause__.message)
         case aiohttp.ClientResponseError():  # as a text, it would hold the URL
             return network.broken(error.message)
         case _:

@@ -19,6 +19,7 @@ import httpx
 from airflow_provider_esp.services.call import Page, Pages
 from airflow_provider_esp.services.hosts import is_loopback
 from airflow_provider_esp.transport import errors, network
+from airflow_provider_esp.transport.bodies import Body, BodyRefused
 from airflow_provider_esp.transport.exchange import (
     Account,
     Answer,
@@ -122,12 +123,14 @@ class Client:
         end = time.monotonic() + self.account.timeouts.total
         try:
             with self._stream(request) as response:
-                chunks = []
-                for chunk in response.iter_bytes():
-                    chunks.append(chunk)
+                body = Body(response.headers.get("Content-Encoding", ""), request.most_bytes)
+                for chunk in response.iter_raw():
+                    body.add(chunk)
                     if time.monotonic() > end:
                         return network.too_long(self.account)
-                return Answer.of(response.status_code, response.headers.items(), b"".join(chunks))
+                return Answer.of(response.status_code, response.headers.items(), body.end())
+        except BodyRefused as refused:
+            return network.unusable(refused)
         except _FAILURES as error:
             return _lost(error, self.account)
 
@@ -172,7 +175,5 @@ def _lost(error: Exception, account: Account) -> Lost:
             return network.not_connected(account, reason)
         case httpx.TimeoutException():
             return network.silent(account)
-        case httpx.DecodingError():
-            return network.undecodable(reason)
         case _:
             return network.broken(reason)

@@ -6,29 +6,9 @@ their own. What a service says is redacted first: a message that quotes an addre
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from airflow_provider_esp.services.call import CallFailed, Kind
-
-_ADDRESS = re.compile(r"[^\s'\"<>(),;:=\[\]{}]+@[^\s'\"<>(),;:=\[\]{}]+")
-_NUMBER = re.compile(r"\+?\d[\d\s().-]{5,}\d")
-_LONGEST_QUOTE = 300
-_LONGEST_LOOK = 2000
-
-
-def redact(text: str) -> str:
-    """Shorten a service's own words and take addresses and phone numbers out of them.
-
-    >>> redact("'ann@example.com' is not valid email")
-    "'[address]' is not valid email"
-    """
-    words = " ".join(text[:_LONGEST_LOOK].split())
-    if len(text) > _LONGEST_LOOK:
-        # Whole pages come here as well, and the patterns below are slow on them. A word cut in two could be an address.
-        words = words.rpartition(" ")[0] or words
-    text = _NUMBER.sub("[number]", _ADDRESS.sub("[address]", words))
-    return text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
 
 
 class EspError(CallFailed):

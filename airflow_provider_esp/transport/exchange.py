@@ -8,10 +8,9 @@ doing: the synchronous and the asynchronous one in `client.py` differ in nothing
 from __future__ import annotations
 
 import copy
-import email.utils
 import hashlib
-import math
 import time
+from base64 import b64decode
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
@@ -20,8 +19,10 @@ from airflow_provider_esp import __version__
 from airflow_provider_esp.services.call import Call, Flow, Kind, Page, Pages, Refusal, Service
 from airflow_provider_esp.services.wire import Undecodable, decode
 from airflow_provider_esp.transport import errors
-from airflow_provider_esp.transport.errors import EspError, redact
-from airflow_provider_esp.transport.retry import RetryPolicy, pause_before_retry
+from airflow_provider_esp.transport.bodies import ACCEPT_ENCODING
+from airflow_provider_esp.transport.errors import EspError
+from airflow_provider_esp.transport.redaction import hide_secrets, redact
+from airflow_provider_esp.transport.retry import RetryPolicy, pause_before_retry, retry_after
 from airflow_provider_esp.transport.throttle import NoPlace, Throttle
 from airflow_provider_esp.transport.tokens import Token, TokenSource
 
@@ -42,12 +43,24 @@ class Credential:
     :param tokens: where bearer tokens come from, or None.
     :param explain: says what to do about a call that was refused for want of a right (401, 403); None leaves that to
         the service.
+    :param secrets: what must not be read in anything that the service says, besides the header and the tokens.
     """
 
     identity: str = field(default="", repr=False)
     header: str | None = field(default=None, repr=False)
     tokens: TokenSource | None = None
     explain: Callable[[Call[Any]], str] | None = field(default=None, repr=False, compare=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        scheme, _, value = (self.header or "").partition(" ")
+        hide_secrets(*self.secrets, value)
+        if scheme == "Basic":
+            try:
+                pair = b64decode(value).decode()
+            except ValueError:  # a header that the service will refuse
+                return
+            hide_secrets(pair, pair.partition(":")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,8 @@ class Request:
     url: str
     headers: dict[str, str] = field(repr=False)
     content: bytes | None = field(repr=False)
+    most_bytes: int = 2**25
+    """How large the answer's body may be once it is unpacked, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,16 +329,21 @@ def _check_service(call: Call[Any], account: Account) -> None:
 
 
 def _request(call: Call[Any], account: Account, token: Token | None) -> Request:
-    headers = {"Accept": "application/json", "User-Agent": f"airflow-provider-esp/{__version__}"}
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": ACCEPT_ENCODING,
+        "User-Agent": f"airflow-provider-esp/{__version__}",
+    }
     if call.content_type is not None:
         headers["Content-Type"] = call.content_type
     if token is not None:
+        hide_secrets(token.value)
         headers["Authorization"] = f"Bearer {token.value}"
     elif call.authorised and account.credential.header is not None:
         headers["Authorization"] = account.credential.header
     url = call.path if "://" in call.path else f"{account.base_url}/{call.path}"
     query = call.query_string
-    return Request(call.method, f"{url}?{query}" if query else url, headers, call.content)
+    return Request(call.method, f"{url}?{query}" if query else url, headers, call.content, call.most_bytes)
 
 
 # It is not quoted: of all that is in a header, the credential is the one thing that we did not make.
@@ -371,26 +391,13 @@ def _refused(refusal: Refusal, call: Call[Any], account: Account, answer: Answer
         code=refusal.code,
         advice=advice,
         request_id=_request_id(account.service, answer),
-        retry_after=_retry_after(answer.headers),
+        retry_after=retry_after(answer.headers.get("retry-after")),
         outcome_unknown=server_failed and call.method != "GET",
     )
 
 
 def _request_id(service: Service, answer: Answer) -> str | None:
     return next((answer.headers[name] for name in service.request_id_headers if name in answer.headers), None)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After``: seconds, or an HTTP date."""
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _no_place(call: Call[Any], account: Account) -> errors.RateLimited:

@@ -15,7 +15,9 @@ import certifi
 
 from airflow_provider_esp.services.hosts import is_loopback
 from airflow_provider_esp.transport import errors
+from airflow_provider_esp.transport.bodies import BodyRefused
 from airflow_provider_esp.transport.exchange import Account, Lost
+from airflow_provider_esp.transport.redaction import redact
 
 CONNECTIONS = 100
 """How many one client opens at most."""
@@ -29,11 +31,35 @@ because nobody can tell whether it arrived.
 
 
 def certificates(account: Account) -> ssl.SSLContext:
-    """Give the certificates to trust: the connection's own, the environment's, or Mozilla's."""
-    if account.ca_bundle:
-        return ssl.create_default_context(cafile=account.ca_bundle)
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    return ssl.create_default_context(cafile=file or (None if folder else certifi.where()), capath=folder)
+    """Make the TLS settings of a client: the certificates to trust, see `ca_file`."""
+    file = ca_file(account.ca_bundle)
+    if os.path.isdir(file):
+        return ssl.create_default_context(capath=file)
+    return ssl.create_default_context(cafile=file)
+
+
+def ca_file(ca_bundle: str | None) -> str:
+    """Return the file, or folder, with the certificates to trust: one order for all clients, whatever library they use.
+
+    The connection's own (or a command's ``--ca-bundle``), then the environment's ``SSL_CERT_FILE``, ``SSL_CERT_DIR``
+    and ``REQUESTS_CA_BUNDLE``, then Mozilla's.
+
+    :param ca_bundle: what the connection or the command names, or None.
+    :raises ConnectionFailed: it is not there.
+    """
+    places = {"ca_bundle": ca_bundle, **{name: os.environ.get(name) for name in _CA_VARIABLES}}
+    for name, file in places.items():
+        if file and not os.path.exists(file):
+            raise errors.ConnectionFailed(
+                f"{name} names {file}, which should hold the certificates to trust and is not there",
+                advice=f"Correct {name}, or remove it to trust the usual ones.",
+            )
+        if file:
+            return file
+    return certifi.where()
+
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 class UnusableProxy(Exception):
@@ -69,7 +95,7 @@ def why(error: BaseException) -> str:
 
 def not_connected(account: Account, reason: str) -> Lost:
     """No connection was made."""
-    return Lost(errors.ConnectionFailed, f"no connection to {_host(account)}: {errors.redact(reason)}", sent=False)
+    return Lost(errors.ConnectionFailed, f"no connection to {_host(account)}: {redact(reason)}", sent=False)
 
 
 def not_connected_in_time(account: Account) -> Lost:
@@ -85,7 +111,7 @@ def all_busy() -> Lost:
 
 def not_made(reason: str) -> Lost:
     """There is no such request: its URL is none."""
-    return Lost(errors.ConnectionFailed, f"the request could not be made: {errors.redact(reason)}", sent=False)
+    return Lost(errors.ConnectionFailed, f"the request could not be made: {redact(reason)}", sent=False)
 
 
 def silent(account: Account) -> Lost:
@@ -98,15 +124,15 @@ def too_long(account: Account) -> Lost:
     return Lost(errors.TimedOut, f"no whole answer within {account.timeouts.total:g} s", sent=True)
 
 
-def undecodable(reason: str) -> Lost:
-    """The answer says that it is compressed, and is not, or not so."""
-    return Lost(errors.UnexpectedAnswer, f"the answer cannot be decompressed: {errors.redact(reason)}", sent=True)
+def unusable(refused: BodyRefused) -> Lost:
+    """An answer came whose body is too large, or packed in a way that cannot be read."""
+    return Lost(errors.UnexpectedAnswer, str(refused), sent=True)
 
 
 def broken(reason: str) -> Lost:
     """The connection ended early, or something else than HTTP came."""
     return Lost(
-        errors.ConnectionLost, f"the connection broke before the whole answer came: {errors.redact(reason)}", sent=True
+        errors.ConnectionLost, f"the connection broke before the whole answer came: {redact(reason)}", sent=True
     )
 
 

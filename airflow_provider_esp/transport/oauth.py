@@ -7,16 +7,23 @@ out of ours. requests and its family cost a third of a second to import, so they
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_esp.services.hosts import is_loopback
 from airflow_provider_esp.transport import errors
+from airflow_provider_esp.transport.bodies import BodyRefused
 from airflow_provider_esp.transport.grants import ApplicationRefused, Grant, GrantRefused, TokenError
+from airflow_provider_esp.transport.network import UnusableProxy, ca_file
+from airflow_provider_esp.transport.plain_requests import restrain
+from airflow_provider_esp.transport.redaction import hide_secrets, redact
+from airflow_provider_esp.transport.retry import retry_after as seconds_to_wait
 
 if TYPE_CHECKING:
     import requests
@@ -27,6 +34,7 @@ ACCESS_LIFETIME, REFRESH_LIFETIME = 172_800.0, 2_592_000.0
 
 _CONNECT, _SILENCE = 10.0, 30.0
 _LONGEST_QUOTE = 200
+_TEXTS = ("access_token", "refresh_token", "token_type", "scope", "error", "error_description", "error_uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +60,37 @@ class Application:
     ca_bundle: str | None = None
 
 
-def authorize_url(app: Application, state: str) -> str:
-    """Give the address at which a person consents.
+def authorize_url(app: Application, state: str, verifier: str) -> str:
+    """Return the address at which a person consents.
 
     :param state: a random text that must come back with the code.
+    :param verifier: a random text that proves at the exchange who asked (PKCE, RFC 7636): its hash goes into the
+        address. The vendor documents no PKCE, and a server that knows none must ignore it (RFC 6749, 3.1).
     """
-    url, _ = _session(app).authorization_url(app.authorize_url, state=state)
+    from requests_oauthlib import OAuth2Session
+
+    url, _ = OAuth2Session(app.client_id, redirect_uri=app.redirect_uri).authorization_url(
+        app.authorize_url, state=state, code_challenge=challenge_of(verifier), code_challenge_method="S256"
+    )
     return str(url)
 
 
-def exchange_code(app: Application, code: str, clock: Callable[[], float] = time.time) -> Grant:
+def challenge_of(verifier: str) -> str:
+    """Return the hash of a verifier that goes with the question: S256 of RFC 7636."""
+    return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def exchange_code(app: Application, code: str, clock: Callable[[], float] = time.time, *, verifier: str = "") -> Grant:
     """Exchange an authorization code for tokens: `POST oauth/token`, ``grant_type=authorization_code``.
 
+    :param verifier: the one that `authorize_url` was given; empty where the code was asked for without one.
     :raises GrantRefused: the code was used before or has expired.
     :raises ApplicationRefused: the client's id, secret or callback is wrong.
     :raises EspError: the server could not be reached or failed.
     """
 
     def ask(session: OAuth2Session) -> Mapping[str, Any]:
-        fields: dict[str, Any] = {"code": code, **_options(app)}
+        fields: dict[str, Any] = {"code": code, **({"code_verifier": verifier} if verifier else {}), **_options(app)}
         if app.credentials_in == "query":
             fields |= {"include_client_id": True, "client_secret": app.client_secret, "force_querystring": True}
         else:
@@ -78,7 +98,7 @@ def exchange_code(app: Application, code: str, clock: Callable[[], float] = time
         return session.fetch_token(app.token_url, **fields)
 
     kept = code if app.send_code else ""
-    return _granted(app, ask, (code,), clock, code=kept)
+    return _granted(app, ask, (code, verifier), clock, code=kept)
 
 
 def refresh(app: Application, grant: Grant, clock: Callable[[], float] = time.time) -> Grant:
@@ -104,7 +124,7 @@ def refresh(app: Application, grant: Grant, clock: Callable[[], float] = time.ti
             fields["auth"] = _basic(app)
         return session.refresh_token(app.token_url, **fields)
 
-    fresh = _granted(app, ask, grant.secrets, clock, code=grant.code)
+    fresh = _granted(app, ask, grant.secrets, clock, code=grant.code, previous=grant.refresh_token)
     # Workers' clocks differ; the order of grants must not.
     return replace(fresh, issued_at=max(fresh.issued_at, grant.issued_at + 0.001))
 
@@ -114,9 +134,7 @@ def _session(app: Application) -> OAuth2Session:
 
     _quieten()
     session = OAuth2Session(app.client_id, redirect_uri=app.redirect_uri)
-    session.max_redirects = 0
-    # A proxy from the environment is for the world outside, not for a sandbox on this machine.
-    session.trust_env = not is_loopback(app.token_url)
+    restrain(session, app.token_url, app.ca_bundle)
     session.headers["Accept"] = "application/json"
     for kind in ("access_token_response", "refresh_token_response"):
         session.register_compliance_hook(kind, _check)
@@ -124,7 +142,7 @@ def _session(app: Application) -> OAuth2Session:
 
 
 def _options(app: Application) -> dict[str, Any]:
-    return {"timeout": (_CONNECT, _SILENCE), "verify": app.ca_bundle or True}
+    return {"timeout": (_CONNECT, _SILENCE), "verify": ca_file(app.ca_bundle)}
 
 
 def _basic(app: Application) -> Any:
@@ -143,20 +161,46 @@ class _Failed(Exception):
     def __init__(self, status: int, retry_after: str | None) -> None:
         super().__init__(f"HTTP {status}")
         self.status = status
-        self.retry_after = float(retry_after) if retry_after and retry_after.isdigit() else None
+        self.retry_after = seconds_to_wait(retry_after)
 
 
 def _check(response: requests.Response) -> requests.Response:
-    """Let pass what is JSON with a token or an OAuth error in it: oauthlib would read anything else as a form."""
+    """Let pass what is JSON with a token or an OAuth error in it: oauthlib would read anything else as a form.
+
+    Of the answer only the fields that are used go on, and only where they are what they should be: a server's odd
+    ``expires_in`` may not cost the tokens beside it, which it gives only once.
+    """
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict) or response.status_code >= 500 or response.status_code == 429:
         raise _Failed(response.status_code, response.headers.get("Retry-After"))
     if response.status_code >= 400 and not isinstance(answer.get("error"), str):
         raise _Failed(response.status_code, None)
+    response._content = json.dumps(_usable(answer)).encode()
     return response
+
+
+def _usable(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an answer that can be used."""
+    usable = {name: answer[name] for name in _TEXTS if isinstance(answer.get(name), str)}
+    scope = answer.get("scope")
+    if isinstance(scope, list):
+        usable["scope"] = " ".join(part for part in scope if isinstance(part, str))
+    seconds = _seconds(answer.get("expires_in"))
+    return usable if seconds is None else {**usable, "expires_in": seconds}
+
+
+def _seconds(value: object) -> float | None:
+    """Read ``expires_in``; None where it is not a number of seconds above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return min(seconds, REFRESH_LIFETIME) if seconds > 0 else None
 
 
 def _granted(
@@ -164,9 +208,13 @@ def _granted(
     ask: Callable[[OAuth2Session], Mapping[str, Any]],
     secrets: tuple[str, ...],
     clock: Callable[[], float],
+    *,
     code: str,
+    previous: str = "",
 ) -> Grant:
     import requests
+
+    hide_secrets(*secrets, app.client_secret, f"{app.client_id}:{app.client_secret}")
     from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
     asked_at = clock()
@@ -174,43 +222,48 @@ def _granted(
         with _session(app) as session:
             answer = dict(ask(session))
     except OAuth2Error as error:
-        raise _refused(error, (*secrets, app.client_secret)) from None
+        raise _refused(error) from None
     except _Failed as failure:
         raise _failed(failure) from None
+    except BodyRefused as refused:
+        raise errors.UnexpectedAnswer(str(refused), method=_METHOD, service=_SERVER, outcome_unknown=True) from None
+    except UnusableProxy as unusable:
+        raise errors.ConnectionFailed(str(unusable), method=_METHOD, service=_SERVER) from None
     except requests.RequestException as error:
         raise _lost(error) from None
-    return _grant(answer, asked_at, code)
+    return _grant(answer, asked_at, code, previous)
 
 
-def _grant(answer: Mapping[str, Any], asked_at: float, code: str) -> Grant:
-    access, fresh = answer.get("access_token"), answer.get("refresh_token")
-    try:
-        seconds = float(answer["expires_in"])
-    except (KeyError, TypeError, ValueError):
-        seconds = 0.0
-    if not (isinstance(access, str) and access and isinstance(fresh, str) and fresh and seconds > 0):
+def _grant(answer: Mapping[str, Any], asked_at: float, code: str, previous: str) -> Grant:
+    """Make a grant of the answer's tokens, whatever else it says.
+
+    :param previous: the refresh token that was exchanged, which goes on where the answer holds no other (RFC 6749, 6);
+        empty where a code was.
+    """
+    access, fresh = answer.get("access_token"), answer.get("refresh_token") or previous
+    if not (access and fresh):
         raise errors.UnexpectedAnswer(
-            "the answer holds no usable access token, refresh token and expires_in", method=_METHOD, service=_SERVER
+            "the answer holds no usable access token and refresh token", method=_METHOD, service=_SERVER
         )
-    scope = answer.get("scope")
-    scope = " ".join(map(str, scope)) if isinstance(scope, list) else str(scope or "")
+    seconds = answer.get("expires_in", ACCESS_LIFETIME)  # if it ends earlier, the API says so and it is renewed
+    scope = answer.get("scope") or ""
+    scope = " ".join(scope) if isinstance(scope, list) else str(scope)
     # A living token may be given again with what is left of it; the refresh token beside it is as old, and the answer
     # does not say when it ends.
     made_at = asked_at - max(0.0, ACCESS_LIFETIME - seconds)
     return Grant(access, fresh, asked_at, asked_at + seconds, made_at + REFRESH_LIFETIME, scope, code)
 
 
+_TOKEN = re.compile(r"(?=.*\d)[\w-]{20,}").fullmatch  # no name of an OAuth error holds a digit
 _SERVER, _METHOD = "The authorisation server", "POST oauth/token"
 
 
-def _refused(error: Any, secrets: tuple[str, ...]) -> TokenError:
-    """Make oauthlib's error ours; the server's own words may quote what was sent to it."""
-    said = " ".join(str(error.description or "").split())
-    for secret in secrets:
-        said = said.replace(secret, "[hidden]")
-    said = re.sub(r"[A-Za-z0-9_.~+/=-]{20,}", "[hidden]", said)
-    name = re.sub(r"[^\w-]", "", str(error.error or "error"))[:40]
-    quoted = f"{name}: {errors.redact(said)[:_LONGEST_QUOTE]}" if said else name
+def _refused(error: Any) -> TokenError:
+    """Make oauthlib's error ours; the server's own words may quote what was sent to it, in any field."""
+    said = re.sub(r"[A-Za-z0-9_.~+/=-]{20,}", "[hidden]", redact(str(error.description or "")))
+    name = re.sub(r"[^\w-]", "", redact(str(error.error or "error")))[:40]
+    name = "error" if _TOKEN(name) else name
+    quoted = f"{name}: {said[:_LONGEST_QUOTE]}" if said else name
     facts = {"service": _SERVER, "method": _METHOD, "status": error.status_code, "code": name}
     match name:
         case "invalid_grant":

@@ -6,6 +6,9 @@ call. What it may have acted on is tried again only where the call says that twi
 
 from __future__ import annotations
 
+import email.utils
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying
@@ -19,6 +22,8 @@ from airflow_provider_esp.transport.errors import (
     ServerFailed,
     TimedOut,
 )
+
+_LONGEST_RETRY_AFTER = 1e9  # a generation; a longer number is a mistake, and too long for a clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,22 @@ def pause_before_retry(
         return None
     pause = max(_backoff(policy, attempt), failure.retry_after or 0.0)
     return pause if elapsed + pause <= policy.patience else None
+
+
+def retry_after(value: str | None, now: Callable[[], float] = time.time) -> float | None:
+    """Read the header ``Retry-After``: whole seconds, or an HTTP date.
+
+    :param value: the header's, or None where there is none.
+    :param now: the time that a date is compared with, in seconds since the epoch.
+    :returns: seconds to wait, at least 0; None where the header says nothing that can be understood.
+    """
+    value = (value or "").strip()
+    if value.isascii() and value.replace(".", "", 1).isdigit():
+        return min(float(value), _LONGEST_RETRY_AFTER)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _worth_repeating(failure: EspError, *, repeatable: bool) -> bool:

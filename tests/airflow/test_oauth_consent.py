@@ -86,10 +86,10 @@ def test_a_person_allows_and_the_code_becomes_tokens_that_work(
     app: Application, uaa: AuthorisationServer, sandbox: Sandbox
 ) -> None:
     person = Person(uaa)
-    code = authorize.ask_for_code(app, person.show, silent, None, 30)
+    answer = authorize.ask_for_code(app, person.show, silent, None, 30)
     person.thread.join()
     assert "go back to the command" in person.saw
-    grant = oauth.exchange_code(app, code)
+    grant = oauth.exchange_code(app, answer.code, verifier=answer.verifier)
     headers = {"Authorization": f"Bearer {grant.access_token}"}
     assert httpx.get(f"{sandbox.esputnik_url}/v2/version", headers=headers).status_code == 200
 
@@ -111,8 +111,8 @@ def test_the_question_carries_a_state_nobody_can_guess(app: Application) -> None
 
 def test_the_address_may_be_pasted(app: Application, uaa: AuthorisationServer) -> None:
     asked: list[str] = []
-    code = authorize.ask_for_code(app, asked.append, silent, lambda: Person(uaa).decide(asked[0]) + "\n", 1)
-    assert oauth.exchange_code(app, code).access_token
+    answer = authorize.ask_for_code(app, asked.append, silent, lambda: Person(uaa).decide(asked[0]) + "\n", 1)
+    assert oauth.exchange_code(app, answer.code, verifier=answer.verifier).access_token
 
 
 # -- each refusal has its own sentence
@@ -235,7 +235,9 @@ def test_the_callback_server_goes_on_after_forgeries_and_takes_one_answer(capfd:
 
 def test_the_callback_server_listens_on_this_machine_only() -> None:
     with CallbackServer("http://localhost:8765/callback", "a", silent) as server:
-        assert server._server.server_address == ("127.0.0.1", 8765)
+        places = [listener.server_address[:2] for listener in server._servers]
+        assert places[0] == ("127.0.0.1", 8765)
+        assert set(places[1:]) <= {("::1", 8765)}
     assert CallbackServer.can_serve("http://127.0.0.1:1/x")
     assert not CallbackServer.can_serve("https://127.0.0.1:1/x")
     assert not CallbackServer.can_serve("http://airflow.example/x")
@@ -301,7 +303,7 @@ def test_the_commands_authorize_show_and_forget_and_print_no_secret(
     environment: dict[str, str], uaa: AuthorisationServer, sandbox: Sandbox
 ) -> None:
     printed = ""
-    process = start(["authorize", "--conn-id", "by_command"], environment)
+    process = start(["authorize", "--conn-id", "by_command", "--yes"], environment)
     person = Person(uaa)
     printed += consenting(process, person)
     arguments = Path(f"/proc/{process.pid}/cmdline").read_text()
@@ -340,7 +342,7 @@ def test_a_laptop_without_a_database_writes_a_file(
         "ESP_CLIENT_SECRET": registry.CLIENT_SECRET,
     }
     told = ["--client-id", registry.CLIENT_ID, "--api-url", sandbox.esputnik_url, "--auth-server", uaa.url]
-    process = start(["authorize", *told, "--ca-bundle", str(uaa.ca_file), "--out", str(path)], laptop)
+    process = start(["authorize", *told, "--yes", "--ca-bundle", str(uaa.ca_file), "--out", str(path)], laptop)
     printed = consenting(process, Person(uaa))
     code, out, err = finish(process)
     assert code == 0, err

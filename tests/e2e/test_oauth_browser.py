@@ -149,7 +149,7 @@ def seen(start_airflow: Callable[..., Any]) -> Iterator[Seen]:
 def authorize(environment: dict[str, str], person: Callable[[str], str], *arguments: str) -> str:
     """Run the command, with somebody who does what it says; gives what it printed and what its arguments were."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_esp", "authorize", "--conn-id", "consented", *arguments],
+        [sys.executable, "-m", "airflow_provider_esp", "authorize", "--conn-id", "consented", "--yes", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

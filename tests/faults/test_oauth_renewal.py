@@ -431,7 +431,7 @@ def test_what_the_server_quotes_is_hidden(world: World) -> None:
     with pytest.raises(errors.EspError) as caught:
         oauth.exchange_code(world.app, "the-code")
     assert "the-code" not in str(caught.value)
-    assert "Invalid authorization code: [hidden]" in str(caught.value)
+    assert "Invalid authorization code: [secret]" in str(caught.value)
 
 
 def test_neither_a_token_nor_the_secret_is_in_a_repr(world: World) -> None:

@@ -26,6 +26,7 @@ from airflow_provider_esp.transport.exchange import (
     perform,
     perform_pages,
 )
+from airflow_provider_esp.transport.redaction import redact
 from airflow_provider_esp.transport.retry import RetryPolicy
 from airflow_provider_esp.transport.throttle import Throttle
 from airflow_provider_esp.transport.tokens import Token, TokenSource
@@ -467,7 +468,7 @@ def test_whoever_waits_when_a_429_comes_to_another_waits_for_it_as_well() -> Non
 
 
 def test_a_services_own_words_lose_addresses_and_numbers_and_are_shortened() -> None:
-    said = errors.redact("  ann@example.com\n(+38 050 123-45-67)   is blocked " + "x" * 500)
+    said = redact("  ann@example.com\n(+38 050 123-45-67)   is blocked " + "x" * 500)
     assert said.startswith("[address] ([number]) is blocked xxx")
     assert len(said) == 300
     assert said.endswith("…")
@@ -478,13 +479,13 @@ def test_a_services_own_words_lose_addresses_and_numbers_and_are_shortened() -> 
 )
 def test_a_whole_page_is_shortened_at_once(text: str) -> None:
     began = time.perf_counter()
-    assert len(errors.redact(text)) <= 300
+    assert len(redact(text)) <= 300
     assert time.perf_counter() - began < 1
 
 
 def test_an_address_that_is_cut_in_two_does_not_show() -> None:
     text = " ".join(f"{'long' * 24}{number:03}@example.com" for number in range(100))
-    assert "long" not in errors.redact(text)
+    assert "long" not in redact(text)
 
 
 def test_an_error_says_what_is_known_of_it() -> None:

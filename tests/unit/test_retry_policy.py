@@ -13,6 +13,7 @@ from airflow_provider_esp.delivery.errors import TooManyRejects
 from airflow_provider_esp.retry_policy import HAS_POLICIES, EspRetryPolicy, final_errors, is_final, retry_arguments
 from airflow_provider_esp.services.neutral import NotThere, Unsupported
 from airflow_provider_esp.transport import errors
+from airflow_provider_esp.transport.redaction import redact
 
 FINAL = [
     errors.Unauthenticated("the key is wrong"),
@@ -101,7 +102,7 @@ def test_the_policy_leaves_the_rest_to_the_task(error: Exception) -> None:
 
 @needs_policies
 def test_the_reason_that_airflow_keeps_quotes_no_address() -> None:
-    refused = errors.InvalidRequest(errors.redact("'ann@example.com' is not valid email"))
+    refused = errors.InvalidRequest(redact("'ann@example.com' is not valid email"))
     reason = EspRetryPolicy().evaluate(refused, 1, 3).reason
     assert reason is not None
     assert "ann@" not in reason

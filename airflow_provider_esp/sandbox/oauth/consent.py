@@ -25,7 +25,7 @@ routes = Routes(open=True)
 
 _COOKIE = "uaa_session"
 _LOGIN_SECONDS = 1800
-_PASSED_ON = ("response_type", "client_id", "redirect_uri", "state", "scope")
+_PASSED_ON = ("response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method")
 
 
 @routes("GET", "applications")
@@ -105,7 +105,10 @@ def decide(incoming: Incoming) -> Response:
         return document("This request cannot be answered", [f"<p>{escape(problem or 'Log in again.')}</p>"], status=400)
     if incoming.form.get("decision") != "allow":
         return _back(given, error="access_denied")
-    code = registry.new_code(incoming.world, app["client_id"], login["user"], given["redirect_uri"])
+    challenge = given.get("code_challenge", "")
+    if challenge and given.get("code_challenge_method") != "S256":
+        return _back(given, error="invalid_request")
+    code = registry.new_code(incoming.world, app["client_id"], login["user"], given["redirect_uri"], challenge)
     return _back(given, code=code)
 
 

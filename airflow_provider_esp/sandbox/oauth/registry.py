@@ -35,7 +35,7 @@ SQL = """
 CREATE TABLE uaa_applications (client_id TEXT PRIMARY KEY, secret TEXT, name TEXT, callback TEXT, scope TEXT, at REAL);
 CREATE TABLE uaa_logins (session TEXT PRIMARY KEY, user TEXT, form TEXT, expires REAL);
 CREATE TABLE uaa_codes (code TEXT PRIMARY KEY, client_id TEXT, user TEXT, redirect_uri TEXT, expires REAL,
-  used INTEGER DEFAULT 0);
+  challenge TEXT DEFAULT '', used INTEGER DEFAULT 0);
 CREATE TABLE uaa_tokens (id INTEGER PRIMARY KEY, family TEXT, client_id TEXT, user TEXT, access TEXT UNIQUE,
   refresh TEXT UNIQUE, issued REAL, access_ends REAL, refresh_ends REAL, refreshed INTEGER DEFAULT 0,
   revoked TEXT DEFAULT '');
@@ -111,16 +111,20 @@ def application(store: Store, client_id: str) -> Row | None:
     return store.one("SELECT * FROM uaa_applications WHERE client_id = ?", client_id)
 
 
-def new_code(world: World, client_id: str, user: str, redirect_uri: str) -> str:
-    """Make a code for a person's consent; it works once."""
+def new_code(world: World, client_id: str, user: str, redirect_uri: str, challenge: str = "") -> str:
+    """Make a code for a person's consent; it works once.
+
+    :param challenge: the hash of what the exchange has to show (PKCE, S256); empty where none was sent.
+    """
     code = secrets.token_urlsafe(24)
     ends = world.clock.now() + world.settings["uaa.code_seconds"]
     world.store.run(
-        "INSERT INTO uaa_codes (code, client_id, user, redirect_uri, expires) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO uaa_codes (code, client_id, user, redirect_uri, challenge, expires) VALUES (?, ?, ?, ?, ?, ?)",
         code,
         client_id,
         user,
         redirect_uri,
+        challenge,
         ends,
     )
     return code

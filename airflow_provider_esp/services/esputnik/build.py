@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, TypeVar
 
@@ -11,8 +10,6 @@ from airflow_provider_esp.services.esputnik.limits import DEFAULT
 from airflow_provider_esp.services.esputnik.rights import MethodGroup
 
 T = TypeVar("T")
-
-_PLACEHOLDER = re.compile(r"\{[^}]*\}")
 
 
 def request(
@@ -37,7 +34,7 @@ def request(
     return Call(
         service="esputnik",
         method=method,
-        path=path(_PLACEHOLDER.sub("{}", label), *values),
+        path=path(label, *values),
         label=label,
         answer=answer,
         query=query or {},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -17,7 +16,6 @@ from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 T = TypeVar("T")
 R = TypeVar("R")
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _REPEATABLE_VERBS = ("GET", "PUT", "DELETE")
 
 
@@ -74,13 +72,10 @@ def call(
     :param repeatable: None for what the verb says: GET, PUT and DELETE are, POST and PATCH are not.
     :raises ValueError: an id is empty, so that the path would mean another method.
     """
-    for name, value in zip(_PLACEHOLDER.findall(label), ids, strict=True):
-        if str(value) in ("", ".", ".."):
-            raise ValueError(f"{method} {label} needs {name}: it is empty or not a name.")
     return Call(
         service=SENDPULSE.name,
         method=method,
-        path=path(_PLACEHOLDER.sub("{}", label), *ids),
+        path=path(label, *ids),
         answer=answer,
         label=label,
         query=query or {},

@@ -8,13 +8,12 @@ taken, not that a flow ran. No event may be sent twice: the vendor knows no key 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_esp.services.call import FORM, JSON, Call, form_body, json_body
+from airflow_provider_esp.services.hosts import web_address
 from airflow_provider_esp.services.sendpulse.common import Done, call
 from airflow_provider_esp.services.sendpulse.limits import ACCOUNT, EVENTS
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
@@ -140,20 +139,10 @@ def checked_url(url: str) -> str:
     :returns: the address, unchanged.
     :raises ValueError: it is neither https nor on loopback, has no host, or holds a user name.
     """
-    parts = urlsplit(url)
-    if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise ValueError("The event URL is no web address; copy it from the event's page in SendPulse.")
-    if parts.username is not None:
-        raise ValueError("The event URL must not hold a user name or password.")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    try:
+        address = web_address(url)
+    except ValueError as error:
+        raise ValueError(f"The event URL is {error}; copy it from the event's page in SendPulse.") from None
+    if address.scheme == "http" and not address.is_loopback:
         raise ValueError("The event URL must be https: it carries people's addresses.")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,0 +1,120 @@
+r"""Take addresses, phone numbers and this process's own secrets out of what a service says, before anybody can read it.
+
+Services quote what they were sent, and not always as it was sent: percent-encoded, in full-width letters, escaped for
+JSON or HTML, with an invisible character inside. So a text is looked at as it stands and as it reads once decoded.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import threading
+import unicodedata
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote
+
+_LONGEST_QUOTE = 300
+_LONGEST_LOOK = 2000
+_SHORTEST_SECRET = 6  # a shorter one would be found in ordinary words, and protects nothing
+_MOST_SECRETS = 500
+_DECODINGS = 3
+
+_AT = r"(?:@|\ufe6b|\uff20)"
+# What stands before the sign may be quoted and then hold blanks; of what is around an address rather too much goes.
+_ADDRESS = re.compile(rf"(?:\"[^\"]{{1,100}}\"|'[^']{{1,100}}'(?={_AT})|[^\s'\"<>]+){_AT}[^\s'\"<>(),;\[\]{{}}]+")
+_HAS_AT = re.compile(_AT).search
+_NUMBER = re.compile(r"[+\uff0b]?\d[\d\s().\u2010-\u2015-]{5,}\d")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+
+
+def redact(text: str) -> str:
+    """Shorten a service's own words and take addresses, phone numbers and known secrets out of them.
+
+    >>> redact("'ann@example.com' is not valid email")
+    "'[address]' is not valid email"
+
+    :returns: one line of at most 300 characters.
+    """
+    words = " ".join(text[:_LONGEST_LOOK].split())
+    if len(text) > _LONGEST_LOOK:
+        # Whole pages come here as well, and the patterns are slow on them. A word cut in two could be an address.
+        words = words.rpartition(" ")[0] or words
+    cleaned = _without_people(_secrets.hide(words))
+    decoded = _decoded(words)
+    if decoded != words:
+        also = _without_people(_secrets.hide(decoded))
+        if also != decoded:
+            cleaned = also
+    return cleaned if len(cleaned) <= _LONGEST_QUOTE else cleaned[: _LONGEST_QUOTE - 1] + "…"
+
+
+def hide_secrets(*secrets: str) -> None:
+    """Have `redact` take these secrets out of every text from now on, however they are encoded."""
+    _secrets.add(secrets)
+
+
+def _without_people(text: str) -> str:
+    text = _ADDRESS.sub(_hidden_address, text) if _HAS_AT(text) else text
+    return _NUMBER.sub("[number]", text)
+
+
+def _hidden_address(match: re.Match[str]) -> str:
+    quoted = match[0][:1] in "'\"" and match[0].count(match[0][0]) == 1
+    return f"{match[0][0]}[address]" if quoted else "[address]"
+
+
+def _decoded(text: str) -> str:
+    """Decode what hides a character: percent-encoding, HTML and JSON escapes, wide letters, invisible characters."""
+    for _ in range(_DECODINGS):
+        before = text
+        text = _ESCAPE.sub(lambda match: chr(int(match[1] or match[2], 16)), html.unescape(unquote(text)))
+        text = unicodedata.normalize("NFKC", text)
+        if text == before:
+            break
+    return "".join(character for character in text if unicodedata.category(character) not in ("Cf", "Cs"))
+
+
+class _Secrets:
+    """Secrets of the accounts that this process works for; the oldest go when there are too many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, None] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Remember secrets."""
+        new = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET and secret not in self._known]
+        if not new:
+            return
+        with self._lock:
+            self._known.update(dict.fromkeys(new))
+            while len(self._known) > _MOST_SECRETS:
+                del self._known[next(iter(self._known))]
+            # The longest first: one secret may be a part of another.
+            forms = sorted({form for secret in self._known for form in _forms(secret)}, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
+
+    def hide(self, text: str) -> str:
+        """Take known secrets out of a text."""
+        pattern = self._pattern
+        return text if pattern is None else pattern.sub("[secret]", text)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Give a secret in every way in which a service may quote it."""
+    yield secret
+    raw = secret.encode()
+    for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
+        yield encoded.decode()
+        yield encoded.decode().rstrip("=")
+        yield quote(encoded, safe="")
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield html.escape(secret)
+    yield json.dumps(secret)[1:-1]
+
+
+_secrets = _Secrets()

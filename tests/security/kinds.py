@@ -1,0 +1,14 @@
+"""The kinds of attack that `make security` needs a test for."""
+
+from __future__ import annotations
+
+KINDS = (
+    "bomb in an answer",
+    "secret or person quoted",
+    "id that changes the path",
+    "address read two ways",
+    "netrc and certificates",
+    "odd token answer",
+    "consent taken over",
+)
+"""What the first column of the table shows, in this order; at most 24 characters each."""
