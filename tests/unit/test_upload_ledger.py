@@ -89,7 +89,8 @@ def test_counts_and_imports_add_up_over_tries(tmp_path: Path) -> None:
     second.hand_over()
     assert second.wait()
     assert counted(second) == {"accepted": 26, "rejected": 2, "invalid": 2}
-    assert second.watermark.imports["imports_total"] == len(service.members)  # one may be uploaded twice
+    # The import that was under way when the first try failed may not have been noted any more: its batch goes again.
+    assert second.watermark.imports["imports_total"] in (len(service.members) - 1, len(service.members))
     assert sorted(row.row for row in rows_of(tmp_path)) == [2, 5, 22, 30]
     assert Report(tmp_path).names("open") == []
 
