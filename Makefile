@@ -1,9 +1,13 @@
 # What a newcomer needs: `make run`. Everything it makes stays below .venv*/ and .run/.
-.PHONY: help run up test contract faults people security bench soak lint test-2.11 matrix clean
+.PHONY: help run up test test-fast contract faults people security bench soak lint test-2.11 matrix clean
 .DEFAULT_GOAL := help
 export PYTHON
+# Where it is set, each of the many processes would compile Airflow's thousands of modules for itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = python=$$(sh scripts/find-python.sh 11 14) && "$$python" scripts/install.py .venv constraints.txt
+# Many tests wait. Those of one module stay in one process, because they share what takes long to start.
+PARALLEL = -n auto --dist loadfile --no-loadscope-reorder --durations=20
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -16,9 +20,13 @@ up:  ## start Airflow's UI and the sandbox, until Ctrl-C
 	@$(INSTALL) sandbox
 	@.venv/bin/python scripts/up.py
 
-test:  ## run all tests; ARGS="-k name" picks some
+test:  ## run all tests; ARGS="-k name" picks some, ARGS="-n 0" runs one at a time
 	@$(INSTALL) dev
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(PARALLEL) $(ARGS)
+
+test-fast:  ## run the tests without a real Airflow or browser, in less than two minutes
+	@$(INSTALL) dev
+	@.venv/bin/python -m pytest $(PARALLEL) tests/unit tests/contract tests/sandbox tests/security $(ARGS)
 
 contract:  ## hold requests, answers and models against the vendors' specifications; prints counts
 	@$(INSTALL) dev
@@ -60,10 +68,10 @@ lint:  ## check style, types and the direction of imports
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-test-2.11:  ## run all tests with Airflow 2.11 (Python 3.11 or 3.12)
+test-2.11:  ## run what may differ with Airflow 2.11 (Python 3.11 or 3.12)
 	@python=$$(sh scripts/find-python.sh 11 12) && \
 	  "$$python" scripts/install.py .venv-2.11 constraints/airflow-2.11.txt dev
-	@.venv-2.11/bin/python -m pytest $(ARGS)
+	@.venv-2.11/bin/python -m pytest $(PARALLEL) --airflow-only $(ARGS)
 
 matrix:  ## run the example campaign with other versions of Airflow and of Python
 	@$(INSTALL) sandbox

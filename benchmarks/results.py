@@ -138,7 +138,7 @@ def main() -> int:
         ("waiting", ["--n", str(options.n)]),
         ("waiting", ["--n", str(options.n), "--idle"]),
         ("rate", ["--seconds", str(options.seconds)]),
-        ("import_cost", ["--limit", "30"]),
+        ("import_cost", ["--limit", "10"]),
     ]
     taken, failed = [], []
     for name, arguments in commands:

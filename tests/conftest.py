@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-from tests.evidence import pytest_addoption  # noqa: F401  # pytest finds this hook here
+from tests import evidence, selection
+
+# Tests start many processes; without bytecode each of them would compile Airflow's thousands of modules for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    evidence.pytest_addoption(parser)
+    selection.pytest_addoption(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--airflow-only"):
+        kept = selection.without_pure(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = selection.slow_first(items)
 
 
 @pytest.fixture(scope="session")

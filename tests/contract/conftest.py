@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,18 +28,19 @@ def stages() -> Iterator[dict[str, Stage]]:
         yield {"esputnik": esputnik, "sendpulse": sendpulse}
 
 
-_said: list[str] = []
+_SAID = "contract: counted"
 
 
-@pytest.fixture(scope="session")
-def say() -> Callable[[str], None]:
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Put a line under the results of the run: what was counted."""
-    return _said.append
+    return partial(record_property, _SAID)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in _said:
-        terminalreporter.write_line(line)
+    for report in terminalreporter.getreports("passed"):
+        for line in [value for name, value in report.user_properties if name == _SAID]:
+            terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")

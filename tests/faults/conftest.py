@@ -7,26 +7,25 @@ from collections.abc import Callable
 import pytest
 
 _COLUMNS = ("EsputnikUpload", "EsputnikSend", "SendPulseUpload", "SendPulseSend")
-_CELLS = pytest.StashKey[dict[str, dict[str, str]]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_CELLS] = {}
+_CELL = "fault table: cell"
 
 
 @pytest.fixture
-def fault_table(pytestconfig: pytest.Config) -> Callable[..., None]:
+def fault_table(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """Write a cell of the table: how many tries it took, and how many rows were accepted and are unknown."""
 
     def write(fault: str, work: str, tries: int, accepted: int, unknown: int) -> None:
         said = f"{tries}: {accepted}" + (f"+{unknown}?" if unknown else "")
-        pytestconfig.stash[_CELLS].setdefault(fault, {})[work] = said
+        record_property(_CELL, [fault, work, said])
 
     return write
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    cells = config.stash[_CELLS]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    cells: dict[str, dict[str, str]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for fault, work, said in [value for name, value in report.user_properties if name == _CELL]:
+            cells.setdefault(fault, {})[work] = said
     if not cells:
         return
     line = terminalreporter.write_line

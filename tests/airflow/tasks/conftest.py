@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +129,15 @@ class Worker:
         if IS_AIRFLOW_2:
             return dag.test(execution_date=self._last, run_conf=conf)
         from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+        home = "airflow.dag_processing.dagbag"
+        dagbag = import_module(home if find_spec(home) else "airflow.models.dagbag")  # the latter before Airflow 3.2
 
         # Airflow 3 runs what is serialised in its database, and the tests' DAGs stand in no file.
         DagBundlesManager().sync_bundles_to_db()
-        bag = DagBag(dag_folder=os.devnull)
+        bag = dagbag.DagBag(dag_folder=os.devnull)
         bag.bag_dag(dag)
-        sync_bag_to_db(bag, "dags-folder", None)
+        dagbag.sync_bag_to_db(bag, "dags-folder", None)
         return dag.test(logical_date=self._last, run_conf=conf)
 
 
@@ -194,12 +198,12 @@ def kept_state(airflow_db: Path) -> Callable[[], list[str]]:
         from airflow.utils.session import create_session
 
         with create_session() as session:
-            if IS_AIRFLOW_2:
-                from airflow.models import Variable
+            try:
+                from airflow.models.task_state_store import TaskStateStoreModel
+            except ImportError:  # before Airflow 3.3
+                from airflow.models.variable import Variable
 
-                return [variable.val for variable in session.query(Variable)]  # noqa: AIR311  # this is Airflow 2
-            from airflow.models.task_state_store import TaskStateStoreModel
-
+                return [str(variable.val) for variable in session.query(Variable)]
             return [row.value for row in session.query(TaskStateStoreModel)]
 
     return read

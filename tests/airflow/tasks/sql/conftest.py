@@ -1,11 +1,11 @@
-"""Real databases on loopback. PostgreSQL must be there in CI; what else is not there is skipped, with the reason."""
+"""Real databases on loopback, where each run has a schema of its own. In CI they must be there."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ import pytest
 
 POSTGRES = os.environ.get("ESP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 MYSQL = os.environ.get("ESP_TEST_MYSQL", "mysql://root@127.0.0.1:3306/")
-MYSQL_SCHEMA = f"esp_provider_tests_{os.getpid()}"
+SCHEMA = f"esp_tests_{secrets.token_hex(6)}"
 
 POSTGRES_DRIVERS = ("psycopg2", "psycopg")
 MYSQL_DRIVERS = ("MySQLdb", "pymysql", "mysql.connector")
@@ -28,42 +28,40 @@ def _answers(uri: str) -> bool:
     return True
 
 
+def _require(uri: str, what: str, variable: str) -> None:
+    """Skip the test where no server answers; in CI that is a failure."""
+    if _answers(uri):
+        return
+    reason = f"no {what} answers at {uri}; {variable} names another"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and in CI it is required")
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
-def postgres() -> str:
-    """The address of a PostgreSQL that answers."""
-    if not _answers(POSTGRES):
-        reason = f"no PostgreSQL answers at {POSTGRES}; ESP_TEST_POSTGRES names another"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}, and in CI it is required")
-        pytest.skip(reason)
-    return POSTGRES
-
-
-@pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    """Keep a run with another Airflow waiting: these tests count sessions and share names of tables."""
+def postgres() -> Iterator[str]:
+    """The address of a database of this run's own, in a PostgreSQL that answers."""
+    _require(POSTGRES, "PostgreSQL", "ESP_TEST_POSTGRES")
     psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
-    with psycopg.connect(POSTGRES, autocommit=True) if _answers(POSTGRES) else nullcontext() as connection:
-        if connection is not None:
-            connection.execute("SELECT pg_advisory_lock(20261122)")
-        yield
+    with psycopg.connect(POSTGRES, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {SCHEMA}")
+        yield urlsplit(POSTGRES)._replace(path=f"/{SCHEMA}").geturl()
+        connection.execute(f"DROP DATABASE {SCHEMA} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[str]:
-    """The address of a MySQL or MariaDB that answers, with a schema of its own."""
-    if not _answers(MYSQL):
-        pytest.skip(f"no MySQL or MariaDB answers at {MYSQL}; ESP_TEST_MYSQL names another")
+    """The address of a schema of this run's own, in a MySQL or MariaDB that answers."""
+    _require(MYSQL, "MySQL or MariaDB", "ESP_TEST_MYSQL")
     driver = pytest.importorskip("pymysql", reason="pymysql is not installed")
     where = urlsplit(MYSQL)
     with driver.connect(
         host=where.hostname, port=where.port, user=where.username, password=where.password or ""
     ) as connection:
         cursor = connection.cursor()
-        cursor.execute(f"DROP DATABASE IF EXISTS {MYSQL_SCHEMA}")
-        cursor.execute(f"CREATE DATABASE {MYSQL_SCHEMA} CHARACTER SET utf8mb4")
-        yield f"{MYSQL.rstrip('/')}/{MYSQL_SCHEMA}"
-        cursor.execute(f"DROP DATABASE {MYSQL_SCHEMA}")
+        cursor.execute(f"CREATE DATABASE {SCHEMA} CHARACTER SET utf8mb4")
+        yield f"{MYSQL.rstrip('/')}/{SCHEMA}"
+        cursor.execute(f"DROP DATABASE {SCHEMA}")
 
 
 class Database:

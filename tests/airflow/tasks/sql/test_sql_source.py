@@ -76,7 +76,8 @@ def rows_of(source: SqlSource) -> list[Any]:
 
 
 def sessions(server: Session, name: str) -> int:
-    found = server.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [name]).fetchone()
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+    found = server.execute(asked, [name]).fetchone()
     assert found is not None
     return int(found[0])
 
@@ -135,7 +136,8 @@ def test_a_session_that_the_server_ends_is_an_error_that_says_what_to_do(
     )
     with SqlSource(warehouse, NUMBERS, key="id").open() as table:
         next(table.rows)
-        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name])
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        server.execute(f"{end} AND application_name = %s", [name])
         with pytest.raises(
             SourceInterrupted, match=r"the query on 'warehouse': the query broke off after row 100 "
         ) as broken:
