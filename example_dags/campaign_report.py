@@ -6,7 +6,7 @@ got how far, and writes beside one another: `activity.ndjson` for the warehouse,
 
 To try it with the sandbox, put some activity there, then trigger the DAG with the period that you want to see:
 
-    curl -X POST http://127.0.0.1:8025/_sandbox/esputnik/make_activity -d '{"rows": 12000, "mixed": true}'
+    curl --json '{"rows": 12000, "mixed": true}' http://127.0.0.1:8025/_sandbox/esputnik/make_activity
 """
 
 from __future__ import annotations

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import control, page
 from .dispatch import Dispatcher
 from .faults import FaultMaker
+from .origins import SameOrigin
 from .recording import Recorder
 from .world import World
 
@@ -30,6 +32,9 @@ _NAMES = {b"totalcount": b"TotalCount", b"www-authenticate": b"WWW-Authenticate"
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 """Headers that the web server itself must recognise."""
 
+_MOST_BYTES = 64 * 2**20
+"""Of one request; the services take much less."""
+
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -43,7 +48,7 @@ def build(world: World) -> ASGIApp:
         return next(part.label(scope) for prefix, part in parts.items() if scope["path"].startswith(prefix))
 
     faulty = FaultMaker(_ByPrefix(parts, rest), world.faults, prefixes)
-    return _HeaderNames(_Loopback(Recorder(faulty, world.log, prefixes, label)))
+    return _HeaderNames(_Loopback(SameOrigin(_BodyLimit(Recorder(faulty, world.log, prefixes, label)), prefixes)))
 
 
 class _HeaderNames:
@@ -89,3 +94,37 @@ class _Loopback:
                 await PlainTextResponse("The sandbox answers to loopback names only.", 400)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class _TooLarge(HTTPException):
+    """The body of a request is larger than the sandbox keeps in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(413, f"The sandbox takes requests of at most {_MOST_BYTES // 2**20} MB.")
+
+
+class _BodyLimit:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        lengths = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
+        left = _MOST_BYTES
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _TooLarge
+            return message
+
+        try:
+            if any(value.isdigit() and int(value) > _MOST_BYTES for value in lengths):
+                raise _TooLarge
+            await self._app(scope, counted, send)
+        except _TooLarge as refused:  # no endpoint answers before it has read the body
+            await PlainTextResponse(refused.detail, 413, {"Connection": "close"})(scope, receive, send)

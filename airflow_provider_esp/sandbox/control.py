@@ -25,6 +25,10 @@ Window = int | tuple[int, float] | None
 """A limit as tests write it: requests per second, or (requests, seconds), or None for no limit."""
 
 
+_MOST = 1_000_000_000
+_FARTHEST = 100 * 366 * 86_400  # a century, in seconds
+
+
 class Wrong(Exception):
     """The control request makes no sense; the text says why."""
 
@@ -80,6 +84,8 @@ class Control:
         for name, seconds in _decode(body, dict[str, float]).items():
             if name != "advance":
                 raise Wrong(f"no {name!r} here; the clock takes 'advance', in seconds")
+            if not abs(seconds) <= _FARTHEST:  # true of a nan as well
+                raise Wrong(f"the clock advances by at most {_FARTHEST:,} seconds at a time")
             self._world.clock.advance(seconds)
         self._world.settle()
         return self.time(query, b"")
@@ -213,10 +219,12 @@ def _decode(body: bytes, kind: Any) -> Any:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Wrong(str(error)) from None
+    except RecursionError:
+        raise Wrong("the JSON is nested too deeply") from None
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
     given = query.get(name, str(default))
-    if not (given.isascii() and given.isdigit()):
-        raise Wrong(f"{name} must be a whole number")
+    if not (given.isascii() and given.isdigit() and len(given) <= len(str(_MOST)) and int(given) <= _MOST):
+        raise Wrong(f"{name} must be a whole number up to {_MOST:,}")
     return int(given)

@@ -22,6 +22,10 @@ Kind = Literal["status", "html", "delay", "reset", "truncate", "drip", "hang"]
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
+_HARMLESS = {"content-security-policy": "sandbox", "x-content-type-options": "nosniff"}
+"""What a fault answers may be opened in a browser, and may not act as the sandbox there."""
+
+
 class Fault(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One fault.
 
@@ -186,6 +190,7 @@ async def _respond(fault: Fault, send: Send) -> None:
         status, body, kind = fault.status or 500, fault.body.encode(), "text/plain"
     headers = {"content-type": kind, "content-length": str(len(body))}
     headers.update({name.lower(): value for name, value in fault.headers.items()})
+    headers.update(_HARMLESS)
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

@@ -186,7 +186,7 @@ def test_a_reset_forgets_everything(sandbox: Sandbox, web: httpx.Client, esputni
     sandbox.fault("html")
     sandbox.limit("esputnik.default", 1)
     sandbox.advance(1000)
-    assert web.post("/_sandbox/reset").status_code == 200
+    assert web.post("/_sandbox/reset", json={}).status_code == 200
     assert sandbox.counts()["esputnik"]["contacts"] == 0
     assert statuses(esputnik, 3) == [200] * 3
     assert isinstance(esputnik.get("/v1/addressbooks").json()["addressBook"], dict)
@@ -196,7 +196,7 @@ def test_a_reset_forgets_everything(sandbox: Sandbox, web: httpx.Client, esputni
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"null"])
 @pytest.mark.parametrize("path", ["faults", "limits", "settings", "clock"])
 def test_nonsense_to_the_control_api_is_refused(sandbox: Sandbox, web: httpx.Client, path: str, body: bytes) -> None:
-    assert web.post(f"/_sandbox/{path}", content=body).status_code == 400
+    assert web.post(f"/_sandbox/{path}", content=body, headers={"Content-Type": "application/json"}).status_code == 400
 
 
 def test_the_documentation_names_only_switches_and_limits_that_exist(sandbox: Sandbox) -> None:

@@ -95,7 +95,7 @@ def test_tokens_can_be_revoked_one_by_one_and_all_at_once(sandbox: Sandbox) -> N
     first, second, third = token(sandbox), token(sandbox), token(sandbox)
     assert sandbox.do("sendpulse", "revoke_tokens", token=first) == {"revoked": 1}
     assert [user(sandbox, one).status_code for one in (first, second)] == [401, 200]
-    answer = httpx.post(f"{sandbox.url}/_sandbox/sendpulse/revoke_tokens")
+    answer = httpx.post(f"{sandbox.url}/_sandbox/sendpulse/revoke_tokens", json={})
     assert answer.json() == {"revoked": 2}
     assert [user(sandbox, one).status_code for one in (second, third, "sandbox-apikey")] == [401, 401, 200]
 

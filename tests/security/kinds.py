@@ -10,5 +10,7 @@ KINDS = (
     "netrc and certificates",
     "odd token answer",
     "consent taken over",
+    "page of another origin",
+    "too much for the sandbox",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""
