@@ -22,6 +22,7 @@ from airflow_provider_esp.services.esputnik import (
     orders,
     promocodes,
     reading,
+    site,
     templates,
     translate,
     translate_messages,
@@ -107,6 +108,12 @@ ORDER = orders.Order(
 )
 LOCAL_ORDER = msgspec.structs.replace(ORDER, date=datetime(2025, 3, 1, 12))
 REFUSED_ORDER = msgspec.structs.replace(ORDER, external_order_id="o-2", email="nowhere")
+WEB_PUSH = site.WebPushDomain(
+    domain="shop.example",
+    service_worker_name="push.js",
+    service_worker_path="/push/",
+    service_worker_scope="/push/",
+)
 RECIPIENT = messages.SmartRecipient(
     locator="anna@example.com", json_param='{"name": "Anna"}', language_code="uk", external_request_id="r-1"
 )
@@ -252,6 +259,7 @@ ACTIVITY = (
 )
 
 EVENTS = (
+    method(events.resend, {"event_type_id": 1, "start": date(2025, 1, 1), "end": datetime(2025, 1, 31, 12, 30)}),
     method(
         events.event,
         {"event_type_key": "purchase", "params": PARAMS, "key_value": "anna@example.com"},
@@ -430,4 +438,13 @@ PAGES = (
     longer(broadcasts.broadcast_pages),
 )
 
-METHODS = (*GENERAL, *UPDATING, *READING, *ACTIVITY, *EVENTS, *MESSAGES, *BEYOND)
+SITE = (
+    method(site.domains),
+    method(site.domain_add, {"domain": "new.example"}),
+    method(site.script),
+    method(site.web_push_domains),
+    method(site.web_push_domains_add, {"domains": [WEB_PUSH]}),
+    method(site.web_push_domain_delete, {"domain": "shop.example"}),
+    method(site.web_push_script, {"domain": "shop.example"}),
+)
+METHODS = (*GENERAL, *UPDATING, *READING, *ACTIVITY, *EVENTS, *MESSAGES, *BEYOND, *SITE)

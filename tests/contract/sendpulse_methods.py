@@ -21,6 +21,7 @@ from airflow_provider_esp.services.sendpulse import (
     tags,
     translate,
     unsubscribed,
+    verifier,
     viber,
     webhooks,
 )
@@ -29,11 +30,11 @@ from tests.contract.table import Found, Taken, longer, method
 ANNA, BORIS, NOBODY = "anna@example.com", "boris@example.com", "nobody@example.com"
 PHONE, OTHER_PHONE = "380501112233", "380671112233"
 SENDER, NEW_SENDER = "sender@sandbox.example", "second@sandbox.example"
-BOOK, EMPTY_BOOK = 500_001, 500_002
+BOOK, EMPTY_BOOK, VERIFIED, FRESH = 500_001, 500_002, 500_003, 500_004
 TEMPLATE, EDITED_TEMPLATE = 700_001, 700_002
 SENT_CAMPAIGN, PLANNED_CAMPAIGN = 1_000_001, 1_000_002
 SENT_SMS, PLANNED_SMS = 2_000_001, 2_000_002
-VIBER, PUSH, SITE = 3_000_001, 4_000_001, 53
+VIBER, PLANNED_VIBER, PUSH, SITE = 3_000_001, 3_000_002, 4_000_001, 53
 FLOW = 120_001
 ELEMENTS = dict(
     zip(
@@ -117,6 +118,7 @@ ACCOUNT = (
     method(account.blacklist),
     method(account.blacklist_add, {"emails": ["x@example.com", "y@example.com"], "comment": "asked"}),
     method(account.blacklist_remove, {"emails": ["x@example.com"]}),
+    method(account.templates_in, {"lang": "en"}, {"lang": "ua", "limit": 1, "owner": "sendpulse", "only_active": True}),
 )
 
 EVENTS = (
@@ -266,6 +268,9 @@ SMTP = (
     method(smtp.ips),
     method(smtp.domains),
     method(smtp.domain_add, {"domain": "third.example"}),
+    method(smtp.old_domains),
+    method(smtp.old_domain_add, {"address": "ann@other.example"}),
+    method(smtp.old_domain_verify, {"address": "ann@sandbox.example"}),
 )
 
 SMS = (
@@ -330,6 +335,23 @@ VIBERS = (
     method(viber.blacklist, {}, PAGE),
     method(viber.blacklist_add, {"phones": [PHONE], "description": "asked"}),
     method(viber.blacklist_remove, {"phones": [PHONE]}),
+    method(
+        viber.update,
+        {"task_id": PLANNED_VIBER, "campaign": viber.NewViber(1, "Changed", send_date=LATER)},
+        {
+            "task_id": PLANNED_VIBER,
+            "campaign": viber.NewViber(
+                1,
+                "Changed",
+                address_book=BOOK,
+                task_name="Sale",
+                send_date=LATER,
+                button_text="Buy",
+                button_link="https://sandbox.example/",
+                image_link="https://sandbox.example/picture.png",
+            ),
+        },
+    ),
 )
 
 PUSHES = (
@@ -366,6 +388,18 @@ PUSHES = (
     ),
     method(push.subscriptions_total, {"website_id": SITE}),
     method(push.subscription_set, {"subscription_id": 1, "active": False}),
+)
+
+VERIFIER = (
+    method(verifier.list_verify, {"book_id": FRESH}),
+    method(verifier.list_progress, {"book_id": VERIFIED}),
+    method(verifier.list_result, {"book_id": VERIFIED}, {"book_id": VERIFIED, "start": 1, "count": 1}),
+    method(verifier.verified_lists, {}, {"start": 0, "count": 5}),
+    method(verifier.email_verify, {"address": ANNA}),
+    method(verifier.email_result, {"address": BORIS}),
+    method(verifier.email_result_delete, {"address": BORIS}),
+    method(verifier.report_make, {"book_id": VERIFIED}, {"book_id": VERIFIED, "statuses": [1, 3], "lang": "en"}),
+    method(verifier.report, {"book_id": VERIFIED}),
 )
 
 TAGS = (
@@ -436,6 +470,7 @@ PAGES = (
     longer(smtp.all_emails),
     longer(smtp.all_unsubscribed),
     longer(viber.all_campaigns),
+    longer(verifier.list_addresses, book_id=VERIFIED, size=1),
     longer(push.all_tasks),
     longer(push.all_websites),
     longer(push.all_subscriptions, website_id=SITE),
@@ -443,5 +478,5 @@ PAGES = (
 
 METHODS = (
     *(*ACCOUNT, *EVENTS, *AUTOMATION, *BOOKS, *CAMPAIGNS),
-    *(*SMTP, *SMS, *VIBERS, *PUSHES, *TAGS, *WEBHOOKS),
+    *(*SMTP, *SMS, *VIBERS, *PUSHES, *VERIFIER, *TAGS, *WEBHOOKS),
 )

@@ -15,13 +15,25 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from msgspec import structs
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.services import SERVICES as SANDBOXED
 from airflow_provider_esp.services.call import Call, Service
-from airflow_provider_esp.services.esputnik import broadcasts, imports, messages, promocodes
+from airflow_provider_esp.services.esputnik import broadcasts, events, imports, messages, promocodes, site
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-from airflow_provider_esp.services.sendpulse import account, books, campaigns, push, sms, smtp, tags, viber, webhooks
+from airflow_provider_esp.services.sendpulse import (
+    account,
+    books,
+    campaigns,
+    push,
+    sms,
+    smtp,
+    tags,
+    verifier,
+    viber,
+    webhooks,
+)
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 from airflow_provider_esp.transport.client import Client
 from airflow_provider_esp.transport.exchange import Account, Credential
@@ -166,6 +178,8 @@ class Stage:
         sent = client.run(messages.smart_send(names.WIN_BACK, smart, email=True)).results
         client.run(messages.send_sms("Hello", sender="SHOP", phone_numbers=["380501112233"]))
         client.run(broadcasts.create(names.WIN_BACK, [names.NEWSLETTER], title="Planned", start_date=names.LATER))
+        client.run(events.event("purchase", {"order_id": "1"}, key_value="anna@example.com"))
+        client.run(site.web_push_domains_add([names.WEB_PUSH]))
         client.run(promocodes.add(["OLD-1", "OLD-2"], expiration_date=names.LATER, discount=10, type="spring"))
         self.sandbox.advance(60)
         self.found = {
@@ -180,6 +194,12 @@ class Stage:
         self.sandbox.set(sendpulse__html_500=False)
         book = client.run(books.book_create("Readers")).id
         client.run(books.book_create("Nobody yet"))
+        for name in ("Verified", "Fresh"):
+            made = client.run(books.book_create(name)).id
+            client.run(books.upload(made, ["vera@example.com", "bounce@example.com"]))
+        client.run(verifier.list_verify(names.VERIFIED))
+        client.run(verifier.report_make(names.VERIFIED))
+        client.run(verifier.email_verify(names.BORIS))
         anna = books.NewContact(names.ANNA, {"city": "Lviv", "age": 30, "Phone": names.PHONE})
         client.run(tags.tag_create("vip", "#f0f4f6"))
         client.run(books.upload(book, [anna, names.BORIS], tags=[1]))
@@ -196,6 +216,7 @@ class Stage:
         client.run(sms.send("Sandbox", [names.PHONE], "Hello", date=names.LATER))
         client.run(sms.blacklist_add(["380631112233"], "asked"))
         client.run(viber.send(names.NEW_VIBER))
+        client.run(viber.send(structs.replace(names.NEW_VIBER, send_date=names.LATER)))
         client.run(viber.blacklist_add(["380631112233"], "asked"))
         client.run(push.send(names.NEW_PUSH))
         client.run(webhooks.webhook_create("https://sandbox.example/hook", ["open"]))

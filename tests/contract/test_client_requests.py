@@ -379,3 +379,95 @@ def test_what_is_wrong_is_said_in_the_services_words(
     assert 400 <= answer.status_code < 500
     assert not any(word in answer.text for word in LIBRARY_WORDS), answer.text
     assert text in (None, answer.text)
+
+
+def test_a_book_is_verified_as_clients_do(sandbox: Sandbox, sendpulse: httpx.Client, book: int) -> None:
+    emails = [ANN, "bounce@example.com", "wait@example.com"]
+    sandbox.set(outcomes={"wait@example.com": "stuck"}, sendpulse__verify_seconds=10)
+    assert sendpulse.post("verifier-service/send-list-to-verify/", json={"id": book}).json()["error_code"] == 211
+    sendpulse.post(f"addressbooks/{book}/emails", json={"emails": emails})
+    assert sendpulse.post("verifier-service/send-list-to-verify/", json={"id": book}).json() == {"result": True}
+    again = sendpulse.post("verifier-service/send-list-to-verify/", json={"id": book})
+    assert (again.status_code, again.json()["message"]) == (422, "The address book is being verified")
+    sandbox.advance(5)
+    progress = sendpulse.get(f"verifier-service/get-progress/?id={book}").json()
+    assert progress == {"result": True, "data": {"total": 3, "processed": 1}}
+    early = sendpulse.get(f"verifier-service/check/?id={book}").json()
+    assert (early["status"], early["data"]) == (0, {})
+    sandbox.advance(6)
+    result = sendpulse.get(f"verifier-service/check/?id={book}&start=0&count=2").json()
+    assert result["data"] == {"0": 0, "1": 1, "2": 1, "3": 1}
+    assert (result["email_addresses_total"], len(result["email_addresses"])) == (3, 2)
+    rows = sendpulse.get(f"verifier-service/check?id={book}").json()["email_addresses"]
+    assert {row["email_address"]: row["status"] for row in rows} == dict(zip(emails, (1, 3, 2), strict=True))
+    assert sendpulse.get("verifier-service/check-list?start=0&count=10").json()["list"][0]["id"] == book
+    nothing_new = sendpulse.post("verifier-service/send-list-to-verify/", json={"id": book})
+    assert nothing_new.json()["message"] == "The address book has no new addresses"
+    assert sendpulse.get(f"verifier-service/check-report?id={book}").status_code == 404
+    made = sendpulse.post("verifier-service/make-report", json={"id": book, "status": "[3]"})
+    assert made.json() == {"result": True}
+    report = sendpulse.get(f"verifier-service/check-report?id={book}").json()
+    assert [row["email_address"] for row in report["email_addresses"]] == ["bounce@example.com"]
+
+
+def test_a_book_that_a_campaign_has_used_is_not_verified(sendpulse: httpx.Client, book: int) -> None:
+    sendpulse.post(f"addressbooks/{book}/emails", json={"emails": [ANN]})
+    campaign = {"sender_name": "Sandbox", "sender_email": SENDER["email"], "subject": "Sale", "list_id": book}
+    sendpulse.post("campaigns", json={**campaign, "body": base64_of("<p>Sale</p>")})
+    refused = sendpulse.post("verifier-service/send-list-to-verify/", json={"id": book})
+    assert refused.json() == {"message": "The address book was used in a campaign", "error_code": 422}
+
+
+def test_one_address_is_verified_and_forgotten(sandbox: Sandbox, sendpulse: httpx.Client) -> None:
+    path, email = "verifier-service/get-single-result/", {"email": "bounce@example.com"}
+    assert sendpulse.get(path, params=email).status_code == 404
+    assert sendpulse.post("verifier-service/send-single-to-verify/", json=email).json() == {"result": True}
+    assert sendpulse.get(path, params=email).json()["data"]["checks"]["status"] == 0
+    sandbox.advance(5)
+    assert sendpulse.get(path, params=email).json()["data"]["checks"]["status"] == 3
+    # The Go client sends this as a GET with a body.
+    gone = sendpulse.request("GET", "verifier-service/delete-single-result", json=email)
+    assert gone.json() == {"result": True}
+    assert sendpulse.get(path, params=email).status_code == 404
+
+
+def test_a_planned_viber_campaign_is_changed(sandbox: Sandbox, sendpulse: httpx.Client) -> None:
+    task = {"message_type": 2, "sender_id": 1, "message_live_time": 600, "message": "Hello"}
+    planned = {**task, "send_date": "2090-01-01 10:00:00", "recipients": [int(PHONE)]}
+    number = sendpulse.post("viber", json=planned).json()["data"]["task_id"]
+    change = {**task, "main_task_id": number, "message": "Changed", "send_date": "2090-01-02 10:00:00"}
+    assert sendpulse.post("viber/update", json=change).json() == {"result": True}
+    shown = sendpulse.get(f"viber/task/{number}").json()
+    assert (shown["message"], shown["send_date"]) == ("Changed", "2090-01-02 10:00:00")
+    assert [(one["to"], one["text"]) for one in sandbox.messages()] == [(PHONE, "Changed")]
+    begun = sendpulse.post("viber", json={**planned, "send_date": "now"}).json()["data"]["task_id"]
+    assert sendpulse.post("viber/update", json={**change, "main_task_id": begun}).json()["error_code"] == 602
+
+
+def test_a_shop_sets_web_push_up(esputnik: httpx.Client) -> None:
+    site = {"domain": "https://shop.example", "serviceWorkerName": "push.js"}
+    site |= {"serviceWorkerPath": "/push/", "serviceWorkerScope": "/push/"}
+    assert esputnik.post("v1/site/domains", json={"domain": "shop.example"}).status_code == 201
+    assert esputnik.post("v1/site/domains", json={"domain": "shop.example"}).status_code == 200
+    assert esputnik.get("v1/site/domains").json() == [{"domain": "shop.example"}]
+    assert esputnik.get("v1/site/script").headers["content-type"].startswith("text/plain")
+    assert esputnik.get("v1/site/webpush/script", params={"domain": "shop.example"}).status_code == 404
+    assert esputnik.post("v1/site/webpush/domains", json={"domains": [site]}).status_code == 200
+    assert esputnik.get("v1/site/webpush/domains").json() == {"domains": [site]}
+    script = esputnik.get("v1/site/webpush/script", params={"domain": "https://shop.example"}).json()
+    assert set(script) == {"script", "serviceWorker"}
+    assert esputnik.delete("v1/site/webpush/domains", params={"domain": "shop.example"}).status_code == 200
+    wrong = esputnik.post("v1/site/webpush/domains", json={"domains": [{**site, "serviceWorkerPath": "push"}]})
+    assert (wrong.status_code, wrong.text) == (400, "serviceWorkerPath should start and end with a slash")
+
+
+def test_events_of_a_period_are_raised_once_more(sandbox: Sandbox, esputnik: httpx.Client) -> None:
+    esputnik.post("v2/event", json={"eventTypeKey": "purchase", "keyValue": ANN, "params": []})
+    esputnik.post("v2/event", json={"eventTypeKey": "visit", "keyValue": ANN, "params": []})
+    period: dict[str, str | int] = {"eventTypeId": 1, "start": "2000-01-01T00:00", "end": "2099-01-01T00:00"}
+    answer = esputnik.get("v1/event", params=period)
+    assert (answer.status_code, answer.content) == (200, b"")
+    kinds = [(event["type"], event["source"]) for event in sandbox.rows("esputnik", "events")]
+    assert kinds == [("purchase", "resent"), ("visit", "v2"), ("purchase", "v2")]
+    assert esputnik.get("v1/event", params={**period, "eventTypeId": 9}).status_code == 404
+    assert esputnik.get("v1/event", params={**period, "start": "yesterday"}).status_code == 400

@@ -39,6 +39,9 @@ GET v1/message/email/status, POST v1/message/sms, GET v1/message/sms/status, POS
 GET v1/message/viber/status, POST v1/broadcast, GET v1/broadcast/{broadcast_id}, DELETE v1/broadcast/{broadcast_id},
 GET v1/broadcasts,
 
+GET v1/event, GET v1/site/domains, POST v1/site/domains, GET v1/site/script, GET v1/site/webpush/domains,
+POST v1/site/webpush/domains, DELETE v1/site/webpush/domains, GET v1/site/webpush/script,
+
 POST v1/orders, POST v1/group/{id}/contacts/attach, DELETE v1/contact, GET v2/contacts/messages,
 GET v1/balance/history, GET v1/workflows, GET v1/promocodes, POST v1/promocodes, GET v1/promocodes/count
 """
@@ -66,15 +69,21 @@ GET campaigns/{id}/countries, GET campaigns/{id}/referrals, GET campaigns/{id}/e
 
 POST smtp/emails, GET smtp/emails, GET smtp/emails/{id}, GET smtp/emails/total, POST smtp/emails/info,
 GET smtp/bounces/day, GET smtp/bounces/day/total, POST smtp/unsubscribe, DELETE smtp/unsubscribe, GET smtp/unsubscribe,
-GET smtp/unsubscribe/search, POST smtp/resubscribe, GET smtp/senders, GET smtp/ips,
+GET smtp/unsubscribe/search, GET smtp/domains, POST smtp/domains, GET smtp/domains/{email},
+POST smtp/resubscribe, GET smtp/senders, GET smtp/ips,
 
 POST sms/send, POST sms/campaigns, GET sms/campaigns/info/{id}, PUT sms/campaigns/cancel/{id}, GET sms/campaigns/cost,
 GET sms/campaigns/list, DELETE sms/campaigns, GET sms/senders, POST sms/numbers, PUT sms/numbers, DELETE sms/numbers,
 
-POST viber, GET viber/task, GET viber/task/{id}, GET viber/task/{id}/recipients, GET viber/senders,
+POST verifier-service/send-list-to-verify, GET verifier-service/get-progress, GET verifier-service/check,
+GET verifier-service/check-list, POST verifier-service/send-single-to-verify, GET verifier-service/get-single-result,
+GET verifier-service/delete-single-result, POST verifier-service/make-report, GET verifier-service/check-report,
+
+POST viber, POST viber/update, GET viber/task, GET viber/task/{id}, GET viber/task/{id}/recipients, GET viber/senders,
 POST push/tasks, GET push/tasks, GET push/tasks/{id}, GET push/websites,
 
 POST template, POST template/edit/{id}, GET template/{template_id}, GET template/slug/{name_slug}, GET templates,
+GET templates/{lang},
 GET senders, POST senders, DELETE senders, GET senders/{email}/code, POST senders/{email}/code,
 GET blacklist, POST blacklist, DELETE blacklist, GET balance, GET balance/{currency}, GET user/balance/detail,
 GET user/info

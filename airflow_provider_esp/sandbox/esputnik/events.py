@@ -77,7 +77,7 @@ class GivenEvents(msgspec.Struct):
 class Stored:
     """An event as it is kept.
 
-    :ivar source: what raised it: ``v1``, ``v2``, ``past``, ``import``, ``subscribe``, ``order``.
+    :ivar source: what raised it: ``v1``, ``v2``, ``past``, ``import``, ``subscribe``, ``order``, ``resent``.
     :ivar occurred: Unix time.
     """
 
@@ -118,6 +118,36 @@ def keep(world: World, events: Iterable[Stored]) -> None:
 def event_v1(incoming: Incoming) -> Response:
     """An event whose params are strings; an empty answer."""
     return _take(incoming, "v1")
+
+
+@routes("GET", "v1/event", buckets=("esputnik.event",))
+def resend(incoming: Incoming) -> Response:
+    """Raise the events of a type and a period once more, as older clients ask for it; an empty answer.
+
+    The sandbox numbers the types of events in the order in which they first occurred, from 1.
+    """
+    number = incoming.number("eventTypeId", 0)
+    types = [
+        row["type"] for row in incoming.store.all("SELECT type FROM esputnik_events GROUP BY type ORDER BY min(id)")
+    ]
+    if not 1 <= number <= len(types):
+        raise Refused(404, f"Event type with id='{number}' not found")
+    try:
+        begin, end = (calendar.read(incoming.world, incoming.query.get(name, "")) for name in ("start", "end"))
+    except ValueError:
+        raise Refused(400, "start and end should look like 2023-08-14T10:25") from None
+    rows = incoming.store.all(
+        "SELECT * FROM esputnik_events WHERE type = ? AND source <> 'past' AND occurred BETWEEN ? AND ? ORDER BY id",
+        types[number - 1],
+        begin,
+        end,
+    )
+    again = [
+        Stored(row["type"], row["key"], msgspec.json.decode(row["params"]), row["contact_id"], "resent", incoming.now)
+        for row in rows
+    ]
+    keep(incoming.world, again)
+    return answers.empty()
 
 
 @routes("POST", "v2/event", buckets=("esputnik.event",))

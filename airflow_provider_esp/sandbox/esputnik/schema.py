@@ -42,6 +42,7 @@ CREATE INDEX esputnik_events_key ON esputnik_events (type, key);
 CREATE TABLE esputnik_templates (id INTEGER PRIMARY KEY, channel TEXT, data TEXT);
 CREATE TABLE esputnik_broadcasts (
   id INTEGER PRIMARY KEY, data TEXT, start REAL, state TEXT, recipients INTEGER, created REAL);
+CREATE TABLE esputnik_sites (domain TEXT PRIMARY KEY, push TEXT);
 CREATE TABLE esputnik_orders (external_id TEXT PRIMARY KEY, data TEXT, contact_id INTEGER, updated REAL);
 CREATE TABLE esputnik_device_tokens (app TEXT, token TEXT, active INTEGER, PRIMARY KEY (app, token)) WITHOUT ROWID;
 CREATE TABLE esputnik_interactions (id INTEGER PRIMARY KEY, interaction TEXT, token TEXT, status TEXT, time TEXT);

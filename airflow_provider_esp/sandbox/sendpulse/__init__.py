@@ -34,6 +34,7 @@ from . import (
     tags,
     templates,
     uploads,
+    verifier,
     viber,
     webhooks,
 )
@@ -56,6 +57,7 @@ _TABLES = (
     sms_numbers,
     tags,
     templates,
+    verifier,
     viber,
     webhooks,
 )
@@ -81,6 +83,7 @@ _METHODS = (
     tags,
     templates,
     uploads,
+    verifier,
     viber,
     webhooks,
 )

@@ -93,6 +93,7 @@ def delete(incoming: Incoming) -> Response:
         raise invalid("The address book has active campaign")
     incoming.store.run("DELETE FROM sendpulse_contacts WHERE book_id = ?", number)
     incoming.store.run("DELETE FROM sendpulse_variables WHERE book_id = ?", number)
+    incoming.store.run("DELETE FROM sendpulse_verifications WHERE book_id = ?", number)
     incoming.store.run("DELETE FROM sendpulse_books WHERE id = ?", number)
     return answers.json({"result": True})
 

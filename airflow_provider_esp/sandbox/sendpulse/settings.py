@@ -44,6 +44,7 @@ SETTINGS = {
     "sendpulse.json_strings": Setting(
         True, "whether lists and objects may come as strings of JSON (or PHP) inside JSON"
     ),
+    "sendpulse.verify_seconds": Setting(2.0, "how long the verification of a book or an address takes, in seconds"),
     "sendpulse.html_500": Setting(True, "whether wrong nesting breaks the service (HTML, 500) or is refused (422)"),
     "sendpulse.smtp_pending": Setting(
         "null",

@@ -107,6 +107,25 @@ def event(
     return call
 
 
+def resend(event_type_id: int, start: date, end: date) -> Call[None]:
+    """Have the events of a type and a period raised once more: `GET v1/event`, known from clients alone.
+
+    A GET by its verb only: it starts the workflows again, so it is never repeated.
+
+    :param event_type_id: the type's number in the account.
+    :param start: of the period, a date or a datetime on the account's clock, to the minute.
+    :param end: of the period.
+    :raises ValueError: the period ends before it begins.
+    """
+    begins, ends = stamp(start), stamp(end)
+    if ends < begins:
+        raise ValueError(f"The period from {begins} to {ends} ends before it begins.")
+    query: dict[str, str | int] = {"eventTypeId": event_type_id, "start": begins, "end": ends}
+    return request(
+        "GET", "v1/event", answer=NoneType, query=query, buckets=(limits.EVENT,), group=_GROUP, repeatable=False
+    )
+
+
 def past_events(events: Sequence[PastEvent], *, version: Literal[1, 2] = 2) -> Call[PastEventResults]:
     """Load events of the past, without starting workflows: `POST v2/past_events`, or `POST v1/past_events`.
 

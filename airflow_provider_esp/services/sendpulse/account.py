@@ -234,6 +234,19 @@ def templates(
     return call("GET", "templates", list[Template], query=query)
 
 
+def templates_in(
+    lang: str, limit: int = 100, offset: int = 0, *, owner: Owner = "me", only_active: bool | None = None
+) -> Call[list[Template]]:
+    """Read a page of templates in one language: `GET templates/{lang}`, known from clients alone.
+
+    :param lang: ``en``, ``ru``, ``ua``, ``tr``, ``es`` or ``pt``.
+
+    Other arguments as in `templates`.
+    """
+    query = {"limit": limit, "offset": offset, "owner": owner, "only_active": flag(only_active)}
+    return call("GET", "templates/{lang}", list[Template], lang, query=query)
+
+
 def all_templates(*, owner: Owner = "me", only_active: bool | None = None) -> Pages[Template]:
     """Read every template: `GET templates`, page by page."""
     return paged(lambda limit, offset: templates(limit, offset, owner=owner, only_active=only_active))

@@ -367,3 +367,18 @@ def domains() -> Call[Domains]:
 def domain_add(domain: str) -> Call[DomainAdded]:
     """Add a domain: `POST v2/email-service/smtp/sender_domains/{domain}`."""
     return call("POST", "v2/email-service/smtp/sender_domains/{domain}", DomainAdded, domain)
+
+
+def old_domains() -> Call[list[str]]:
+    """List the domains that SMTP may use the old way, each as ``@domain``: `GET smtp/domains`. Prefer `domains`."""
+    return call("GET", "smtp/domains", list[str])
+
+
+def old_domain_add(address: str) -> Call[Done]:
+    """Add the domain of an address the old way: `POST smtp/domains`. Prefer `domain_add`."""
+    return call("POST", "smtp/domains", Done, body={"email": address}, repeatable=True)
+
+
+def old_domain_verify(address: str) -> Call[Done]:
+    """Have the domain of an address verified: `GET smtp/domains/{email}`, as the vendor's older clients do."""
+    return call("GET", "smtp/domains/{email}", Done, address)

@@ -154,6 +154,32 @@ def send(campaign: NewViber) -> Call[ViberMade]:
     return call("POST", "viber", ViberMade, body=body)
 
 
+def update(task_id: int, campaign: NewViber) -> Call[Done]:
+    """Change a Viber campaign that has not begun: `POST viber/update`, known from clients alone.
+
+    The body has no nesting, and no SMS for those whom Viber does not reach.
+
+    :param campaign: all of it anew; `address_book` None keeps the recipients.
+    :raises ValueError: it has `recipients`, `resend_sms` or `stretch_time`, which cannot be changed.
+    """
+    if campaign.recipients or campaign.resend_sms is not None or campaign.stretch_time is not None:
+        raise ValueError("recipients, resend_sms and stretch_time of a Viber campaign cannot be changed.")
+    body = given(
+        main_task_id=task_id,
+        task_name=campaign.task_name,
+        message=campaign.message,
+        message_type=campaign.message_type,
+        button_text=campaign.button_text,
+        button_link=campaign.button_link,
+        image_link=campaign.image_link,
+        address_book=campaign.address_book,
+        sender_id=campaign.sender_id,
+        message_live_time=campaign.message_live_time,
+        send_date=campaign.send_date,
+    )
+    return call("POST", "viber/update", Done, body=body, repeatable=True)
+
+
 def campaigns(limit: int = 100, offset: int = 0) -> Call[list[ViberCampaign]]:
     """Read a page of Viber campaigns: `GET viber/task`."""
     return call("GET", "viber/task", list[ViberCampaign], query={"limit": limit, "offset": offset})
