@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import airflow
+
+IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
+
 
 def task_state_store(context: Any) -> Any | None:
     """Give the task's own key-value store, which Airflow has since 3.3; None before."""

@@ -164,6 +164,7 @@ class Creation:
     :param warn: is told what somebody should know.
     :param clock: gives Unix time.
     :param sleep: waits so many seconds.
+    :param before: is called before each try to create it, and raises where that may not be now.
     """
 
     target: BroadcastTarget
@@ -176,6 +177,7 @@ class Creation:
     warn: Callable[[str], None] = lambda message: None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    before: Callable[[], None] = lambda: None
 
     def run(self, *, resend: bool = False) -> Made:
         """Make sure that the broadcast is there, once.
@@ -205,6 +207,7 @@ class Creation:
         """Create it; where there are too many requests try again, each time with an intent of its own."""
         end = self.clock() + PATIENCE
         while True:
+            self.before()
             try:
                 return self._create(record)
             except RateLimited as refused:

@@ -73,3 +73,19 @@ class TooManyRecipients(DeliveryError):
 
 class WouldWrite(DeliveryError):
     """A dry run came to a call that writes, in a place that is not made for dry runs; it was not made."""
+
+
+class SendTooLate(DeliveryError):
+    """The run comes later than ``max_lateness`` allows, or is a backfill that may not send; nothing was sent."""
+
+
+class OutsideSendWindow(DeliveryError):
+    """It is not an hour in which ``send_window`` lets something be sent."""
+
+
+class StartInPast(DeliveryError):
+    """The start of a broadcast is further in the past than ``start_grace`` allows; nothing was created."""
+
+
+class SendWindowClosed(Exception):
+    """The send window has closed while a send was under way; what was not sent is sent when it opens again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -74,23 +74,6 @@ def id_of(given: Any) -> str:
     if found is None or not str(found).strip() or str(found) == "None":
         raise ValueError("broadcast_id is empty: give the id, or what CreateBroadcastOperator returned.")
     return str(found).strip()
-
-
-def moment(given: datetime | str | None, zone: tzinfo) -> datetime | None:
-    """Take a moment as a datetime or in its ISO form; without a zone it is on the account's clock.
-
-    :raises ValueError: it is no moment.
-    """
-    if given in (None, "", "None"):
-        return None
-    if not isinstance(given, datetime):
-        try:
-            given = datetime.fromisoformat(str(given).strip())
-        except ValueError:
-            raise ValueError(
-                f"start must look like 2026-01-31T09:30 or 2026-01-31T09:30+02:00, not {given!r}."
-            ) from None
-    return given if given.tzinfo else given.replace(tzinfo=zone)
 
 
 def check_clock(start: Any, made: Made, zone: tzinfo, log: Any) -> None:

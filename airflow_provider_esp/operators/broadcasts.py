@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators import awaiting
 from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.base import ChangingOperator, default_deferrable, final_errors
+from airflow_provider_esp.operators.broadcast_start import StartOperator
 from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_provider_esp.delivery.broadcasts import BroadcastLedger, BroadcastTarget, Made
     from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.operators.broadcast_start import Start
     from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastOptions
 
 _SECONDS = {"MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86400.0, "MONTH": 31 * 86400.0}
@@ -22,21 +26,21 @@ _OF_ESPUTNIK = ("segments_exclude", "batch_size", "batch_interval", "domain", "a
 _OF_SENDPULSE = ("subject", "body", "sender_name", "sender_email", "segment_id", "is_test", "draft")
 
 
-class CreateBroadcastOperator(ChangingOperator):
+class CreateBroadcastOperator(StartOperator):
     """Send a message to whole segments, now or later: eSputnik's broadcast, SendPulse's campaign.
 
     At eSputnik this is `POST v1/broadcast`, at SendPulse `POST campaigns` (four an hour at most). It is **created at
     most once**. The intent is in the ledger first (the task's state since Airflow 3.3, a Variable before, or a file),
     and the title carries a marker. A retry looks the broadcast up by it: one that is not listed was not created,
-    provided that the intent is a minute old. Otherwise the task stops with `BroadcastOutcomeUnknown`, for good.
+    provided that the intent is a minute old. Otherwise the task stops with `BroadcastOutcomeUnknown`, for good. A run
+    that comes too late creates nothing: see `TimedSendOperator`.
 
     :param esp_conn_id: the Airflow connection. Templated.
     :param title: for people at the service; a marker is put before it. None for the names of DAG and task. Templated.
     :param message_id: eSputnik's prepared message, SendPulse's template. Templated.
     :param segments: names or ids of segments (SendPulse: of up to ten mailing lists). Templated.
     :param segments_exclude: eSputnik: names or ids of segments whose contacts get nothing. Templated.
-    :param start: when: a datetime or its ISO form; without a zone it is on the account's clock, which the connection's
-        ``timezone`` says. None for at once. Templated.
+    :param start: when, see `StartOperator`. Templated.
     :param batch_size: eSputnik: messages per `batch_interval`, to send slowly.
     :param batch_interval: eSputnik: ``MINUTE``, ``HOUR``, ``DAY`` or ``MONTH``.
     :param domain: eSputnik: of a web push broadcast.
@@ -71,8 +75,8 @@ class CreateBroadcastOperator(ChangingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *ChangingOperator.template_fields,
-        *("title", "message_id", "segments", "segments_exclude", "start", "subject", "body", "expected"),
+        *StartOperator.template_fields,
+        *("title", "message_id", "segments", "segments_exclude", "subject", "body", "expected"),
         *("resend", "ledger_path"),
     )
     template_ext: Sequence[str] = (".html",)
@@ -85,7 +89,6 @@ class CreateBroadcastOperator(ChangingOperator):
         message_id: int | str | None = None,
         segments: Any = (),
         segments_exclude: Any = (),
-        start: datetime | str | None = None,
         batch_size: int | None = None,
         batch_interval: Literal["MINUTE", "HOUR", "DAY", "MONTH"] | None = None,
         domain: str | None = None,
@@ -119,7 +122,6 @@ class CreateBroadcastOperator(ChangingOperator):
         self.message_id = message_id
         self.segments = segments
         self.segments_exclude = segments_exclude
-        self.start = start
         self.batch_size = batch_size
         self.batch_interval = batch_interval
         self.domain = domain
@@ -157,12 +159,14 @@ class CreateBroadcastOperator(ChangingOperator):
             hook.require("broadcasts")
             if self.wait_for_completion:
                 hook.require("activity")
-            target = hook.run(hook.broadcast_target(self._options(hook)))
+            start = self.read_start(hook)
+            target = hook.run(hook.broadcast_target(self._options(start.at)))
             goal = self._goal(hook, target)
             if self.is_dry:
+                self.check_start(context, hook, start)
                 self.change(hook, target.create(self._title))
                 return self.told({"broadcast_id": None, "title": self._title, "how": "not created"})
-            made = self._create(context, hook, target)
+            made = self._create(context, hook, target, start)
             self.push_links(context, hook, "broadcast", made.id)
             summary = {"broadcast_id": made.id, "title": made.title, "how": made.how}
             if goal is None:
@@ -201,7 +205,7 @@ class CreateBroadcastOperator(ChangingOperator):
         store = ledger_store(context, self.ledger_path, keep=self.keep_sent)
         return BroadcastLedger(store, task_identity(context).key)
 
-    def _create(self, context: Any, hook: EspHook, target: BroadcastTarget) -> Made:
+    def _create(self, context: Any, hook: EspHook, target: BroadcastTarget, start: Start) -> Made:
         from airflow_provider_esp.delivery.broadcasts import LEAVES_WITHIN, Creation, content_of
 
         creation = Creation(
@@ -211,14 +215,15 @@ class CreateBroadcastOperator(ChangingOperator):
             perform_soon=lambda work: hook.run_within(LEAVES_WITHIN, work),
             ledger=self.ledger(context),
             title=self._title,
-            content=content_of(self._title, target.segments, target.excluded, self._options(hook)),
+            content=content_of(self._title, target.segments, target.excluded, self._options(start.meant)),
             warn=self.log.warning,
             clock=hook.clock,
+            before=lambda: self.check_start(context, hook, start),
         )
         made = creation.run(resend=switch_of("resend", self.resend))
         said = {"created": "is created", "found": "was created by an earlier try", "known": "is known already"}
         self.log.info("Broadcast %s %s: %s", made.id, said[made.how], made.title)
-        awaiting.check_clock(self.start, made, hook.settings.timezone, self.log)
+        awaiting.check_clock(start.at, made, hook.settings.timezone, self.log)
         return made
 
     def _wait(self, context: Any, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
@@ -265,14 +270,14 @@ class CreateBroadcastOperator(ChangingOperator):
             "a retry only waits again. Raise timeout= if it takes longer."
         )
 
-    def _options(self, hook: EspHook) -> BroadcastOptions:
+    def _options(self, start: datetime | None) -> BroadcastOptions:
         from airflow_provider_esp.services.neutral import BroadcastOptions
 
         return BroadcastOptions(
             message_id=None if self.message_id is None else str(self.message_id),
             segments=awaiting.names(self.segments),
             segments_exclude=awaiting.names(self.segments_exclude),
-            start=awaiting.moment(self.start, hook.settings.timezone),
+            start=start,
             batch_size=self.batch_size,
             batch_interval=self.batch_interval,
             domain=self.domain,

@@ -105,6 +105,7 @@ class SendEventOperator(SendOperator):
         from airflow_provider_esp.delivery.mapping import Mapper
 
         with final_errors(), self.hook() as hook:
+            self.check_send_time(context, hook)
             if not self.to_event_url:  # which takes no credential
                 hook.require("events")
             self.push_links(context, hook, "event", self.event)

@@ -95,6 +95,7 @@ class SmartSendOperator(SendOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Send the message, and wait for its delivery here or in the triggerer."""
         with final_errors(), self.hook() as hook:
+            self.check_send_time(context, hook)
             hook.require("messages")
             if self.wait_for_delivery:
                 hook.require("deliveries")

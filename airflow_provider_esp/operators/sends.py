@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_esp.operators.audience import check_recipients, switch_of
 from airflow_provider_esp.operators.base import RowsOperator, outcome_table
+from airflow_provider_esp.operators.send_policy import TIMING_FIELDS, TimedSendOperator
 from airflow_provider_esp.sources import SqlSource
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-class SendOperator(RowsOperator):
-    """An operator whose work may not be done twice.
+class SendOperator(TimedSendOperator, RowsOperator):
+    """An operator whose work may not be done twice, nor too late; for the latter see `TimedSendOperator`.
 
     A ledger (the task's state since Airflow 3.3, a Variable before, or a file) says which rows are behind it. A retry
     goes on after them; rows of which nobody can tell whether they went out stop the task.
@@ -45,7 +46,13 @@ class SendOperator(RowsOperator):
         without people who stand twice and those who are left out. Templated.
     """
 
-    template_fields: Sequence[str] = (*RowsOperator.template_fields, "resend", "ledger_path", "max_recipients")
+    template_fields: Sequence[str] = (
+        *RowsOperator.template_fields,
+        *TIMING_FIELDS,
+        "resend",
+        "ledger_path",
+        "max_recipients",
+    )
     values: ValueRules | None = None
     """How this run reads values, once it has begun."""
 
@@ -90,6 +97,17 @@ class SendOperator(RowsOperator):
             self.values.notes.clear()
         return suppression
 
+    def check_send_time(self, context: Any, hook: EspHook) -> None:
+        """Make sure that something may be sent now, unless nothing is left to send; see `check_time`."""
+        if self.is_dry:
+            self.check_time(context, hook)
+            return
+        record = self.ledger(context).load()
+        if not record.finished_at:
+            self.check_time(context, hook, sent=record.rows)
+        elif switch_of("resend", self.resend):
+            self.check_time(context, hook)
+
     def send(
         self,
         context: Any,
@@ -111,7 +129,7 @@ class SendOperator(RowsOperator):
         :param suppression: who is left out.
         :raises AirflowException: nobody can tell what became of some rows, and the next try is to send them again.
         """
-        from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, TooManyRejects
+        from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, SendWindowClosed, TooManyRejects
         from airflow_provider_esp.delivery.preview import DrySend
         from airflow_provider_esp.delivery.send import SendRun
         from airflow_provider_esp.operators.values import ValueNotes
@@ -135,10 +153,12 @@ class SendOperator(RowsOperator):
             suppression=suppression,
         )
         try:
-            run.run(table, mapper, resend=switch_of("resend", self.resend))
+            run.run(self.in_window(table), mapper, resend=switch_of("resend", self.resend))
         except BaseException as error:
             progress.end(run)
             self.log.info("%s", outcome_table(run.counts, run.report, self.report_folder))
+            if isinstance(error, SendWindowClosed):
+                self.window_closed(context, hook)
             if isinstance(error, SendOutcomeUnknown) and self.on_unknown == "resend":
                 raise AirflowException(str(error)) from error
             raise

@@ -20,7 +20,7 @@ from airflow_provider_esp.provider_info import get_provider_info
 PAGES = Path(__file__).parents[2] / "docs"
 EXAMPLES = [
     pytest.param(example, id=f"{name} {example.split('(')[0]}")
-    for name in ("operators", "sensors", "ledger", "exports", "assets")
+    for name in ("operators", "sensors", "ledger", "exports", "assets", "send-times")
     for example in re.findall(
         r"^```python\n(.*?)^```$", (PAGES / f"{name}.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )

@@ -18,33 +18,6 @@ KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 3, 3, 12, tzinfo=KYIV)
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        NOON,
-        datetime(2026, 3, 3, 12),  # an author's, on the account's clock
-        "2026-03-03T12:00",
-        " 2026-03-03 12:00:00 ",
-        "2026-03-03T10:00:00+00:00",
-        "2026-03-03T10:00:00Z",
-    ],
-    ids=str,
-)
-def test_a_moment_without_a_zone_is_on_the_accounts_clock(given: Any) -> None:
-    assert awaiting.moment(given, KYIV) == NOON
-
-
-@pytest.mark.parametrize("given", [None, "", "None"])
-def test_no_moment_is_at_once(given: Any) -> None:
-    assert awaiting.moment(given, KYIV) is None
-
-
-@pytest.mark.parametrize("given", ["tomorrow", "03.03.2026", 5])
-def test_what_is_no_moment_is_refused(given: Any) -> None:
-    with pytest.raises(ValueError, match="start must look like"):
-        awaiting.moment(given, KYIV)
-
-
 @pytest.mark.parametrize("given", ["7", 7, " 7 ", {"broadcast_id": "7", "title": "Sale"}])
 def test_a_broadcast_is_named_by_its_id_or_by_what_created_it(given: Any) -> None:
     assert awaiting.id_of(given) == "7"

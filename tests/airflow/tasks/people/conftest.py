@@ -14,13 +14,15 @@ services, say) are shown once. A cell must fit its column: input 16, outcome 15,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
 from tests.airflow.tasks.people.kinds import KINDS
+from tests.airflow.tasks.people.timing import Clock, Play, prepare_readers, replace_clock
 from tests.evidence import EvidenceTable
 
 TABLE = EvidenceTable(
@@ -85,3 +87,19 @@ def no_address_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     leaks = request.getfixturevalue("leaks")
     yield
     leaks.check()
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which the package decides whether something may be sent; the test sets it."""
+    return replace_clock(monkeypatch)
+
+
+@pytest.fixture
+def play(worker: Any, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Run tasks in runs of every type."""
+    return Play(worker, monkeypatch)
+
+
+@pytest.fixture
+def readers(sandbox: Sandbox, connections: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment (SendPulse: a mailing list) called Readers at both services."""
+    prepare_readers(sandbox, connections, monkeypatch)
