@@ -87,6 +87,8 @@ def no_address_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     leaks = request.getfixturevalue("leaks")
     yield
     leaks.check()
+
+
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which the package decides whether something may be sent; the test sets it."""

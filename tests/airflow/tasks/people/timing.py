@@ -151,6 +151,12 @@ EVERY_SENDER = pytest.mark.parametrize(
     ("kind", "service"), [(kind, service) for kind in SENDERS for service in ("esputnik", "sendpulse")]
 )
 
+SOME_SENDERS = pytest.mark.parametrize(
+    ("kind", "service"),
+    [("messages", "esputnik"), ("events", "sendpulse"), ("one event", "esputnik"), ("broadcast", "sendpulse")],
+)
+"""Each kind and each service: for what stands in one place of the code."""
+
 
 def make(kind: str, service: str, **arguments: Any) -> Any:
     """Make a task of a kind in `SENDERS`."""
