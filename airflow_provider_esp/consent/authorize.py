@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_esp.consent.callback import CallbackServer, read_answer
 from airflow_provider_esp.transport import oauth
-from airflow_provider_esp.transport.grants import Grant
+from airflow_provider_esp.transport.grants import Grant, TokensUnreadable
 
 if TYPE_CHECKING:
     from airflow_provider_esp.connections import EsputnikSettings
@@ -110,7 +110,11 @@ def keep(store: TokenStore, grant: Grant) -> Grant:
 
     :raises TokenError: they could not be kept.
     """
-    kept = store.load()
+    try:
+        kept = store.load()
+    except TokensUnreadable:  # a person has just consented anew: what cannot be used makes room
+        store.forget()
+        kept = None
     if kept is not None:
         grant = replace(grant, issued_at=max(grant.issued_at, kept.issued_at + 0.001))
     return store.save(grant)

@@ -23,6 +23,8 @@ from typing import Protocol
 from airflow_provider_esp.transport.grants import Grant, StoreUnusable, TokensUnreadable, grant_from_json
 
 _LOOK_AGAIN = 0.05
+_LONGEST_CHANGE = 60.0
+_MOST_CHARACTERS = 2**20
 
 
 class TokenStore(Protocol):
@@ -121,14 +123,22 @@ class FileTokens:
         :raises TokensUnreadable: it was changed, or belongs to another application.
         """
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Without O_NONBLOCK, opening a named pipe would wait for somebody who writes to it.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreUnusable(f"{self.title} cannot be opened: {error.strerror}") from None
         with open(descriptor, encoding="utf-8", errors="replace") as file:
             self._check(os.fstat(descriptor))
-            return self._unsealed(file.read())
+            grant = self._unsealed(file.read(_MOST_CHARACTERS))
+        newest = self._newest()
+        if grant.issued_at < newest:
+            raise TokensUnreadable(
+                f"{self.title} is older than the tokens that were last kept there: somebody has put it back, and its "
+                "refresh token has been used"
+            )
+        return grant
 
     def _check(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
@@ -147,21 +157,42 @@ class FileTokens:
             seal, record = kept["seal"], kept["tokens"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise TokensUnreadable(f"{self.title} is not a file of tokens, or is cut off") from None
-        if not (isinstance(record, str) and isinstance(seal, str) and hmac.compare_digest(seal, self._seal(record))):
+        if not (isinstance(record, str) and isinstance(seal, str) and self._is_sealed(record, seal)):
             raise TokensUnreadable(f"{self.title} was changed, or belongs to another application or client secret")
         return grant_from_json(record, self.title)
 
     def _seal(self, record: str) -> str:
         return hmac.new(self._secret, record.encode(), hashlib.sha256).hexdigest()
 
+    def _is_sealed(self, record: str, seal: str) -> bool:
+        # As bytes: texts are compared only where they are ASCII, and a file may hold anything.
+        return hmac.compare_digest(seal.encode(errors="replace"), self._seal(record).encode())
+
+    def _newest(self) -> float:
+        """Return the issue time of the newest tokens that were ever kept here, as far as the lock file knows it.
+
+        It is sealed as well. Where it is missing or damaged nothing is known, and the tokens' own seal decides.
+        """
+        try:
+            descriptor = os.open(self._lock_path(".lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            with open(descriptor, encoding="utf-8", errors="replace") as file:
+                issued_at, _, seal = file.read(_MOST_CHARACTERS).partition(" ")
+            return float(issued_at) if self._is_sealed(f"newest {issued_at}", seal.strip()) else 0.0
+        except (OSError, ValueError):
+            return 0.0
+
     def save(self, grant: Grant) -> Grant:
         """Keep a grant, unless a newer one is there; it is on the disk when this returns."""
-        with self._held(self._lock_file(".lock"), fcntl.LOCK_EX):
+        with self._locked() as lock:
             kept = self.load()
             if kept is not None and kept.issued_at > grant.issued_at:
                 return kept
             record = grant.to_json()
             self._replace(json.dumps({"seal": self._seal(record), "tokens": record}))
+            newest = repr(grant.issued_at)
+            os.truncate(lock, 0)
+            os.pwrite(lock, f"{newest} {self._seal(f'newest {newest}')}\n".encode(), 0)
+            os.fsync(lock)
             return self.load() or grant
 
     def _replace(self, text: str) -> None:
@@ -181,8 +212,9 @@ class FileTokens:
 
     def forget(self) -> None:
         """Remove the file; its lock stays, for whoever holds it."""
-        with self._held(self._lock_file(".lock"), fcntl.LOCK_EX):
+        with self._locked() as lock:
             self._path.unlink(missing_ok=True)
+            os.truncate(lock, 0)
 
     @contextmanager
     def turn(self, enough: Callable[[], bool], patience: float) -> Iterator[bool]:
@@ -197,20 +229,39 @@ class FileTokens:
     def _lock_file(self, suffix: str) -> int:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            path = self._path.with_name(self._path.name + suffix)
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(self._lock_path(suffix), flags, 0o600)
         except OSError as error:
             raise StoreUnusable(
                 f"nothing can be written beside {self.title}: {error.strerror}",
                 advice="Tokens are replaced at every refresh: give Airflow's user the right to write there.",
             ) from None
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise StoreUnusable(
+                f"{self._lock_path(suffix)} belongs to another user, or is not a plain file: it could be held for ever",
+                advice="Remove it, and keep tokens in a folder in which no other user can write.",
+            )
+        return descriptor
 
-    @staticmethod
+    def _lock_path(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
     @contextmanager
-    def _held(descriptor: int, mode: int) -> Iterator[None]:
+    def _locked(self) -> Iterator[int]:
+        """Hold the lock for a change of the file; give its descriptor.
+
+        :raises StoreUnusable: another process does not let go of it.
+        """
+        descriptor = self._lock_file(".lock")
         try:
-            fcntl.flock(descriptor, mode)
-            yield
+            if not _wait(lambda: _try_lock(descriptor), lambda: False, _LONGEST_CHANGE):
+                raise StoreUnusable(
+                    f"another process has held {self._lock_path('.lock')} for {_LONGEST_CHANGE:g} s",
+                    advice="A change takes milliseconds: find the process that hangs (fuser) and end it.",
+                )
+            yield descriptor
         finally:
             os.close(descriptor)
 

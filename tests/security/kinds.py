@@ -12,5 +12,6 @@ KINDS = (
     "consent taken over",
     "page of another origin",
     "too much for the sandbox",
+    "token file",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""

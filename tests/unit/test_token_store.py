@@ -89,7 +89,7 @@ def test_the_file_is_private_and_leaves_no_other_with_tokens_behind(tmp_path: Pa
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {file.name for file in path.parent.iterdir() if file.stat().st_size} == {"tokens.json"}
+    assert {file.name for file in path.parent.iterdir() if GRANT.refresh_token in file.read_text()} == {"tokens.json"}
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o700 | 0o011])
