@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from local_airflow import AIRFLOW_VERSION, RUN, environment, migrate, shown
 
@@ -23,6 +25,9 @@ from airflow_provider_esp.sandbox import Sandbox
 
 WORK = RUN / "up"
 LOG = WORK / "airflow.log"
+USER = "admin"
+PASSWORDS = "passwords.json"
+PLUGINS = Path(__file__).resolve().parent / "up_plugins"
 PATIENCE = 180
 # Without log servers: they listen on every interface, and on one machine the UI reads the files themselves.
 PARTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
@@ -42,13 +47,14 @@ def main() -> int:
             port = free_port(8080)
             address = f"http://127.0.0.1:{port}"
             env = environment(sandbox, home, WORK / "report") | served_at(address, port)
+            password = new_password(home / PASSWORDS)
             say(f"Starting Airflow {AIRFLOW_VERSION}, about half a minute. What it says goes to {shown(LOG)}.")
             migrate(env, LOG)
             parts = [running.enter_context(started(part, env)) for part in PARTS]
             if not is_up(f"{address}/api/v2/monitor/health", parts):
                 say(f"Airflow did not start; {shown(LOG)} says why.")
                 return 1
-            say(f"Airflow   {address}    no login is asked for: whoever opens it is admin")
+            say(f"Airflow   {address}    login {USER}, password {password}")
             say(f"Sandbox   {sandbox.url}    contacts, messages and events of both services")
             say("Ctrl-C stops both.")
             while all(part.poll() is None for part in parts):
@@ -59,6 +65,18 @@ def main() -> int:
         return 0
 
 
+def new_password(path: Path) -> str:
+    """Make a password for this start of Airflow, and leave it where Airflow looks for it.
+
+    :param path: of the file, which only its owner can read.
+    """
+    password = secrets.token_urlsafe(9)
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({USER: password}))
+    return password
+
+
 def served_at(address: str, port: int) -> dict[str, str]:
     """Give what keeps Airflow on this machine, small and quick to see a changed DAG."""
     return {
@@ -67,8 +85,11 @@ def served_at(address: str, port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(WORK / "airflow" / PASSWORDS),
+        # Off, as it is in every Airflow: a connection of another type makes a file wherever its test is told to.
+        "AIRFLOW__CORE__TEST_CONNECTION": "Disabled",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     }

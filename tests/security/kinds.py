@@ -13,5 +13,6 @@ KINDS = (
     "page of another origin",
     "too much for the sandbox",
     "token file",
+    "make up",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""
