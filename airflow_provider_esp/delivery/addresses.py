@@ -19,6 +19,7 @@ from airflow_provider_esp.delivery.numbering import (
     calling_code,
     country_of,
     is_country,
+    is_long_national,
     is_valid,
     possible_number,
 )
@@ -41,7 +42,7 @@ _MOST_DIGITS: Final = 15
 _TRUNK_DIGITS: Final = "018"
 _NO_EMAIL = "the e-mail address is not valid"
 _NO_PHONE = "the phone number is not valid"
-_NO_COUNTRY = "the phone number has no country code"
+_NO_COUNTRY = "the phone number has no country code (see default_country and phone_format)"
 _NOT_INTERNATIONAL = "the phone number is not valid in the country whose code it begins with"
 _TWO_READINGS = "the phone number can be read with and without its country code: write it with a plus"
 _DECIMALS = "the number has decimals"
@@ -74,8 +75,10 @@ def email_address(value: str) -> str:
     """
     if ordinary_email(value):
         return value
-    if len(value) > _LONGEST_EMAIL or "@" not in value:
-        raise Refused(_NO_EMAIL)
+    if len(value) > _LONGEST_EMAIL:
+        raise Refused(f"{_NO_EMAIL}: it is too long")
+    if value.count("@") != 1 or any(map(str.isspace, value)) or hidden_character(value) is not None:
+        raise Refused(_what_is_no_email(value))
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -83,6 +86,16 @@ def email_address(value: str) -> str:
     except EmailNotValidError:
         raise Refused(_NO_EMAIL) from None
     return known.ascii_email if known.ascii_email and not value.isascii() else value
+
+
+def _what_is_no_email(value: str) -> str:
+    """Say what is wrong with an address, and quote nothing of it that can be seen."""
+    if (hidden := hidden_character(value)) is not None:
+        return f"the e-mail address holds {hidden}"
+    if (signs := value.count("@")) != 1:
+        return f"{_NO_EMAIL}: it has {signs or 'no'} @"
+    blank = next(at for at, character in enumerate(value, 1) if character.isspace())
+    return f"{_NO_EMAIL}: it has a blank at {blank}"
 
 
 class NoCountry(Refused):
@@ -98,7 +111,8 @@ class PhoneRules:
 
     - with `default_country`, if it is valid there, written nationally or with that country's code;
     - with ``phone_format="international"``, if it is valid in the country whose code it begins with;
-    - with neither, if besides it has at least 11 digits and does not begin with 0, 1 or 8, as national numbers do.
+    - with neither, if besides it cannot be a national number: it has at least 11 digits, does not begin with 0, 1 or
+      8, and is no mobile number of a country where these have 11 digits, as in Brazil.
 
     :param default_country: two letters, e.g. ``UA``; None for no country.
     :param phone_format: ``international`` where every number carries its country code, or None.
@@ -141,9 +155,18 @@ class PhoneRules:
             if known:
                 return digits
             raise Refused(_NOT_INTERNATIONAL)
-        if known and len(digits) >= _FEWEST_DIGITS and digits[0] not in _TRUNK_DIGITS:
+        if known and _is_surely_international(digits):
             return digits
         raise NoCountry(_NO_COUNTRY) if _FEWEST_LOCAL <= len(digits) <= _MOST_DIGITS else Refused(_NO_PHONE)
+
+
+def _is_surely_international(digits: str) -> bool:
+    """Tell whether a valid number without plus can be no national one."""
+    return (
+        len(digits) >= _FEWEST_DIGITS
+        and digits[0] not in _TRUNK_DIGITS
+        and not (len(digits) == _FEWEST_DIGITS and is_long_national(digits, at_least=_FEWEST_DIGITS))
+    )
 
 
 def phone_number(value: str) -> str:

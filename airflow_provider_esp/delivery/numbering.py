@@ -44,7 +44,8 @@ class Country:
     :param trunk_prefixes: digits before a national number that do not belong to it, such as ``0``.
     :param valid: matches a valid national number, without such digits.
     :param mobile: matches a mobile one.
-    :param usual_lengths: of its landline and mobile numbers.
+    :param usual_mobile: digits of most mobile numbers, 0 where it has none.
+    :param usual_landline: digits of most landlines.
     """
 
     region: str
@@ -52,7 +53,8 @@ class Country:
     trunk_prefixes: tuple[str, ...]
     valid: Matcher
     mobile: Matcher
-    usual_lengths: frozenset[int]
+    usual_mobile: int
+    usual_landline: int
 
     def readings(self, digits: str) -> set[str]:
         """Return the national numbers that digits without a plus can be; more than one where nothing tells.
@@ -68,8 +70,12 @@ class Country:
             return coded or bare
         if all(map(self.mobile, coded)) and not any(map(self.mobile, bare)):
             return coded
-        usual = [reading for reading in (coded, bare) if {len(one) for one in reading} <= self.usual_lengths]
+        usual = [reading for reading in (coded, bare) if all(map(self._is_usual, reading))]
         return usual[0] if len(usual) == 1 else coded | bare
+
+    def _is_usual(self, national: str) -> bool:
+        """Tell whether a number is as long as most landlines, or mobile numbers, of the country."""
+        return len(national) == (self.usual_mobile if self.mobile(national) else self.usual_landline)
 
     def _without_prefix(self, digits: str) -> set[str]:
         """Return the valid numbers among digits, and the digits without each prefix."""
@@ -118,15 +124,19 @@ def country_of(region: str) -> Country:
         raise ValueError(f"There is no country {region!r}.")
     code = str(metadata.country_code)
     usual = (metadata.national_prefix,) if metadata.national_prefix else ()
-    kinds = [kind for kind in (metadata.fixed_line, metadata.mobile) if kind is not None]
     return Country(
         region,
         code,
         (*usual, *_OTHER_TRUNK_PREFIXES.get(region, ())),
         valid_national(code),
         re.compile(_described(metadata.mobile) or "(?!)", re.ASCII).fullmatch,
-        frozenset(len(kind.example_number) for kind in kinds if kind.example_number),
+        _usual_length(metadata.mobile),
+        _usual_length(metadata.fixed_line),
     )
+
+
+def _usual_length(numbers: PhoneNumberDesc | None) -> int:
+    return len((numbers and numbers.example_number) or "")
 
 
 def calling_code(digits: str) -> str | None:
@@ -139,6 +149,24 @@ def is_valid(digits: str) -> bool:
     """Tell whether an international number in ASCII digits, without a plus, is valid in its country."""
     code = calling_code(digits)
     return code is not None and valid_national(code)(digits[len(code) :]) is not None
+
+
+def is_long_national(digits: str, *, at_least: int) -> bool:
+    """Tell whether digits are a mobile number, without its code, of a country where these are so long (as in Brazil).
+
+    :param at_least: digits that its mobile numbers usually have.
+    """
+    return any(matches(digits) for matches in _long_mobiles(at_least))
+
+
+@cache
+def _long_mobiles(at_least: int) -> tuple[Matcher, ...]:
+    regions = [region for regions in _calling_codes().values() for region in regions]
+    return tuple(
+        re.compile(_described(region.mobile) or "(?!)", re.ASCII).fullmatch
+        for region in regions
+        if _usual_length(region.mobile) >= at_least
+    )
 
 
 @cache

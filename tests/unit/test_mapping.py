@@ -206,7 +206,7 @@ def test_a_recipient_may_be_known_by_phone() -> None:
         (MISSING, "no email"),
         (None, "no email"),
         ("ann", "neither an e-mail address nor a phone number"),
-        ("050 123 45 67", "the phone number has no country code"),
+        ("050 123 45 67", "the phone number has no country code (see default_country and phone_format)"),
         ("ann@", "the e-mail address is not valid"),
         (["ann@example.com"], "column 'email' holds a list, which is not one value"),
     ],
