@@ -111,6 +111,7 @@ def test_a_batch_is_checked_as_its_rows_one_by_one(
 
 
 @given(st.lists(rows, max_size=8))
+@settings(deadline=None)  # the first number loads the tables of all countries
 def test_every_row_is_accounted_for_once(batch: list[Sequence[Any]]) -> None:
     checked = checker().check(11, batch)
     told = [*checked.rows, *(row for row, _, _ in checked.invalid), *(row for row, *_ in checked.duplicates)]
