@@ -78,7 +78,7 @@ def call(place: dict[str, str], moved: float, slow: bool, told: Any) -> None:
     try:
         token = renewing.fetch(None)
         kept = store.load()
-        authorize.api_version(settings, kept)
+        authorize.prove(settings, kept)
     except EspError as error:
         told.send((type(error).__name__, str(error)))
     else:

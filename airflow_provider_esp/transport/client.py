@@ -1,4 +1,4 @@
-"""`Client`, the synchronous driver of `exchange.perform`, and the only module that knows httpx.
+"""`Client`, the synchronous driver of `exchange.perform`, and the only module that knows httpx or its fork httpx2.
 
 It does what each step asks for and sleeps. Answers are read as a stream, so that a service which drips for ever meets
 the limit for the whole request, and httpx's exceptions become `Lost` in one place.
@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_esp.services.call import Page, Pages
 from airflow_provider_esp.services.hosts import is_loopback
@@ -35,6 +34,11 @@ from airflow_provider_esp.transport.exchange import (
     perform_pages,
 )
 
+if TYPE_CHECKING or not find_spec("httpx2"):
+    import httpx
+else:  # Airflow's SDK has imported it before us since 3.4, and importing both takes time
+    import httpx2 as httpx
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -49,7 +53,7 @@ def _not_ours(record: logging.LogRecord) -> bool:
     return not _sending.get()
 
 
-logging.getLogger("httpx").addFilter(_not_ours)
+logging.getLogger(httpx.__name__).addFilter(_not_ours)
 
 
 @contextmanager

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import socketserver
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -548,16 +552,15 @@ def test_where_no_token_can_be_had_nothing_is_sent_and_the_call_was_not_acted_on
 def test_no_line_about_a_request_of_ours_quotes_its_url(
     kind: Kinds, server: RawServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import httpx
-
+    httpx: Any = vars(import_module(Client.__module__))["httpx"]  # or its fork
     lines: list[str] = []
 
     class Keeping(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
 
-    logger = logging.getLogger("httpx")
-    caplog.set_level(logging.INFO, logger="httpx")
+    logger = logging.getLogger(httpx.__name__)
+    caplog.set_level(logging.INFO, logger=httpx.__name__)
     monkeypatch.setattr(logger, "disabled", False)  # logging set up elsewhere may have switched it off
     monkeypatch.setattr(logger, "handlers", [Keeping()])
     other = RawServer()
@@ -568,6 +571,26 @@ def test_no_line_about_a_request_of_ours_quotes_its_url(
     httpx.get(f"{other.url}/somebody-elses")
     other.stop()
     assert [line.split()[3].rpartition("/")[2] for line in lines] == ["somebody-elses"]
+
+
+# -- the library --
+
+
+def test_the_fork_of_httpx_is_used_where_it_is_installed_and_httpx_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "httpx2.py").write_text("class HTTPError(Exception): ...\nclass InvalidURL(Exception): ...\n")
+    program = (
+        "import sys; from airflow_provider_esp.transport import client; print(client.httpx.__name__, *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    used, *imported = done.stdout.split()
+    assert used == "httpx2"
+    assert "httpx" not in imported
 
 
 # -- many at once --
