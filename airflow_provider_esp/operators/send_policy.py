@@ -137,9 +137,7 @@ class TimedSendOperator(ChangingOperator):
             return
         clock_shows = window.local(at).strftime("%H:%M")
         if starts_at is not None:
-            self.refuse(
-                OutsideSendWindow(f"start is {clock_shows}, outside of send_window {window}: change one of them.")
-            )
+            self.refuse(OutsideSendWindow(f"start is {clock_shows}, outside of send_window {window}: change one."))
             return
         if not self._waits:
             self.refuse(
