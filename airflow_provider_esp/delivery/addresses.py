@@ -46,6 +46,7 @@ _NO_COUNTRY = "the phone number has no country code (see default_country and pho
 _NOT_INTERNATIONAL = "the phone number is not valid in the country whose code it begins with"
 _TWO_READINGS = "the phone number can be read with and without its country code: write it with a plus"
 _DECIMALS = "the number has decimals"
+_BARE_DIGITS = re.compile(r"(?!00)[0-9]{1,40}").fullmatch
 _SPELLED_PHONE = re.compile(r"[+]?[0-9\s()./-]+").fullmatch
 _SPACING = str.maketrans("", "", " ()-./\t\n\r\f\v")
 _TRUNK_IN_BRACKETS = re.compile(r"(?<=[0-9]) *\(0\)(?= *[0-9])").sub
@@ -59,11 +60,6 @@ _PAIRS = re.compile(r"[0-9]{2}(?:\.[0-9]{2})*").fullmatch
 # A dot may be the point of a number only where there is one, behind digits that blanks may divide into threes.
 _DECIMAL = re.compile(r"([+]?)([0-9]+|[0-9]{1,3}(?: [0-9]{3})+)\.([0-9]*)").fullmatch
 _SCIENTIFIC = re.compile(r"([+]?)([1-9])(?:[.,]([0-9]*))?[eE][+]?([0-9]{1,3})").fullmatch
-
-
-def plain_phone(value: str) -> object:
-    """Tell whether a value is a number with a plus in digits alone, as nearly all are."""
-    return value[:1] == "+" and possible_number()(value)
 
 
 def email_address(value: str) -> str:
@@ -139,8 +135,10 @@ class PhoneRules:
         :raises NoCountry: it has no country code, and neither argument says how to read it.
         :raises Refused: it is no phone number.
         """
-        if plain_phone(value):
+        if value[:1] == "+" and possible_number()(value):
             return value
+        if _BARE_DIGITS(value):
+            return self._without_plus(value)
         if len(value) > _LONGEST_PHONE:
             raise Refused(f"{_NO_PHONE}: it is too long")
         spelled = plain_digits(value)
@@ -148,6 +146,14 @@ class PhoneRules:
         digits = _read_phone(spelled)
         if digits.startswith("+"):
             return digits if possible_number()(digits) else _as_library_reads(spelled)
+        return self._without_plus(digits)
+
+    def _without_plus(self, digits: str) -> str:
+        """Return a number without plus as it is sent.
+
+        :raises NoCountry: it has no country code, and nothing says how to read it.
+        :raises Refused: it is no phone number.
+        """
         if self.default_country is not None:
             return _in_country(digits, country_of(self.default_country))
         known = is_valid(digits)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from msgspec import UNSET
 
-from airflow_provider_esp.delivery.characters import control_character
+from airflow_provider_esp.delivery.characters import control_character, hidden_character
 from airflow_provider_esp.delivery.errors import ColumnError, Refused
 from airflow_provider_esp.delivery.field_rules import Rule, rule_of, standard_rules
 from airflow_provider_esp.delivery.mapping import Blank, same_key, targets_of
@@ -171,20 +171,21 @@ class BatchChecker:
         return column
 
     def _tidy(self, column: list[Any], name: str, field_name: str, reasons: dict[int, str]) -> None:
-        """Clean texts of characters that nobody sees, or refuse those that no service keeps."""
+        """Clean texts of characters that nobody sees, or refuse those that no service keeps or that hide another id."""
         try:
             if "".join(column).isprintable():
                 return
         except TypeError:  # some are missing
             pass
-        one_line = field_name in STANDARD_FIELDS
+        is_id = field_name == "external_id" or field_name in self._identity
+        find = hidden_character if is_id else control_character
         for position, value in enumerate(column):
             if not isinstance(value, str) or value.isprintable():
                 continue
             if self.values.clean_text:
-                column[position] = self.values.cleaned(value, name, one_line=one_line)
-            elif field_name not in _ADDRESSES and (control := control_character(value)) is not None:
-                reasons.setdefault(position, f"column {name!r} holds {control}")
+                column[position] = self.values.cleaned(value, name, one_line=field_name in STANDARD_FIELDS)
+            elif field_name not in _ADDRESSES and (problem := find(value)) is not None:
+                reasons.setdefault(position, f"column {name!r} holds {problem}")
 
     def _settle(self, column: list[Any], positions: Sequence[int], rule: Rule, reasons: dict[int, str]) -> None:
         for position in positions:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_esp.delivery.addresses import email_address, ordinary_email, plain_phone
+from airflow_provider_esp.delivery.addresses import email_address, ordinary_email
 from airflow_provider_esp.delivery.characters import hidden_character
 from airflow_provider_esp.delivery.errors import Refused
+from airflow_provider_esp.delivery.numbering import possible_number
 from airflow_provider_esp.delivery.values import ValueRules, in_zone, phone_value, text, without_zeros
 from airflow_provider_esp.services.columns import FieldKind, FieldRule
 
@@ -26,15 +27,19 @@ class Rule:
     :param settle: gives the value as it is sent, "" for a blank one, or raises `Refused`.
     :param spell: gives a value of any type as text, None for a blank one, or raises `Refused`.
     :param repeats: whether many have the same value, so that each need be looked at once only.
+    :param suspect: what each value that is not ordinary has in it; "" for nothing.
     """
 
     ordinary: Callable[[str], object]
     settle: Callable[[str], str]
     spell: Callable[[object, str], str | None]
     repeats: bool = True
+    suspect: str = ""
 
     def takes(self, column: Sequence[str]) -> bool:
         """Tell whether all values of a column are ordinary."""
+        if self.suspect and self.suspect not in "".join(column):
+            return True
         return all(map(self.ordinary, set(column) if self.repeats else column))
 
     def odd(self, column: Sequence[str]) -> list[int]:
@@ -55,7 +60,7 @@ def standard_rules(names: Mapping[str, str], values: ValueRules, identity: Seque
     if "phone" in names:
         column = names["phone"]
         rules["phone"] = Rule(
-            plain_phone,
+            possible_number(),
             lambda value: values.settled_phone(value, column),
             lambda value, name: values.spelled(phone_value(value), name, whole=True),
             repeats=False,
@@ -68,10 +73,11 @@ def standard_rules(names: Mapping[str, str], values: ValueRules, identity: Seque
 
 def _id_rule(column: str, values: ValueRules) -> Rule:
     return Rule(
-        lambda value: value.isprintable() and _EXACT_ID(value),
+        _EXACT_ID,
         lambda value: values.settled_id(value, column),
         lambda value, name: values.spelled(value, name, whole=True),
         repeats=False,
+        suspect=".0",
     )
 
 

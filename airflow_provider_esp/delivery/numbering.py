@@ -142,7 +142,10 @@ def _usual_length(numbers: PhoneNumberDesc | None) -> int:
 def calling_code(digits: str) -> str | None:
     """Return the calling code that the digits of an international number begin with; None where there is none."""
     codes = _calling_codes()
-    return next((digits[:size] for size in range(1, _MOST_CODE_DIGITS + 1) if digits[:size] in codes), None)
+    for size in range(1, _MOST_CODE_DIGITS + 1):
+        if digits[:size] in codes:
+            return digits[:size]
+    return None
 
 
 def is_valid(digits: str) -> bool:

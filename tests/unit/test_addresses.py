@@ -147,7 +147,7 @@ def test_what_is_ordinary_is_an_address_to_the_library_too(mailbox: str, host: s
 
 
 @given(st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)), st.from_regex(r"[0-9]{3,14}", fullmatch=True))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_numbers_are_taken_as_the_library_takes_them(code: int, rest: str) -> None:
     number = f"+{code}{rest}"
     known = phonenumbers.parse(number)

@@ -275,7 +275,7 @@ def test_a_number_that_may_be_national_is_refused(written: str) -> None:
 
 
 @given(st.text(max_size=45))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_whatever_is_read_is_a_number_of_some_country(written: str) -> None:
     for rules in (PhoneRules(), PhoneRules("DE"), PhoneRules(phone_format="international")):
         try:

@@ -197,7 +197,7 @@ def test_rows_that_cannot_be_sent_are_invalid_and_the_others_go(tmp_path: Path) 
     assert counted(up) == {"accepted": 1, "invalid": 4}
     assert {row.row: row.reason for row in rows_of(tmp_path)} == {
         2: "line 3 is not CSV",
-        3: "the e-mail address is not valid",
+        3: "the e-mail address is not valid: it has no @",
         4: "no email",
         5: "the town is longer than 5 characters",
     }
