@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from airflow_provider_esp.assets import asset_uri, lineage_name
 
-_TABLE = re.compile(r"\b(?:from|join)\s+([\w$.\"`\[\]]+)", re.IGNORECASE)
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_IDENTIFIER = r"(?:[^\W\d][\w$]*|\"[\w$ ]+\"|`[\w$ ]+`|\[[\w$ ]+\])"
+_TABLE = re.compile(rf"\b(?:from|join)\s+({_IDENTIFIER}(?:\.{_IDENTIFIER})*)(?![\w@(])", re.IGNORECASE)
+_COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,12 @@ def file_place(path: str, rows: int | None = None) -> Place:
 def tables_of(sql: str) -> list[str]:
     """Find the tables that a SELECT names after FROM and JOIN; a guess by words, without a parser.
 
+    What stands in a text is passed over: it is a value, and may be a person's.
+
     >>> tables_of('SELECT * FROM crm.people p JOIN "crm"."cards" c USING (id)')
     ['crm.people', 'crm.cards']
     """
-    found = [re.sub(r"[\"`\[\]]", "", name) for name in _TABLE.findall(_COMMENT.sub(" ", sql))]
+    found = [re.sub(r"[\"`\[\]]", "", name) for name in _TABLE.findall(_COMMENT_OR_TEXT.sub(" ", sql))]
     with_names = {name.lower() for name in re.findall(r"\b(\w+)\s+as\s*\(", sql, re.IGNORECASE)}
     return list(dict.fromkeys(name for name in found if name and name.lower() not in with_names))
 

@@ -20,6 +20,9 @@ _FIRST_ROWS = 100
 
 # The classes of PEP 249 for what the same query meets again. Drivers share only the names.
 _LASTING = frozenset({"ProgrammingError", "DataError", "IntegrityError", "NotSupportedError"})
+_READ_ONLY_STATES = frozenset({"25006"})
+_READ_ONLY_NUMBERS = frozenset({1792})  # MySQL's
+_READ_ONLY_WORDS = ("not authorized", "authorization denied")  # what sqlite3 says where its authorizer refuses
 _QUOTING = frozenset({"DataError", "IntegrityError"})
 
 
@@ -99,9 +102,18 @@ def raise_failure(error: Exception, told: str, *, lasting: str, passing: str) ->
     kinds = {kind.__name__ for kind in type(error).__mro__}
     words = f"{told} ({_words(error, kinds)})."
     # The driver's own exception is left out of the log: it quotes the statement, and some quote values.
+    if _would_write(error):
+        raise SourceError(f"{words} sql= takes one SELECT, and this would change data: nothing was.") from None
     if kinds & _LASTING:
         raise SourceError(f"{words} {lasting}") from None
     raise SourceInterrupted(f"{words} {passing}") from None
+
+
+def _would_write(error: Exception) -> bool:
+    """Check whether a database refused a statement because the session may only read; see `drivers.read_only`."""
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    number = next(iter(error.args), None)
+    return state in _READ_ONLY_STATES or number in _READ_ONLY_NUMBERS or str(error).startswith(_READ_ONLY_WORDS)
 
 
 def _words(error: Exception, kinds: set[str]) -> str:

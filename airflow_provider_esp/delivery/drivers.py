@@ -11,15 +11,17 @@ from typing import Any, Literal
 
 log = logging.getLogger(__name__)
 
-Driver = Literal["psycopg2", "psycopg", "MySQLdb", "pymysql", "mysql", "other"]
+Driver = Literal["psycopg2", "psycopg", "MySQLdb", "pymysql", "mysql", "sqlite3", "other"]
 _KNOWN: dict[str, Driver] = {
     "psycopg2": "psycopg2", "psycopg": "psycopg", "MySQLdb": "MySQLdb", "pymysql": "pymysql", "mysql": "mysql",
+    "sqlite3": "sqlite3",
 }  # fmt: skip
 MYSQL: frozenset[Driver] = frozenset({"MySQLdb", "pymysql", "mysql"})
 
 _CURSOR_NAME = "esp_rows"
 # MySQL's own limit of 60 s would end the query as soon as the service has us wait for a minute.
 _WRITE_TIMEOUT = "SET SESSION net_write_timeout = 28800"
+_MYSQL_READS = "SET SESSION TRANSACTION READ ONLY"
 
 
 def driver_of(connection: Any) -> Driver:
@@ -29,6 +31,36 @@ def driver_of(connection: Any) -> Driver:
         if driver:
             return driver
     return "other"
+
+
+def read_only(connection: Any, driver: Driver) -> None:
+    """Have the database refuse whatever would change something, where the driver can say so.
+
+    ``DELETE … RETURNING`` gives rows as well, and ``ATTACH`` or ``VACUUM INTO`` write files. Of other drivers than
+    these nothing is known: there, let the connection's user be one that may only read.
+
+    :param connection: on which nothing has been carried out yet but what its Airflow hook sets.
+    """
+    match driver:
+        case "psycopg2":
+            connection.commit()  # what the hook has set stays, and a transaction that is open cannot be changed
+            connection.set_session(readonly=True)
+        case "psycopg":
+            connection.commit()
+            connection.read_only = True
+        case "MySQLdb" | "pymysql" | "mysql":
+            _tell(connection, _MYSQL_READS, "it cannot be kept from changing data")
+        case "sqlite3":
+            connection.set_authorizer(_sqlite_reads)
+
+
+def _sqlite_reads(action: int, first: str | None, second: str | None, *place: str | None) -> int:
+    """Say what a statement may do in SQLite: the authorizer that `sqlite3` asks while it prepares one."""
+    import sqlite3
+
+    reads = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+    allowed = action in reads and second != "load_extension"
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def plain_cursor(connection: Any, driver: Driver) -> Any:
@@ -86,14 +118,18 @@ def hang_up(connection: Any, cursor: Any, driver: Driver) -> None:
 
 
 def _lengthen_writes(connection: Any) -> None:
+    _tell(connection, _WRITE_TIMEOUT, "it may end the query while the service is slow; spool=True avoids that")
+
+
+def _tell(connection: Any, setting: str, otherwise: str) -> None:
+    """Change a setting of the session.
+
+    :param otherwise: what follows where the database does not take it.
+    """
     cursor = connection.cursor()
     try:
-        cursor.execute(_WRITE_TIMEOUT)
+        cursor.execute(setting)
     except Exception as error:  # noqa: BLE001  # drivers share no class, and databases that only speak like MySQL may not know the setting
-        log.warning(
-            "This database takes no %r (%s): it may end the query while the service is slow; spool=True avoids that.",
-            _WRITE_TIMEOUT,
-            type(error).__name__,
-        )
+        log.warning("This database takes no %r (%s): %s.", setting, type(error).__name__, otherwise)
     finally:
         cursor.close()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_esp.delivery.cursor import column_names, position_of, raise_failure, read_cursor
-from airflow_provider_esp.delivery.drivers import MYSQL, driver_of, hang_up, plain_cursor, streaming_cursor
+from airflow_provider_esp.delivery.drivers import MYSQL, driver_of, hang_up, plain_cursor, read_only, streaming_cursor
 from airflow_provider_esp.delivery.errors import SourceError
 from airflow_provider_esp.delivery.rows import Table
 
@@ -36,6 +36,7 @@ def run_query(connection: Any, sql: str, parameters: Any, key: str | None, origi
     cursor = None
     try:
         statement = trimmed(sql, origin, backslashes=driver in MYSQL)
+        read_only(connection, driver)
         if key is not None:
             statement = _ordered(connection, statement, parameters, key=key, origin=origin)
         cursor = streaming_cursor(connection, driver)

@@ -22,6 +22,10 @@ STAGES = ("sent", "delivered", "read", "clicked", "unsubscribed")
 _READ_AHEAD = 1 << 20
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+"""What a cell begins with that spreadsheets calculate; and the mark against it, so that it can be taken off again."""
+
+
 class FunnelRow(msgspec.Struct, frozen=True):
     """One stage of one message's funnel: a row of the table that is ready to be plotted.
 
@@ -85,14 +89,24 @@ def as_csv(rows: Iterable[FunnelRow]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in msgspec.structs.fields(FunnelRow)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(msgspec.structs.asdict(row) for row in rows)
+    for row in rows:
+        writer.writerow({name: _as_text(value) for name, value in msgspec.structs.asdict(row).items()})
     return text.getvalue()
 
 
 def from_csv(text: str) -> list[FunnelRow]:
     """Read what `as_csv` has written."""
-    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text)))
+    rows = [{name: _as_written(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
     return msgspec.convert(rows, list[FunnelRow], strict=False)
+
+
+def _as_text(value: Any) -> Any:
+    """Mark a text that a spreadsheet would take for a formula: messages are named by whoever writes them."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _as_written(value: str) -> str:
+    return value[1:] if value.startswith("'") and value[1:].startswith(_FORMULA) else value
 
 
 def _message(row: ActivityRow) -> str | None:

@@ -13,6 +13,7 @@ KINDS = (
     "page of another origin",
     "too much for the sandbox",
     "token file",
+    "query that changes data",
     "make up",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""

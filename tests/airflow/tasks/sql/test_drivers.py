@@ -46,9 +46,24 @@ def test_the_driver_is_told_by_its_connection(database: Database) -> None:
 
 
 def test_a_driver_that_is_not_known_is_another() -> None:
+    assert driver_of(object()) == "other"
     connection = sqlite3.connect(":memory:")
-    assert driver_of(connection) == "other"
+    assert driver_of(connection) == "sqlite3"
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM changed RETURNING id", "INSERT INTO changed VALUES (2) RETURNING id"]
+)
+@pytest.mark.parametrize("key", [None, "id"])
+def test_a_statement_that_changes_data_is_refused(database: Database, statement: str, key: str | None) -> None:
+    database.ask("DROP TABLE IF EXISTS changed")
+    database.ask("CREATE TABLE changed (id INT)")
+    database.ask("INSERT INTO changed VALUES (1)")
+    with pytest.raises(SourceError, match=r"would change data|takes one SELECT") as caught:
+        database.rows(statement, key)
+    assert not isinstance(caught.value, SourceInterrupted)
+    assert database.ask("SELECT id FROM changed") == [(1,)]
 
 
 @pytest.mark.parametrize("key", [None, "id"])

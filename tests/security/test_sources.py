@@ -1,0 +1,88 @@
+"""What a query, a file's address or a message's name may do beyond giving rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_esp.delivery.cursor import SourceInterrupted
+from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.query import run_query
+from airflow_provider_esp.lineage import tables_of
+from airflow_provider_esp.reports.funnel import FunnelRow, as_csv, from_csv
+
+Refused = Callable[[str, str, str], None]
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("DELETE … RETURNING", "DELETE FROM people RETURNING id"),
+        ("VACUUM INTO", "VACUUM INTO '{file}'"),
+        ("ATTACH", "ATTACH '{file}' AS other"),
+        ("PRAGMA", "PRAGMA user_version = 7"),
+        ("CREATE TABLE AS", "CREATE TABLE copy AS SELECT * FROM people"),
+        ("load_extension", "SELECT load_extension('{file}')"),
+    ],
+)
+@pytest.mark.parametrize("key", [None, "id"])
+def test_a_query_of_sqlite_only_reads(
+    name: str, statement: str, key: str | None, tmp_path: Path, refused: Refused
+) -> None:
+    database, file = tmp_path / "people.db", tmp_path / "made"
+    with sqlite3.connect(database) as setup:
+        setup.execute("CREATE TABLE people (id INT)")
+        setup.execute("INSERT INTO people VALUES (1)")
+    setup.close()
+    before = database.read_bytes()
+    with (
+        pytest.raises(SourceError, match="database refused the query" if key else "this would change data") as caught,
+        run_query(sqlite3.connect(database), statement.format(file=file), None, key, "the query") as table,
+    ):
+        list(table.rows)
+    assert key or not isinstance(caught.value, SourceInterrupted)  # another try would meet the same
+    assert database.read_bytes() == before
+    assert not file.exists()
+    refused("query that changes data", f"SQLite: {name}", "refused, nothing changed")
+
+
+def test_an_ordinary_query_of_sqlite_still_runs(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "people.db")
+    connection.execute("CREATE TABLE people (id INT, email TEXT)")
+    connection.execute("INSERT INTO people VALUES (2, 'b@example.com'), (1, 'a@example.com')")
+    connection.commit()
+    sql = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2) "
+        "SELECT id, upper(email) AS email FROM people JOIN n ON n.i = id"
+    )
+    with run_query(connection, sql, None, "id", "the query") as table:
+        assert list(table.rows) == [(1, "A@EXAMPLE.COM"), (2, "B@EXAMPLE.COM")]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 FROM crm WHERE note = 'mail from ann@example.com'",
+        "SELECT 1 FROM crm WHERE note = 'join bob'",
+        "SELECT 1 FROM crm WHERE note = $x$ from ann $x$",
+        "SELECT 1 FROM crm WHERE note = 'it''s from ann'",
+        "SELECT 1 FROM crm -- from ann",
+        "SELECT extract(day FROM 380501234567), 1 FROM crm",
+    ],
+)
+def test_a_person_in_a_query_is_no_table(sql: str, refused: Refused) -> None:
+    assert tables_of(sql) == ["crm"]
+    refused("secret or person quoted", "a person in SQL: lineage", "left out")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "'=1", "Black Friday"])
+def test_a_message_whose_name_is_a_formula_is_text_in_a_spreadsheet(name: str, refused: Refused) -> None:
+    rows = [FunnelRow(name, "sent", 1, 10, 1.0, 1.0)]
+    text = as_csv(rows)
+    cell = text.splitlines()[1].strip('"')
+    assert cell.startswith(name if name == "Black Friday" else "'")
+    assert from_csv(text) == rows
+    refused("query that changes data", "a formula as a name in CSV", "marked as text")
