@@ -34,6 +34,15 @@ _CONFIG = {
                 "example": "https://files.example.com/browse?path={path}",
                 "default": "",
             },
+            "file_mode": {
+                "description": "Permissions, in octal, of new report parts and copies of queries on a local disk; new "
+                "folders get the same with the right to enter. 640 lets a group read them. Object stores decide "
+                "for themselves.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "640",
+                "default": "600",
+            },
         },
     },
 }

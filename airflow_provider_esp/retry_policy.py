@@ -33,12 +33,12 @@ LONGEST = timedelta(days=1)
 def is_final(error: BaseException) -> bool:
     """Tell whether another try would meet an error again."""
     from airflow_provider_esp.delivery.cursor import SourceInterrupted
-    from airflow_provider_esp.delivery.errors import DeliveryError
+    from airflow_provider_esp.delivery.errors import DeliveryError, PlaceUnwritable
     from airflow_provider_esp.services.neutral import NotThere, Unsupported
     from airflow_provider_esp.stores.ledgers import LedgerUnsafe
     from airflow_provider_esp.transport.errors import RateLimited, Refused, ServerFailed
 
-    if isinstance(error, RateLimited | ServerFailed | SourceInterrupted):
+    if isinstance(error, RateLimited | ServerFailed | SourceInterrupted | PlaceUnwritable):
         return False
     return isinstance(error, DeliveryError | LedgerUnsafe | NotThere | Unsupported | ValueError | TypeError | Refused)
 

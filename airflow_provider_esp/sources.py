@@ -208,11 +208,47 @@ def source_of(value: Any) -> Source:
     )
 
 
+_FILE_SYSTEMS = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "s3a": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "gcs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+    "abfss": "apache-airflow-providers-microsoft-azure",
+    "adl": "apache-airflow-providers-microsoft-azure",
+    "sftp": "apache-airflow-providers-sftp[sshfs]",
+}
+"""Which package teaches Airflow's `ObjectStoragePath` a scheme."""
+
+
 def storage_path(path: str) -> Any:
-    """Make Airflow's `ObjectStoragePath`, for local paths as well."""
+    """Make Airflow's `ObjectStoragePath`, for local paths as well.
+
+    :raises SourceError: no installed package knows the scheme; it is named.
+    """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    return ObjectStoragePath(path if "://" in path else f"file://{_absolute(path)}")
+    from airflow_provider_esp.delivery.errors import SourceError
+
+    try:
+        made = ObjectStoragePath(path if "://" in path else f"file://{_absolute(path)}")
+        _ = made.fs  # where the package is looked for
+    except (ValueError, ImportError) as error:
+        if isinstance(error, ValueError) and "filesystem" not in str(error):
+            raise
+        scheme = path.partition("://")[0]
+        package = _FILE_SYSTEMS.get(scheme)
+        advice = f"pip install '{package}'" if package else "install the provider that brings it, or correct the scheme"
+        raise SourceError(
+            f"{_shown(path)}: this worker cannot reach {scheme}:// ({str(error).splitlines()[0]}): {advice}."
+        ) from None
+    return made
+
+
+def _shown(path: str) -> str:
+    """Return a path without a login or signature that it may hold."""
+    scheme, separator, rest = path.partition("://")
+    return f"{scheme}{separator}{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def _absolute(path: str) -> str:

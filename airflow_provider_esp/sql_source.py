@@ -104,11 +104,20 @@ class SqlSource:
         yield spool.read(kept, folder, self.origin)
 
     def discard(self) -> None:
-        """Remove the copy of the rows, once the task that needed it has succeeded; nothing without a spool."""
-        if self.spool:
-            from airflow_provider_esp.delivery.spool import discard
+        """Remove the copy of the rows, once the task that needed it has succeeded; nothing without a spool.
 
-            discard(self._folder())
+        Where that fails the work is done all the same: a warning names the folder to remove.
+        """
+        if not self.spool:
+            return
+        from airflow_provider_esp.delivery.patience import reason_of
+        from airflow_provider_esp.delivery.spool import discard
+
+        folder = self._folder()
+        try:
+            discard(folder)
+        except Exception as error:  # noqa: BLE001  # stores have errors of their own
+            log.warning("The copy of the rows in %s is done with, but cannot be removed: %s.", folder, reason_of(error))
 
     @contextmanager
     def _query(self) -> Iterator[Table]:
@@ -149,9 +158,9 @@ class SqlSource:
 
         import msgspec
 
-        from airflow_provider_esp.sources import storage_path
+        from airflow_provider_esp.output_paths import private_path
 
         identity = current_task_identity()
         about = (identity.key if identity else "", self.conn_id, self.sql, self.parameters, self.key)
         digest = hashlib.blake2b(msgspec.json.encode(about, enc_hook=repr), digest_size=12)
-        return storage_path(str(self.spool_path)) / digest.hexdigest()
+        return private_path(str(self.spool_path), "spool_path") / digest.hexdigest()

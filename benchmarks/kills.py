@@ -246,7 +246,7 @@ class Stage:
 
     def report(self, kind: str) -> list[dict[str, Any]]:
         """Read all parts of the job's report."""
-        parts = sorted(self._report.glob("part-*.ndjson"))
+        parts = sorted(self._report.rglob("part-*.ndjson"))
         return [json.loads(line) for part in parts for line in part.read_bytes().splitlines()]
 
 

@@ -56,7 +56,7 @@ def ours(port: int, path: Path) -> dict[str, int]:
         ).execute({})
         refused = [
             json.loads(line)["row"]
-            for part in sorted(Path(folder, "report").glob("*.ndjson"))
+            for part in sorted(Path(folder, "report").rglob("*.ndjson"))
             for line in part.read_text().splitlines()
         ]
     expected = people.broken_rows(told["rows"])

@@ -115,7 +115,7 @@ with DAG(
         source=audience,
         data=DATA,
         max_recipients=500,
-        report_path=WORK + "/{{ run_id }}/messages",
+        report_path=WORK + "/reports",
     )
 
     upload >> rehearsal

@@ -51,7 +51,7 @@ with DAG(
         segments=["Win-back"],
         create_segments=True,
         max_rejects="1%",
-        report_path=WORK + "/{{ run_id }}/upload",
+        report_path=WORK + "/reports",
         deferrable=True,
         poll_interval=2,
     )
@@ -77,7 +77,7 @@ with DAG(
         esp_conn_id="sendpulse_default",
         event="winback",
         source=best,
-        report_path=WORK + "/{{ run_id }}/events",
+        report_path=WORK + "/reports",
     )
 
     message = SmartSendOperator(
@@ -89,7 +89,7 @@ with DAG(
         wait_for_delivery=True,
         deferrable=True,
         poll_interval=2,
-        report_path=WORK + "/{{ run_id }}/messages",
+        report_path=WORK + "/reports",
     )
 
     @task

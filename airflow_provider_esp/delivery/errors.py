@@ -27,6 +27,10 @@ class SendOutcomeUnknown(DeliveryError):
     """A send may or may not have reached its recipients, and is not repeated by itself."""
 
 
+class PlaceUnwritable(DeliveryError, OSError):
+    """A report, a copy or a ledger cannot be written where the author wants it; another try may go well."""
+
+
 class AudienceChanged(DeliveryError):
     """The rows before the place where the last try stopped are not the same any more."""
 

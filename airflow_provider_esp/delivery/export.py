@@ -14,13 +14,14 @@ import io
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from typing import IO, Any, Literal, NamedTuple, Protocol, Self, get_args
 
 import msgspec
 
-from airflow_provider_esp.delivery.errors import ExportError
+from airflow_provider_esp.delivery.errors import ExportError, PlaceUnwritable
+from airflow_provider_esp.delivery.patience import MISTAKES, unwritable
 from airflow_provider_esp.delivery.sorting import Sorter
 from airflow_provider_esp.services.exports import ContactRow, Row
 
@@ -51,7 +52,7 @@ class Path(Protocol):
 
     def __truediv__(self, name: str) -> Self: ...
 
-    def open(self, mode: str) -> IO[bytes]:
+    def open(self, mode: str) -> AbstractContextManager[IO[bytes]]:
         """Open the file that this path names."""
 
     def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
@@ -120,6 +121,25 @@ def check(form: Format) -> None:
             import pyarrow.parquet  # noqa: F401
         except ImportError:
             raise ExportError("Parquet needs a package: pip install 'airflow-provider-esp[parquet]'.") from None
+
+
+def check_writable(path: Path) -> None:
+    """Find out with a real write that a file can be put beside a path; it is removed again.
+
+    :raises PlaceUnwritable: it cannot.
+    """
+    trial = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with trial.open("wb") as file:
+            file.write(b"written to see whether it can be\n")
+        trial.unlink()
+    except MISTAKES:
+        raise
+    except Exception as error:
+        with suppress(Exception):
+            trial.unlink()
+        raise PlaceUnwritable(unwritable("The file", path, "path", error)) from error
 
 
 @contextmanager

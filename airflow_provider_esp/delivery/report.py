@@ -7,16 +7,22 @@ source writes the same parts again. The folder is anything with ``/`` and ``open
 
 from __future__ import annotations
 
+import errno
 import re
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import IO, Any, Protocol, Self
 
 import msgspec
 
+from airflow_provider_esp.delivery.errors import PlaceUnwritable
 from airflow_provider_esp.delivery.outcomes import Outcome
+from airflow_provider_esp.delivery.patience import MISTAKES, Patience, unwritable
 
 MOST_REASONS = 100
+SENT = "sent"
+"""The stage of parts that list everybody a send had to do with: the only ones that are proof of what was accepted."""
 _PART = re.compile(r"part-\d{10,}-[0-9a-f]+-[a-z]+\.ndjson")
 
 
@@ -29,7 +35,7 @@ class Folder(Protocol):
 
     def __truediv__(self, name: str) -> Self: ...
 
-    def open(self, mode: str) -> IO[bytes]:
+    def open(self, mode: str) -> AbstractContextManager[IO[bytes]]:
         """Open the file that this path names."""
 
     def iterdir(self) -> Iterable[Self]:
@@ -64,12 +70,18 @@ class RowReport(msgspec.Struct, frozen=True, omit_defaults=True):
 class Report:
     """Writes part files; without a folder it writes nothing, and keeps the first few reasons for the summary.
 
+    A part that cannot be written is tried again for some time. When that time is up the first write raises, so that
+    the run ends; what is written while it ends is tried once and given up in silence.
+
     :param folder: where the parts go, or None.
+    :param patience: how long a disk or store may refuse a part.
     """
 
-    def __init__(self, folder: Folder | None) -> None:
+    def __init__(self, folder: Folder | None, patience: Patience | None = None) -> None:
         self._folder = folder
+        self._patience = patience or Patience()
         self._ready = False
+        self._failed = False
         self._earlier: dict[str, list[str]] | None = None
         self.reasons: dict[str, int] = {}
 
@@ -79,23 +91,70 @@ class Report:
         return self._folder is not None
 
     def write(self, first_row: int, digest: str, stage: str, rows: Sequence[RowReport]) -> str | None:
-        """Write one part and close it.
+        """Write one part and close it; what an earlier part of its name knows better than this one stays.
 
         :returns: its name, or None where nothing was written.
+        :raises PlaceUnwritable: the disk or store refused it until patience was over; once only.
         """
         for row in rows:
             if row.reason and row.outcome != Outcome.DUPLICATE:
                 self.count_reason(row.reason)
         if self._folder is None or not rows:
             return None
-        if not self._ready:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._ready = True
         name = part_name(first_row, digest, stage)
-        encoder = msgspec.json.Encoder(enc_hook=str)
-        with (self._folder / name).open("wb") as file:
-            file.write(encoder.encode_lines(rows))
+        patience = Patience(seconds=0) if self._failed else self._patience
+        try:
+            patience(lambda: self._write(name, rows, proves=stage == SENT), f"The report's part {name}")
+        except MISTAKES:
+            raise
+        except Exception as error:
+            if self._failed:
+                return None
+            self._failed = True
+            raise PlaceUnwritable(
+                f"{unwritable('The report', self._folder, 'report_path', error)} It was tried for "
+                f"{self._patience.seconds:g} s; run the task again when it can be written."
+            ) from error
         return name
+
+    def check_writable(self) -> None:
+        """Write a file into the folder, read it again and remove it: to be done before anything leaves.
+
+        :raises PlaceUnwritable: that cannot be done.
+        """
+        if self._folder is None:
+            return
+        name, content = f".trial-{secrets.token_hex(8)}", b"written to see whether it can be\n"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / name).open("wb") as file:
+                file.write(content)
+            with (self._folder / name).open("rb") as file:
+                same = file.read() == content
+            (self._folder / name).unlink()
+        except MISTAKES:
+            raise
+        except Exception as error:
+            with suppress(Exception):
+                (self._folder / name).unlink()
+            raise PlaceUnwritable(unwritable("The report", self._folder, "report_path", error)) from error
+        if not same:
+            raise PlaceUnwritable(f"The report cannot be kept in {self._folder}: a file there is not what was written.")
+
+    def _write(self, name: str, rows: Sequence[RowReport], *, proves: bool) -> None:
+        if self._folder is None:
+            return
+        try:
+            if not self._ready:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._ready = True
+            if proves:
+                rows = without_loss(self.read_if_there(name), rows)
+            with (self._folder / name).open("wb") as file:
+                file.write(msgspec.json.Encoder(enc_hook=str).encode_lines(rows))
+        except Exception:
+            self._ready = False  # somebody may have removed the folder
+            raise
 
     def renew(self, first_row: int, rows: int, digest: str, stage: str = "", but: Collection[str] = ()) -> None:
         """Remove what earlier tries wrote about some rows, because it may no longer be true.
@@ -125,13 +184,20 @@ class Report:
         return sorted(name for name in self._all_names() if name.endswith(f"-{stage}.ndjson"))
 
     def _all_names(self) -> list[str]:
+        return [name for name in self._everything() if _PART.fullmatch(name)]
+
+    def holds_others(self) -> bool:
+        """Check whether there is something in the folder, but no part: it may be one that several reports are below."""
+        names = self._everything()
+        return bool(names) and not any(_PART.fullmatch(name) for name in names)
+
+    def _everything(self) -> list[str]:
         if self._folder is None:
             return []
         try:
-            names = [path.name for path in self._folder.iterdir()]
+            return [path.name for path in self._folder.iterdir()]
         except (FileNotFoundError, NotADirectoryError):  # nothing was written; paths of Airflow say it either way
             return []
-        return [name for name in names if _PART.fullmatch(name)]
 
     def read_if_there(self, name: str) -> list[RowReport]:
         """Read one part as far as it goes: there may be none, or one that a kill cut off."""
@@ -139,8 +205,11 @@ class Report:
         try:
             for row in self.read([name]):
                 rows.append(row)
-        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
             pass
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # a symbolic link is none of our parts
+                raise
         return rows
 
     def remove(self, name: str) -> None:
@@ -164,6 +233,26 @@ class Report:
                 # One read: a part is small, and not every file of Airflow's can be iterated over.
                 for line in file.read().splitlines():
                     yield decoder.decode(line)
+
+
+def without_loss(earlier: Sequence[RowReport], rows: Sequence[RowReport]) -> list[RowReport]:
+    """Return what two reports of the same rows know together: a later try may know less than an earlier one.
+
+    That somebody was accepted stays, whatever a later try makes of the row, and so does any answer beside a row whose
+    turn did not come in the later try.
+
+    :param earlier: what is written.
+    :param rows: what is about to be written in its place.
+    """
+    known = {row.row: row for row in earlier}
+    merged = [before if (before := known.pop(row.row, None)) and _knows_more(before, row) else row for row in rows]
+    return sorted([*merged, *known.values()], key=lambda row: row.row) if known else merged
+
+
+def _knows_more(before: RowReport, now: RowReport) -> bool:
+    if before.outcome == Outcome.ACCEPTED:
+        return now.outcome != Outcome.ACCEPTED or (now.request_id is None and before.request_id is not None)
+    return now.outcome == Outcome.NOT_REACHED and before.outcome in (Outcome.REJECTED, Outcome.UNKNOWN)
 
 
 def part_name(first_row: int, digest: str, stage: str) -> str:

@@ -13,12 +13,13 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import IO, Any, NamedTuple, Protocol, Self
 
 import msgspec
 
-from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.errors import PlaceUnwritable, SourceError
+from airflow_provider_esp.delivery.patience import MISTAKES, unwritable
 from airflow_provider_esp.delivery.rows import Table
 
 MARKER = "complete.json"
@@ -33,7 +34,7 @@ class Folder(Protocol):
 
     def __truediv__(self, name: str) -> Self: ...
 
-    def open(self, mode: str) -> IO[bytes]:
+    def open(self, mode: str) -> AbstractContextManager[IO[bytes]]:
         """Open the file that this path names."""
 
     def iterdir(self) -> Iterable[Self]:
@@ -83,7 +84,7 @@ def find(folder: Folder) -> Spool | None:
     try:
         with (folder / MARKER).open("rb") as file:
             return msgspec.json.decode(file.read(), type=Spool)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # what is in the way is said where a copy is made
         return None
     except msgspec.MsgspecError:
         raise SourceError(f"{folder}: its {MARKER} is damaged; remove the folder and run the task again.") from None
@@ -94,22 +95,36 @@ def copy(table: Table, folder: Folder) -> Spool:
 
     :returns: the spool that stands there now: this one, or the one that another try has completed meanwhile.
     :raises SourceError: a value is of a kind that cannot be put aside.
+    :raises PlaceUnwritable: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
     parts: list[Part] = []
-    for rows, content in _packed(table):
-        part = Part(f"{token}-{len(parts):05}.msgpack", rows, _digest(content))
-        with (folder / part.name).open("wb") as file:
-            file.write(content)
-        parts.append(part)
-    done = find(folder)
-    if done is None:
-        rows = sum(part.rows for part in parts)
-        done = Spool(table.columns, rows, datetime.datetime.now(datetime.UTC), tuple(parts))
-        with (folder / MARKER).open("wb") as file:
-            file.write(msgspec.json.encode(done))
+    try:
+        for rows, content in _packed(table):
+            parts.append(Part(f"{token}-{len(parts):05}.msgpack", rows, _digest(content)))
+            _write(folder, parts[-1].name, content)
+        done = find(folder)
+        if done is None:
+            rows = sum(part.rows for part in parts)
+            done = Spool(table.columns, rows, datetime.datetime.now(datetime.UTC), tuple(parts))
+            _write(folder, MARKER, msgspec.json.encode(done))
+    except PlaceUnwritable:
+        for part in parts:  # nobody will read them, and the disk may be full
+            with suppress(Exception):
+                (folder / part.name).unlink()
+        raise
     return done
+
+
+def _write(folder: Folder, name: str, content: bytes) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("wb") as file:
+            file.write(content)
+    except MISTAKES:
+        raise
+    except Exception as error:
+        raise PlaceUnwritable(unwritable("The copy of the rows", folder, "spool_path", error)) from error
 
 
 def read(spool: Spool, folder: Folder, origin: str) -> Table:

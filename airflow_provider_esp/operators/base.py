@@ -17,7 +17,8 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 from airflow_provider_esp import links, retry_policy
 from airflow_provider_esp.operators.audience import SuppressAttribute, switch_of
 from airflow_provider_esp.operators.dry_run import DryRunAttribute
-from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of, storage_path
+from airflow_provider_esp.operators.report_folders import folder_of_this_task, open_report
+from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.addresses import PhoneRules
@@ -83,7 +84,7 @@ class EspOperator(BaseOperator):
         :param thing: its id or name at the service, if there is one yet.
         """
         about = links.About(kind, None if thing is None else str(thing))
-        links.push_links(context, hook, about, getattr(self, "report_path", None))
+        links.push_links(context, hook, about, getattr(self, "report_folder", None))
 
     def end_of_wait(self, timeout: float) -> float:
         """Say when a wait that begins now is over, in seconds since the epoch.
@@ -164,7 +165,9 @@ class RowsOperator(ChangingOperator):
     """An operator that does something for each row of a source.
 
     :param source: a path, a `FileSource`, a `SqlSource`, or a list of dictionaries (also through an XCom).
-    :param report_path: a folder, at anything `ObjectStoragePath` takes, for the rows that are not accepted.
+    :param report_path: a folder, at anything `ObjectStoragePath` takes, for the rows that are not accepted. Any number
+        of tasks and runs may share it: each task instance writes into ``<dag_id>/<run_id>/<task_id>`` below it, with
+        the map index and the loop's iteration where there are any. Templated.
     :param report_rows: whether the report holds the rows themselves, not only number, key and reason.
     :param max_rejects: rows that may be refused (rejected or invalid) before the task fails: a number, or a share
         such as ``"1%"``. Whatever it says, everything is tried first.
@@ -264,18 +267,16 @@ class RowsOperator(ChangingOperator):
 
     @property
     def report_folder(self) -> str | None:
-        """Where the report goes: that of a dry run into a folder of its own, away from what really happened."""
-        return f"{self.report_path.rstrip('/')}/dry-run" if self.report_path and self.is_dry else self.report_path
+        """The folder of this task instance's report below ``report_path``; None without a report."""
+        return folder_of_this_task(self.report_path, dry_run=self.is_dry)
 
-    def report(self) -> Report:
-        """Give the report of this task; a dry run's begins empty."""
-        from airflow_provider_esp.delivery.report import Report
+    def report(self, *, trial: bool = True) -> Report:
+        """Open the report of this task instance; a dry run's begins empty.
 
-        folder = self.report_folder
-        report = Report(storage_path(folder) if folder else None)
-        if self.is_dry:
-            report.clear()
-        return report
+        :param trial: whether to find out with a real write, before anything leaves, that it can be written.
+        :raises PlaceUnwritable: it cannot.
+        """
+        return open_report(self.report_folder, self.report_path, dry_run=self.is_dry, trial=trial)
 
     def suppression(self, hook: EspHook, segment: str | None = None) -> Suppression | None:
         """Read everybody who is to be left out; None where nothing is said of it.

@@ -57,7 +57,7 @@ class UploadContactsOperator(RowsOperator):
     :param timeout: seconds that the wait may take at the most.
     :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
         Templated; it must differ by run.
-    :param report_path: folder for the rows that are not accepted. Templated.
+    :param report_path: folder, which tasks and runs may share, for the rows that are not accepted. Templated.
     :param report_rows: whether the report holds the rows themselves.
     :param link: eSputnik: in place of ``source`` the https address of a CSV file (UTF-8, commas, 100 MB, headers as
         eSputnik names them) that the service fetches and imports itself: `POST v1/contacts/upload`. Nothing of it is
@@ -141,7 +141,7 @@ class UploadContactsOperator(RowsOperator):
             self.push_links(context, hook, "import")
             if self.link is not None:
                 return upload_file(self, context, hook)
-            upload = self._upload(hook, self._ledger(context))
+            upload = self._upload(hook, self._ledger(context, trial=True))
             if upload.watermark.imports["imports"]:
                 self.push_links(context, hook, "import", upload.watermark.imports["imports"][0])
             if not upload.open_imports or not self.wait_for_completion:
@@ -172,7 +172,7 @@ class UploadContactsOperator(RowsOperator):
                 return finish_file(self, hook, event)
             if event["status"] == "timeout":
                 self._too_late(len(state["open"]))
-            counts, report = Counts.from_dict(state["counts"]), self.report()
+            counts, report = Counts.from_dict(state["counts"]), self.report(trial=False)
             report.reasons.update(state["reasons"])
             self.begin_progress(reads=False).begin(counts, sum(facts["rows"] for facts in state["open"]))
             for facts in state["open"]:
@@ -199,11 +199,13 @@ class UploadContactsOperator(RowsOperator):
             service_places(service, self.esp_conn_id, _names(self.segments), rows),
         )
 
-    def _ledger(self, context: Any) -> UploadLedger:
+    def _ledger(self, context: Any, *, trial: bool = False) -> UploadLedger:
         from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
-        from airflow_provider_esp.stores.ledgers import ledger_store
+        from airflow_provider_esp.stores.ledgers import check_writable, ledger_store
 
         store = ledger_store(context, self.ledger_path, outlives_success=False)
+        if trial and not self.is_dry:
+            check_writable(store)
         return UploadLedger(MemoryStore() if self.is_dry else store)
 
     def _upload(self, hook: EspHook, ledger: UploadLedger) -> Upload:
@@ -230,6 +232,7 @@ class UploadContactsOperator(RowsOperator):
 
         keys = tuple(self.columns) if self.columns is not None else STANDARD_FIELDS
         with self.rows(keys) as table:
+            report = self.report()  # before a list or a segment is made
             target = hook.run(hook.upload_target(self.options(custom_fields(table, self.columns))))
             values = self.value_rules(hook)
             checker = BatchChecker(table, self.columns, target.identity, self.blank, target.rules, values=values)
@@ -238,7 +241,7 @@ class UploadContactsOperator(RowsOperator):
             upload = Upload(
                 target=DryUpload(target, self.preview) if self.is_dry else target,
                 perform=notes.before(hook.run),
-                report=self.report(),
+                report=report,
                 concurrency=self.concurrency,
                 max_open_imports=self.max_open_imports,
                 poll_interval=self.poll_interval,

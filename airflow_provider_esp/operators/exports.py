@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators.base import EspOperator, final_errors
 from airflow_provider_esp.operators.progress import EVERY
-from airflow_provider_esp.sources import storage_path
+from airflow_provider_esp.output_paths import export_path, file_mode_of
 
 if TYPE_CHECKING:
     from airflow_provider_esp.hooks.base import EspHook
@@ -28,16 +28,26 @@ class ExportOperator(EspOperator):
         differ by run, because the file takes the place of one that is there.
     :param format: ``ndjson`` or ``parquet`` (extra ``parquet``); None to tell by the name: ``.ndjson``, ``.jsonl``, the
         same with ``.gz``, or ``.parquet``.
+    :param file_mode: permissions of the file on a local disk, in octal such as ``"600"``; None for what the worker's
+        umask says. New folders get the same with the right to enter.
     """
 
     template_fields: Sequence[str] = (*EspOperator.template_fields, "path")
     collections: tuple[str, ...] = ()
     """What is read, in the words of `assets.COLLECTIONS`, for lineage."""
 
-    def __init__(self, *, path: str, format: Literal["ndjson", "parquet"] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        path: str,
+        format: Literal["ndjson", "parquet"] | None = None,
+        file_mode: str | int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.path = path
         self.format = format
+        self.file_mode = file_mode_of("file_mode", file_mode)
 
     def write(
         self, rows: Iterable[Row], kind: type[Row], seen: Callable[[Any], object] = lambda row: None
@@ -50,7 +60,7 @@ class ExportOperator(EspOperator):
         from airflow_provider_esp.delivery import export
 
         form = export.format_of(self.path, self.format)
-        done = export.write(self._told(rows), kind, storage_path(self.path), form, seen)
+        done = export.write(self._told(rows), kind, export_path(self.path, self.file_mode), form, seen)
         self.log.info("%s rows, %s bytes: %s", f"{done.rows:,}", f"{done.size:,}", self.path)
         return {"path": self.path, "format": form, "rows": done.rows, "bytes": done.size, "sha256": done.sha256}
 
@@ -58,11 +68,14 @@ class ExportOperator(EspOperator):
         """Find out that the file cannot be written before anything is read.
 
         :raises ExportError: a package is missing.
-        :raises ValueError: nothing tells the format.
+        :raises SourceError: no installed provider knows the path's scheme.
+        :raises PlaceUnwritable: a file cannot be written there.
+        :raises ValueError: nothing tells the format, or the path leads upwards.
         """
         from airflow_provider_esp.delivery import export
 
         export.check(export.format_of(self.path, self.format))
+        export.check_writable(export_path(self.path, self.file_mode))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Say which account became which file, and how many rows; asked by Airflow's OpenLineage provider."""

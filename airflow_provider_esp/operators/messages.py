@@ -172,8 +172,8 @@ class SmartSendOperator(SendOperator):
         from airflow_provider_esp.triggers.waits import DeliveryTrigger
 
         trigger = DeliveryTrigger(
-            request_ids=None if self.report_path else self._ids(run),
-            report_path=self.report_path,
+            request_ids=None if self.report_folder else self._ids(run),
+            report_path=self.report_folder,
             esp_conn_id=self.esp_conn_id,
             end_time=end,
             poll_interval=self.poll_interval,
@@ -203,12 +203,12 @@ class SmartSendOperator(SendOperator):
 
     def _reported_ids(self) -> list[str]:
         """Read the ids that this and earlier tries wrote into the report; none where there is no report."""
-        if not self.report_path:
+        if self.report_folder is None:
             return []
         from airflow_provider_esp.delivery.report import sent_request_ids
-        from airflow_provider_esp.sources import storage_path
+        from airflow_provider_esp.output_paths import private_path
 
-        return list(sent_request_ids(storage_path(self.report_path)))
+        return list(sent_request_ids(private_path(self.report_folder, "report_path")))
 
     def _wait(self, hook: EspHook, request_ids: Sequence[str], end: float) -> dict[str, Any]:
         """Look until all messages have ended, at least once."""

@@ -31,7 +31,8 @@ class DeliverySensor(BaseSensorOperator):
     :param esp_conn_id: the Airflow connection. Templated.
     :param request_ids: an id, several, or what `SmartSendOperator` returned (also through an XCom); where that names a
         report, all ids are read from it. Templated.
-    :param report_path: the folder with a send's report, in place of `request_ids`. Templated.
+    :param report_path: the folder with a send's report, in place of `request_ids`: the ``report_path`` that the send
+        returned, not the one that it was given. Templated.
     :param sms_campaign_ids: SendPulse: an id or several of SMS campaigns, in place of both. Templated.
     :param until: share of all messages that must be delivered, e.g. ``0.95``; None (default) to wait until every one
         is delivered or has failed, which fails nothing by itself.
@@ -166,10 +167,7 @@ class DeliverySensor(BaseSensorOperator):
 
     def _ids(self) -> list[str]:
         if report := self._report():
-            from airflow_provider_esp.delivery.report import sent_request_ids
-            from airflow_provider_esp.sources import storage_path
-
-            return list(sent_request_ids(storage_path(report)))
+            return self._ids_in(report)
         given = self.request_ids if self.sms_campaign_ids is None else self.sms_campaign_ids
         if isinstance(given, Mapping):
             sent, given = given.get("accepted", 0), given["request_ids"]
@@ -181,6 +179,27 @@ class DeliverySensor(BaseSensorOperator):
                     sent,
                 )
         return [str(given)] if isinstance(given, str | int) else [str(one) for one in given]
+
+    def _ids_in(self, folder: str) -> list[str]:
+        """Read the ids that a send wrote into its report; none where it sent to nobody and so wrote nothing.
+
+        :raises DeliveryError: the folder holds other reports' folders, and no report itself.
+        """
+        from airflow_provider_esp.delivery.errors import DeliveryError
+        from airflow_provider_esp.delivery.report import Report, sent_request_ids
+        from airflow_provider_esp.output_paths import private_path
+        from airflow_provider_esp.task_identity import current_task_identity, safe_name
+
+        path = private_path(folder, "report_path")
+        if Report(path).holds_others():
+            identity = current_task_identity()
+            own = f"{safe_name(identity.dag_id)}/{safe_name(identity.run_id)}/" if identity else "<dag_id>/<run_id>/"
+            raise DeliveryError(
+                f"{folder}: this folder holds reports of several tasks, not one send's. A send writes into "
+                f"{own}<task_id> below its report_path: give the sensor what the send returned "
+                "(request_ids=send.output), which names that folder."
+            )
+        return list(sent_request_ids(path))
 
     def _end(self, good: bool, why: str, summary: dict[str, Any]) -> dict[str, Any]:
         self.log.info("%s", delivery_table(summary))

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_esp import compat
-from airflow_provider_esp.delivery.errors import LedgerUnreadable
+from airflow_provider_esp.delivery.errors import LedgerUnreadable, PlaceUnwritable
 from airflow_provider_esp.delivery.ledger import RecordStore
+from airflow_provider_esp.delivery.patience import unwritable
 from airflow_provider_esp.stores.access import VariableSlot, in_task
 from airflow_provider_esp.task_identity import task_identity
 
@@ -109,10 +110,21 @@ class FileLedger:
             kept = self._path.read_text("utf-8")
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise PlaceUnwritable(unwritable("The ledger", self._path, "ledger_path", error)) from error
         return _read(kept, f"file {self._path}")
 
     def save(self, record: dict[str, Any]) -> None:
-        """Keep the record; it is on the disk when this returns."""
+        """Keep the record; it is on the disk when this returns.
+
+        :raises PlaceUnwritable: it cannot be written there.
+        """
+        try:
+            self._save(record)
+        except OSError as error:
+            raise PlaceUnwritable(unwritable("The ledger", self._path, "ledger_path", error)) from error
+
+    def _save(self, record: dict[str, Any]) -> None:
         import os
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +167,17 @@ def ledger_store(
             "clear would send it again: give the operator ledger_path=, or switch that setting off."
         )
     return TaskStateLedger(state, keep)
+
+
+def check_writable(store: RecordStore) -> None:
+    """Find out with a real write, before anything leaves, that a ledger can be kept; what is kept stays as it is.
+
+    :raises PlaceUnwritable: its file cannot be written.
+    """
+    record = store.load()
+    store.save(record if record is not None else {"trial": True})
+    if record is None:
+        store.clear()
 
 
 def forget_expired(now: datetime | None = None) -> int:

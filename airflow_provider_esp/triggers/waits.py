@@ -97,6 +97,6 @@ class DeliveryTrigger(PollTrigger):
         if self.request_ids is not None:
             return list(self.request_ids)
         from airflow_provider_esp.delivery.report import sent_request_ids
-        from airflow_provider_esp.sources import storage_path
+        from airflow_provider_esp.output_paths import private_path
 
-        return list(sent_request_ids(storage_path(self.report_path or "")))
+        return list(sent_request_ids(private_path(self.report_path or "", "report_path")))

@@ -136,7 +136,7 @@ def test_the_wait_for_delivery_left_the_worker_as_well(seen: Seen) -> None:
 def test_every_row_ends_in_one_of_the_seven_outcomes(seen: Seen) -> None:
     told = seen.airflow.returned("winback_campaign", "upload_contacts")
     assert told["rows"] == sum(told[outcome] for outcome in OUTCOMES) == 10_000
-    parts = [path for path in seen.report.rglob("*.ndjson") if path.parent.name == "upload"]
+    parts = [path for path in seen.report.rglob("*.ndjson") if path.parent.name == "upload_contacts"]
     rows = [json.loads(line) for path in parts for line in path.read_text().splitlines()]
     assert len(rows) == len({row["row"] for row in rows}) == 10_000 - told["accepted"]
     assert all(row["reason"] for row in rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.delivery import spool
@@ -49,6 +49,7 @@ def reread(folder: Path) -> list[Any]:
     return list(spool.read(found, folder, "the query").rows)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(st.tuples(VALUES, VALUES)))
 def test_values_come_back_as_they_went(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]]) -> None:
     folder = tmp_path_factory.mktemp("spool")

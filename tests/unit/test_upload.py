@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.delivery.checking import BatchChecker
-from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.errors import PlaceUnwritable, SourceError
 from airflow_provider_esp.delivery.imports import NOT_NAMED, OpenImport, close_import
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.report import Report, RowReport
@@ -447,7 +447,7 @@ def test_a_request_that_fails_in_an_unforeseen_way_is_counted_as_unknown(tmp_pat
 def test_a_report_that_cannot_be_written_ends_the_upload_and_everything_adds_up(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("a file stands where the folder should be")
     up = upload(Service(), Report(tmp_path / "report"))
-    with pytest.raises(OSError, match="report"):
+    with pytest.raises(PlaceUnwritable, match=r"report.*; remove the file or link that is in the way"):
         run(up, ["bad", *people(3)])
     assert counted(up) == {"invalid": 1, "not reached": 3}
 

@@ -92,7 +92,7 @@ def test_rows_without_identity_are_invalid_by_their_number(run: Run, sandbox: Sa
     rows = [{"email": ANN}, {"first_name": "Ben"}]
     told = only_error(run(upload(rows, report_path=str(tmp_path / "report"))))
     assert told.startswith("1 of 2 rows were refused and max_rejects allows 0: no email (1).")
-    (row,) = [json.loads(line) for part in (tmp_path / "report").iterdir() for line in part.open()]
+    (row,) = [json.loads(line) for part in (tmp_path / "report").rglob("*.ndjson") for line in part.open()]
     assert (row["row"], row["outcome"], row["reason"]) == (2, "invalid", "no email")
 
 

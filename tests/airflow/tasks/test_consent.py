@@ -49,7 +49,7 @@ def event(**arguments: Any) -> SendEventOperator:
 
 
 def report(folder: Path) -> dict[int, dict[str, Any]]:
-    lines = [line for part in folder.iterdir() for line in part.read_text().splitlines()]
+    lines = [line for part in folder.rglob("*.ndjson") for line in part.read_text().splitlines()]
     return {row["row"]: row for row in map(json.loads, lines)}
 
 
@@ -312,8 +312,10 @@ def test_a_dry_run_counts_and_shows_and_writes_nothing(
     }
     assert ran.value["dry_run"] is True
     assert ran.value["requests_held_back"] >= 1
-    assert ran.value["report_path"] == f"{tmp_path}/dry-run"
-    outcomes = {number: row["outcome"] for number, row in report(tmp_path / "dry-run").items()}
+    folder = Path(ran.value["report_path"])
+    assert folder.is_relative_to(tmp_path / dag.dag_id)
+    assert folder.parts[-2:] == (task.task_id, "dry-run")
+    outcomes = {number: row["outcome"] for number, row in report(folder).items()}
     assert (outcomes[2], outcomes[5]) == ("suppressed", "invalid")
     out = capsys.readouterr()
     logged = caplog.text + out.out + out.err

@@ -195,7 +195,8 @@ def test_of_many_events_one_without_an_owner_is_invalid_and_the_others_go(
     ran = run(send(esp_conn_id=conn_id, source=source, max_rejects=2, report_path=str(tmp_path / "report")))
     assert (ran.state, ran.value["accepted"], ran.value["invalid"]) == ("success", 2, 2)
     assert len(events(sandbox, conn_id.removesuffix("_default"))) == 2
-    rows = [json.loads(line) for part in (tmp_path / "report").iterdir() for line in part.read_text().splitlines()]
+    lines = [line for part in (tmp_path / "report").rglob("*.ndjson") for line in part.read_text().splitlines()]
+    rows = list(map(json.loads, lines))
     told = {row["row"]: row.get("reason") for row in rows if row["outcome"] == "invalid"}
     assert told == {2: "neither email nor phone is there", 3: "the e-mail address is not valid: it has no @"}
 

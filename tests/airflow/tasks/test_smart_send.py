@@ -34,7 +34,7 @@ def mail(source: Any = PEOPLE, **arguments: Any) -> SmartSendOperator:
 
 
 def report(folder: Path) -> dict[int, dict[str, Any]]:
-    lines = [line for part in folder.iterdir() for line in part.read_text().splitlines()]
+    lines = [line for part in folder.rglob("*.ndjson") for line in part.read_text().splitlines()]
     return {row["row"]: row for row in map(json.loads, lines)}
 
 

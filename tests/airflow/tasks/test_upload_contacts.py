@@ -45,7 +45,7 @@ def bodies(sandbox: Sandbox, path: str = "*/v1/contacts") -> list[Any]:
 
 
 def report(folder: Path) -> list[dict[str, Any]]:
-    lines = [line for part in sorted(folder.glob("*.ndjson")) for line in part.read_text().splitlines()]
+    lines = [line for part in sorted(folder.rglob("*.ndjson")) for line in part.read_text().splitlines()]
     return [json.loads(line) for line in lines]
 
 

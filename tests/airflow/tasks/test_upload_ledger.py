@@ -82,7 +82,7 @@ def test_a_cleared_task_goes_on_after_a_final_error(
     assert sandbox.counts()["esputnik"]["contacts"] == 95
     assert kept_state() == before
     assert not list(tmp_path.glob("ledgers/*"))
-    assert not list(tmp_path.glob("report/*"))
+    assert not list(tmp_path.glob("report/**/*.ndjson"))
 
 
 def test_a_task_that_has_succeeded_uploads_again_when_it_is_cleared(
@@ -140,4 +140,4 @@ def test_a_wait_whose_time_is_up_is_taken_up_by_the_retry_and_nothing_is_uploade
     assert (second.state, second.value["accepted"]) == ("success", 30)
     assert (handed_in(sandbox), second.value["imports_total"]) == (3, 3)
     assert kept_state() == before
-    assert not list(tmp_path.glob("report/*"))
+    assert not list(tmp_path.glob("report/**/*.ndjson"))
