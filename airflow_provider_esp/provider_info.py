@@ -8,7 +8,8 @@ from airflow_provider_esp import __version__, connections
 
 _ESPUTNIK, _SENDPULSE = "eSputnik", "SendPulse"
 _OPERATORS = [
-    f"airflow_provider_esp.operators.{name}" for name in ("broadcasts", "contacts", "events", "exports", "messages")
+    f"airflow_provider_esp.operators.{name}"
+    for name in ("broadcasts", "contacts", "events", "exports", "messages", "verification")
 ]
 _SENSORS = [f"airflow_provider_esp.sensors.{name}" for name in ("broadcasts", "deliveries", "imports")]
 _TRIGGERS = [f"airflow_provider_esp.triggers.{name}" for name in ("broadcasts", "events", "waits")]

@@ -42,8 +42,8 @@ _PAIRS_SHOWN = 30
 
 
 def writes(call: Call[Any]) -> bool:
-    """Tell whether a call may change something at the service: whatever is not a GET."""
-    return call.method != "GET"
+    """Check whether a call may change something at the service: whatever is not a GET, and a GET by its verb only."""
+    return call.method != "GET" or not call.repeatable
 
 
 def only_reads(work: Call[T] | Flow[T]) -> Flow[T]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.services.call import Flow, Service
     from airflow_provider_esp.services.exports import Exporter
     from airflow_provider_esp.services.neutral import Delivery
+    from airflow_provider_esp.services.sendpulse.verification import Verification
 
 
 class Reporting:
@@ -37,3 +38,14 @@ class Reporting:
         from airflow_provider_esp.services.neutral import Unsupported
 
         raise Unsupported(self.service.title, "hand out rows for a file")
+
+    def verification(self) -> Verification:
+        """Return what verifies addresses.
+
+        :raises Unsupported: the service verifies none.
+        """
+        from airflow_provider_esp.services.neutral import Unsupported
+
+        raise Unsupported(
+            self.service.title, "verify addresses", "SendPulse can: its result is a file that any suppress= takes."
+        )

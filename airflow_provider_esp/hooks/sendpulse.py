@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UploadOptions,
     )
     from airflow_provider_esp.services.notices import Notice
+    from airflow_provider_esp.services.sendpulse.verification import Verification
     from airflow_provider_esp.transport.exchange import Credential
     from airflow_provider_esp.transport.tokens import Token, TokenSource
 
@@ -205,3 +206,9 @@ class SendPulseHook(EspHook):
         from airflow_provider_esp.services.sendpulse.exports import Exports
 
         return Exports(self.settings.timezone)
+
+    def verification(self) -> Verification:
+        """Return what verifies addresses: `POST verifier-service/send-list-to-verify`."""
+        from airflow_provider_esp.services.sendpulse.verification import Verification
+
+        return Verification(self.settings.timezone)

@@ -192,13 +192,17 @@ def _wrapped(value: Any) -> Any:
     """Put what is people's into wrappers; sources, and what is still to be rendered, stay what they are."""
     if isinstance(value, str):
         return GivenPeople([value]) if _names_somebody(value) else value
+    if (path := _path_of_result(value)) is not None:
+        return FileSource(path)
     if not isinstance(value, list | tuple | set | frozenset):
         return value
     kept: list[Any] = []
     people: list[Any] = []
     rows: list[Mapping[str, Any]] = []
     for item in _flat(value):
-        if isinstance(item, Mapping):
+        if (path := _path_of_result(item)) is not None:
+            kept.append(FileSource(path))
+        elif isinstance(item, Mapping):
             rows.append(item)
         elif isinstance(item, GivenPeople):
             people += item.values
@@ -209,6 +213,13 @@ def _wrapped(value: Any) -> Any:
     if rows:
         kept.append(ListSource(rows))
     return [*kept, GivenPeople(people)] if people else kept
+
+
+def _path_of_result(value: Any) -> str | None:
+    """Return the file that another task has written, where its result is given: a verification's, or an export's."""
+    if isinstance(value, Mapping) and {"path", "format", "sha256"} <= value.keys() and isinstance(value["path"], str):
+        return value["path"]
+    return None
 
 
 def _flat(value: Any) -> Iterator[Any]:

@@ -174,8 +174,9 @@ class RowsOperator(ChangingOperator):
     :param on_empty: what to do about a source without rows: ``skip`` the task (the default), ``fail`` it, or
         ``go_on`` with nothing.
     :param suppress: people who are left out: addresses and phone numbers in a list, a path, a source, rows, the word
-        ``unsubscribed`` for the service's own list, or several of these in a list. They are read before anything is
-        sent, at every try anew, and count as *suppressed*. Templated.
+        ``unsubscribed`` for the service's own list, the result of a `VerifyContactsOperator` or an export, or several
+        of these in a list. They are read before anything is sent, at every try anew, and count as *suppressed*.
+        Templated.
     :param suppress_column: the column, or columns, of these sources that name people; None for ``email``, ``phone``
         and ``external_id``, or the only column.
     :param default_country: two letters, e.g. ``UA``: phone numbers without plus are read as numbers of that country,

@@ -1,4 +1,4 @@
-"""What deferred tasks of this provider wait for: imports, and deliveries of messages."""
+"""What deferred tasks of this provider wait for: imports, verifications, and deliveries of messages."""
 
 from __future__ import annotations
 
@@ -40,6 +40,28 @@ class ImportTrigger(PollTrigger):
                 if told.state is not ImportState.RUNNING:
                     self._ended[import_id] = told.state.value
         return {"imports": self._ended} if len(self._ended) == len(set(self.import_ids)) else None
+
+
+class VerificationTrigger(PollTrigger):
+    """Waits until every address of a mailing list has been verified.
+
+    The event's ``processed`` is how many were.
+
+    :param list_id: the list's id.
+    """
+
+    def __init__(self, *, list_id: str, **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.list_id = list_id
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the list's id."""
+        return {"list_id": self.list_id}
+
+    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+        """Ask how many addresses have been looked at."""
+        processed, total = await hook.arun(hook.verification().progress(self.list_id))
+        return {"processed": processed} if processed >= total else None
 
 
 class DeliveryTrigger(PollTrigger):

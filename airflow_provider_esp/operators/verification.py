@@ -1,0 +1,247 @@
+"""`VerifyContactsOperator`: which addresses exist, before anybody is uploaded or written to."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_provider_esp.assets import tells_outlets
+from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
+from airflow_provider_esp.sources import storage_path
+from airflow_provider_esp.task_identity import task_identity
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.outcomes import Counts
+    from airflow_provider_esp.delivery.upload import Upload
+    from airflow_provider_esp.hooks.base import EspHook
+
+Accepted = Literal["valid", "unconfirmed", "unverified"]
+
+
+class VerifyContactsOperator(RowsOperator):
+    """Have the addresses of a source or a mailing list verified, and write a file of those that are not good enough.
+
+    The file is what ``suppress=`` of any other operator takes, of both services. At SendPulse this is
+    `POST verifier-service/send-list-to-verify`, which costs what the account's plan says; eSputnik has nothing of the
+    kind.
+
+    The addresses of a source, and nothing else of its rows, go into a mailing list of their own, which is deleted in
+    the end. A try that dies leaves it behind for the next one, which deletes it and verifies anew. A list that is named
+    by ``segment`` stays. The service refuses one that a campaign has used; one that was verified, and has no new
+    addresses since, is not verified again: its result is read.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param path: where the file goes: local, or anything Airflow's `ObjectStoragePath` takes. It should differ by run,
+        because it takes the place of one that is there. Columns: `docs/exports.md`. Templated.
+    :param source: a path, a `FileSource`, a `SqlSource`, or a list of dictionaries (also through an XCom). Templated.
+    :param segment: in place of `source`, a mailing list by name or id. Templated.
+    :param email_column: the source's column of addresses. Templated.
+    :param accept: what is good enough: ``valid`` (default), ``unconfirmed``, ``unverified``. An address that is found
+        to be anything else is in the file; an invalid one always is.
+    :param format: ``ndjson`` or ``parquet`` (extra ``parquet``); None to tell by the name.
+    :param deferrable: wait in the triggerer instead of on the worker; None for what Airflow's configuration says.
+    :param poll_interval: seconds between two looks.
+    :param timeout: seconds that the verification may take at the most.
+    :param report_path: folder for the rows that are no addresses, or stand twice. Templated.
+    :param report_rows: whether the report holds the rows themselves.
+    :param max_rejects: rows that may be no addresses before the task fails. Templated.
+    :param on_empty: ``skip``, ``fail`` or ``go_on`` (with an empty file) where the source has no rows.
+    :param suppress: people whose addresses are not given to the service, see `RowsOperator`. Templated.
+    :param suppress_column: the columns that name them.
+    :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
+    :returns: ``path``, ``format``, ``left_out`` (rows of the file), ``bytes``, ``sha256``, ``checked``, ``statuses``
+        (addresses by status), and the source's rows by outcome.
+    """
+
+    template_fields: Sequence[str] = (*RowsOperator.template_fields, "path", "segment", "email_column")
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        segment: str | int | None = None,
+        email_column: str = "email",
+        accept: Sequence[Accepted] = ("valid",),
+        format: Literal["ndjson", "parquet"] | None = None,
+        deferrable: bool | None = None,
+        poll_interval: float = 10.0,
+        timeout: float = 6 * 60 * 60,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (segment is None) == (kwargs.get("source") is None):
+            raise ValueError("Give either source= (rows) or segment= (a mailing list).")
+        if segment is not None and kwargs.get("suppress") is not None:
+            raise ValueError("suppress= is about the rows of source=: a mailing list is verified as a whole.")
+        wanted = (accept,) if isinstance(accept, str) else tuple(accept)
+        if not wanted or not set(wanted) <= {"valid", "unconfirmed", "unverified"}:
+            raise ValueError(f"accept must be some of 'valid', 'unconfirmed' and 'unverified', not {accept!r}.")
+        self.path = path
+        self.segment = segment
+        self.email_column = email_column
+        self.accept = wanted
+        self.format = format
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    @tells_outlets
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Hand the addresses over, and wait here or in the triggerer."""
+        from airflow_provider_esp.delivery import export
+        from airflow_provider_esp.delivery.outcomes import Counts, Outcome
+
+        with final_errors(), self.hook() as hook:
+            export.check(export.format_of(self.path, self.format))
+            verification = hook.verification()
+            counts = Counts()
+            if self.segment is not None:
+                list_id = hook.run(verification.find_list(str(self.segment)))
+            else:
+                list_id, upload = self._upload(context, hook)
+                counts = upload.counts
+                self.conclude(counts, upload.report)
+                self._check_all_handed_over(counts)
+                self.discard_copy()
+            if self.is_dry:
+                if self.segment is not None:
+                    self.change(hook, verification.start(list_id))
+                return self.summary(counts)
+            if self.segment is None and not counts[Outcome.ACCEPTED]:
+                return self._write(hook, list_id, counts, verified=False)
+            hook.run(verification.start(list_id))
+            end = self.end_of_wait(self.timeout)
+            if self.deferrable:
+                self._defer(list_id, counts, end)
+            self._wait(hook, list_id, end)
+            return self._write(hook, list_id, counts)
+
+    @tells_outlets
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait: read what was found, and write the file.
+
+        :param event: what the trigger found, and what this task left behind when it deferred.
+        """
+        from airflow_provider_esp.delivery.outcomes import Counts
+
+        state = event["state"]
+        with final_errors(), self.hook() as hook:
+            if event["status"] == "error":
+                raise RuntimeError(f"The wait for the verification ended: {event['message']}")
+            if event["status"] == "timeout":
+                self._too_late(state["list_id"])
+            return self._write(hook, state["list_id"], Counts.from_dict(state["counts"]))
+
+    def _upload(self, context: Any, hook: EspHook) -> tuple[str, Upload]:
+        """Put the addresses of the source into a list of their own."""
+        from airflow_provider_esp.delivery.checking import BatchChecker
+        from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
+        from airflow_provider_esp.delivery.preview import DryUpload
+        from airflow_provider_esp.delivery.suppression import SuppressingChecker
+        from airflow_provider_esp.delivery.upload import Upload
+        from airflow_provider_esp.delivery.watermark import Watermark
+
+        verification = hook.verification()
+        left_out = self.suppression(hook)
+        columns = {self.email_column: "email"}
+        with self.rows() as table:
+            list_id = self.change(hook, verification.create_list(f"verification {task_identity(context).digest(6)}"))
+            target = verification.upload(list_id)
+            checker = BatchChecker(table, columns, target.identity, "keep", target.rules)
+            upload = Upload(
+                target=DryUpload(target, self.preview) if self.is_dry else target,
+                perform=hook.run,
+                report=self.report(),
+                concurrency=4,
+                max_open_imports=1,
+                poll_interval=self.poll_interval,
+                progress=self.begin_progress().tell,
+                keep_values=self.report_rows,
+                watermark=Watermark(UploadLedger(MemoryStore()), every=3600),
+            )
+            upload.run(table, checker if left_out is None else SuppressingChecker(checker, left_out))
+        return list_id or "", upload
+
+    def _check_all_handed_over(self, counts: Counts) -> None:
+        """Refuse to go on with a part: who is not verified would pass for verified.
+
+        :raises AirflowException: the service did not take some addresses.
+        """
+        from airflow_provider_esp.delivery.outcomes import Outcome
+
+        missing = sum(counts[outcome] for outcome in (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.NOT_REACHED))
+        if missing and not self.is_dry:
+            raise AirflowException(
+                f"{missing:,} addresses did not reach the service, so nothing was verified. A retry hands all of them "
+                "over again."
+            )
+
+    def _defer(self, list_id: str, counts: Counts, end: float) -> None:
+        from airflow_provider_esp.triggers.waits import VerificationTrigger
+
+        self.log.info("The verification of mailing list %s has begun; waiting for it in the triggerer.", list_id)
+        trigger = VerificationTrigger(
+            list_id=list_id,
+            esp_conn_id=self.esp_conn_id,
+            end_time=end,
+            poll_interval=self.poll_interval,
+            state={"list_id": list_id, "counts": counts.as_dict()},
+        )
+        self.defer_until(end, trigger)
+
+    def _wait(self, hook: EspHook, list_id: str, end: float) -> None:
+        while True:
+            processed, total = hook.run(hook.verification().progress(list_id))
+            if processed >= total:
+                return
+            self.log.info("%s of %s addresses are verified.", f"{processed:,}", f"{total:,}")
+            left = end - time.time()
+            if left <= 0:
+                self._too_late(list_id)
+            time.sleep(min(self.poll_interval, left))
+
+    def _write(self, hook: EspHook, list_id: str, counts: Counts, *, verified: bool = True) -> dict[str, Any]:
+        """Write the file, and delete the list if it was made for it."""
+        from airflow_provider_esp.delivery import export
+        from airflow_provider_esp.delivery.verification import left_out
+        from airflow_provider_esp.services.exports import VerifiedRow
+
+        verification, statuses = hook.verification(), Counter[str]()
+        segment = None if self.segment is None else str(self.segment)
+        rows = left_out(
+            hook.iterate(verification.results(list_id, segment)) if verified else (),
+            hook.iterate(verification.addresses(list_id, segment)) if verified else (),
+            self.accept,
+            statuses,
+        )
+        form = export.format_of(self.path, self.format)
+        written = export.write(rows, VerifiedRow, storage_path(self.path), form)
+        if self.segment is None:
+            self._delete_list(hook, list_id)
+        checked = sum(statuses.values())
+        self.log.info(
+            "%s addresses were verified; %s of them are left out: %s", f"{checked:,}", f"{written.rows:,}", self.path
+        )
+        found = {"checked": checked, "statuses": dict(sorted(statuses.items())), "left_out": written.rows}
+        about = {"path": self.path, "format": form, "bytes": written.size, "sha256": written.sha256}
+        return {**self.summary(counts), **about, **found}
+
+    def _delete_list(self, hook: EspHook, list_id: str) -> None:
+        """Delete the list that was made for the source; the file is there, so a refusal is no reason to fail."""
+        from airflow_provider_esp.transport.errors import EspError
+
+        try:
+            hook.run(hook.verification().delete_list(list_id))
+        except EspError as error:
+            self.log.warning("Mailing list %s was made for this task and could not be deleted: %s", list_id, error)
+
+    def _too_late(self, list_id: str) -> None:
+        again = "verifies anew" if self.segment is None else "waits for it again"
+        raise TimeoutError(
+            f"The verification of mailing list {list_id} had not ended after {self.timeout:g} s. The service goes on "
+            f"with it; a retry {again}. Raise timeout= if it takes longer."
+        )
