@@ -12,7 +12,7 @@ _OPERATORS = [
     for name in ("broadcasts", "contacts", "events", "exports", "messages", "verification")
 ]
 _SENSORS = [f"airflow_provider_esp.sensors.{name}" for name in ("broadcasts", "deliveries", "imports")]
-_TRIGGERS = [f"airflow_provider_esp.triggers.{name}" for name in ("broadcasts", "events", "waits")]
+_TRIGGERS = [f"airflow_provider_esp.triggers.{name}" for name in ("broadcasts", "events", "waits", "windows")]
 
 _ASSETS = [
     {

@@ -141,8 +141,8 @@ class BroadcastStatsRow(Row, frozen=True, kw_only=True):
 class VerifiedRow(Row, frozen=True, kw_only=True):
     """An address that a verification did not find to be what the author accepts.
 
-    :ivar status: ``invalid``, ``unconfirmed`` or ``unverified``; ``valid`` where that is not accepted; another status of
-        the service's by its number.
+    :ivar status: ``invalid``, ``unconfirmed`` or ``unverified``; ``valid`` where that is not accepted; another status
+        of the service's by its number.
     :ivar reason: the service's own words for it.
     :ivar checked_at: when the service looked at it.
     :ivar segment: the mailing list that was verified, by name or id; null for rows of a source.

@@ -35,7 +35,7 @@ NAMES: dict[str, Any] = {name: thing for module in MODULES for name, thing in va
     "task": task,
     "timedelta": timedelta,
     # what other examples and tasks have made
-    **{name: SimpleNamespace(output=["1"]) for name in ("contacts", "create", "message")},
+    **{name: SimpleNamespace(output=["1"]) for name in ("contacts", "create", "message", "verify")},
     "newsletter": create_asset(service="esputnik", account="shop", collection="segments", name="Newsletter"),
 }
 IS_A_TASK = re.compile(r"(\w+ = )?\w+(Operator|Sensor)\(")

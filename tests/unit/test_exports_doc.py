@@ -16,7 +16,9 @@ from airflow_provider_esp.services import exports
 DOC = (Path(__file__).parents[2] / "docs" / "exports.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("kind", [exports.ActivityRow, exports.ContactRow, exports.BroadcastStatsRow])
+@pytest.mark.parametrize(
+    "kind", [exports.ActivityRow, exports.ContactRow, exports.BroadcastStatsRow, exports.VerifiedRow]
+)
 def test_the_columns_are_those_of_the_file_in_its_order(kind: type[exports.Row]) -> None:
     (table,) = re.findall(rf"<!-- columns: {kind.__name__} -->\n\n(.*?)\n\n", DOC, re.DOTALL)
     told = re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE)

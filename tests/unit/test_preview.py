@@ -13,11 +13,12 @@ from airflow_provider_esp.services.call import FORM, Call, CallFailed, Flow, for
 from airflow_provider_esp.services.columns import ContactColumns
 from airflow_provider_esp.services.esputnik import targets as esputnik
 from airflow_provider_esp.services.neutral import Event, EventOptions, MessageOptions, Recipient, UploadOptions
+from airflow_provider_esp.services.sendpulse import account
 from airflow_provider_esp.services.sendpulse import targets as sendpulse
 
 ANN, PHONE = "ann@example.com", "+447700900001"
 
-READ = Call("esputnik", "GET", "v1/groups", str)
+READ = Call("esputnik", "GET", "v1/groups", str, repeatable=True)
 WRITE = Call("esputnik", "POST", "v1/contacts", str, content=json_body({"a": 1}))
 
 
@@ -57,6 +58,15 @@ def test_a_flow_that_writes_is_refused_before_it_does() -> None:
     assert next(work) is READ
     with pytest.raises(WouldWrite, match=r"The dry run came to POST v1/contacts, which writes: nothing was sent\."):
         work.send("answer")
+
+
+def test_a_get_by_its_verb_only_writes() -> None:
+    mails_a_code = account.sender_code("ann@example.com")
+    with pytest.raises(WouldWrite, match=r"GET senders/\{email\}/code, which writes"):
+        carry_out(only_reads(mails_a_code))
+    preview = Preview()
+    assert carry_out(preview.of(mails_a_code)) == ([], None)
+    assert preview.requests == 1
 
 
 def test_a_preview_reads_and_keeps_back_what_writes() -> None:
