@@ -17,13 +17,6 @@ def task_state_store(context: Any) -> Any | None:
         return None
 
 
-def never_expire() -> Any:
-    """Give Airflow's mark for state that outlives its retention (3.3 and later)."""
-    from airflow.sdk.execution_time.context import NEVER_EXPIRE
-
-    return NEVER_EXPIRE
-
-
 def clears_state_on_success() -> bool:
     """Tell whether this Airflow is set to forget a task's state when it succeeds."""
     from airflow.providers.common.compat.sdk import conf

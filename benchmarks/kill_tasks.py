@@ -48,9 +48,7 @@ class TaskState:
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:
         """Keep a value."""
-        from airflow_provider_esp.compat import never_expire
-
-        ends = None if retention is None or retention is never_expire() else datetime.now(UTC) + retention
+        ends = None if retention is None else datetime.now(UTC) + retention
         self._backend.set(self._scope, key, json.dumps(value), expires_at=ends)
 
     def delete(self, key: str) -> None:

@@ -1,25 +1,32 @@
 """What a send or an upload has done so far, in a record of constant size that outlives the process.
 
-A record holds how many source rows are behind it, a rolling digest of exactly those rows, and counts by outcome. That
-of a send also holds the one block that is under way: it is written before a block leaves (the intent) and after its
-result is known, so whoever comes next knows what is certain. That of an upload is written about once a second, since
-an upload may be repeated; what it needs of imports that are still open is kept in order only once nothing else is
-left to hand in. No address is in a record, only digests, numbers, counts and the service's ids.
+A record holds how many source rows are behind it, a digest of exactly those rows, and counts by outcome. That of a send
+also holds the one block that is under way: it is written before a block leaves (the intent) and after its result is
+known, so whoever comes next knows what is certain. Its digest leaves refused rows out, and it holds their numbers: they
+may be corrected in place, and are tried once more where there were too many of them.
+
+That of an upload is written about once a second, since an upload may be repeated; what it needs of imports that are
+still open is kept in order only once nothing else is left to hand in. No address is in a record, only digests, numbers,
+counts and the service's ids.
 """
 
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from airflow_provider_esp.delivery.errors import LedgerUnreadable
-from airflow_provider_esp.delivery.outcomes import Counts
+from airflow_provider_esp.delivery.outcomes import Counts, Outcome
+from airflow_provider_esp.delivery.row_ranges import RowRanges
 from airflow_provider_esp.delivery.rows import fingerprint
 
 VERSION = 1
+SEND_VERSION = 2
+_DIGEST_BYTES = 16
 _LOOK = "Find out what was sent, then give the run another ledger_path or remove this record."
 
 AnyRecord = TypeVar("AnyRecord", bound=msgspec.Struct)
@@ -62,41 +69,65 @@ class Intent(msgspec.Struct, frozen=True):
 
     :ivar first_row: number of its first source row.
     :ivar rows: source rows in it.
-    :ivar digest: rolling digest up to its end.
+    :ivar digest: digest up to its end, without the rows that `known` has as refused.
     :ivar at: when, ISO 8601 in UTC.
-    :ivar known: row numbers by outcome, where a run ended in order before the whole block was done: those accepted or
-        rejected are not sent again, those not reached certainly did not leave. Of the others nothing is known.
+    :ivar known: rows by outcome, as ranges of their places in the block from 0: those accepted or rejected are not sent
+        again, those invalid or not reached certainly did not leave. Of the others nothing is known.
+    :ivar again: numbers of its rows as ranges, where they are refused rows that are tried once more; else empty.
     """
 
     first_row: int
     rows: int
     digest: str
     at: str
-    known: dict[str, list[int]] = {}
+    known: dict[str, str] = {}
+    again: str = ""
 
 
 class SendRecord(msgspec.Struct, kw_only=True):
     """The ledger of a send.
 
+    :ivar send: tells this send from an earlier one of the same task; the parts of its report are named by it.
     :ivar rows: source rows whose result is known.
-    :ivar digest: rolling digest of those rows.
+    :ivar digest: digest of those rows, without the refused ones that can be tried again.
     :ivar counts: rows by outcome.
+    :ivar refused: numbers of refused rows by outcome, as ranges.
+    :ivar refused_elsewhere: how many more there are, which the parts of the report name.
+    :ivar refused_for_good: how many more there are, which nothing names: they are not tried again.
     :ivar intent: the block under way, or None.
-    :ivar finished_at: when the last row was done, or None.
-    :ivar awaiting: whether the task has yet to wait for the delivery of what it has sent.
+    :ivar sent_at: when the last row was done, or None.
+    :ivar too_many_refused: whether it ended so: then it has not finished, and refused rows are tried once more.
+    :ivar delivery: what the last wait for the delivery counted, and in ``of`` how many messages it waited for.
+    :ivar finished_at: when all was done and judged, or None.
     """
 
-    version: int = VERSION
+    version: int = SEND_VERSION
+    send: str = ""
     rows: int = 0
     digest: str = ""
     counts: dict[str, int] = {}
+    refused: dict[str, str] = {}
+    refused_elsewhere: int = 0
+    refused_for_good: int = 0
     intent: Intent | None = None
+    sent_at: str | None = None
+    too_many_refused: bool = False
+    delivery: dict[str, Any] = {}
     finished_at: str | None = None
-    awaiting: bool = False
 
     def count(self) -> Counts:
         """Give the counts as such."""
         return Counts.from_dict(self.counts)
+
+    @property
+    def reached(self) -> int:
+        """How many people were written to, or may have been."""
+        counts, intent = self.count(), self.intent
+        under_way = 0
+        if intent is not None:
+            spared = (Outcome.REJECTED, Outcome.INVALID, Outcome.NOT_REACHED)
+            under_way = intent.rows - sum(len(RowRanges(intent.known.get(outcome, ""))) for outcome in spared)
+        return counts[Outcome.ACCEPTED] + counts[Outcome.UNKNOWN] + under_way
 
 
 class Ledger:
@@ -115,24 +146,39 @@ class Ledger:
         """
         kept = self._store.load()
         if kept is None:
-            return SendRecord()
-        record = _as_record(kept, SendRecord, "a send")
-        if record.version != VERSION:
+            return new_record()
+        if kept.get("version", SEND_VERSION) != SEND_VERSION:
             raise LedgerUnreadable(
-                f"The ledger was written by another version of this package (format {record.version}, not {VERSION}). "
-                f"{_LOOK}"
+                f"The ledger was written by another version of this package (format {kept['version']}, not "
+                f"{SEND_VERSION}). {_LOOK}"
             )
-        return record
+        return _as_record(kept, SendRecord, "a send")
 
     def save(self, record: SendRecord) -> None:
         """Write the record down."""
         self._store.save(msgspec.to_builtins(record))
 
-    def end_wait(self) -> None:
-        """Write down that nobody has to wait for the delivery any more."""
+    def end(self, *, too_many_refused: bool = False) -> None:
+        """Write down that nothing is left to be done.
+
+        :param too_many_refused: whether more rows were refused than the author allows; then the send has not finished.
+        """
         record = self.load()
-        record.awaiting = False
+        record.too_many_refused = too_many_refused
+        # Where nobody was reached there is nothing to guard, and a cleared task begins anew.
+        record.finished_at = record.sent_at if record.reached and not too_many_refused else None
         self.save(record)
+
+    def note_delivery(self, delivery: dict[str, Any]) -> None:
+        """Write down what a wait for the delivery has counted, for a later try that does not know these messages."""
+        record = self.load()
+        record.delivery = delivery
+        self.save(record)
+
+
+def new_record() -> SendRecord:
+    """Return the record of a send that has yet to begin."""
+    return SendRecord(send=uuid.uuid4().hex[:16])
 
 
 class UploadRecord(msgspec.Struct, kw_only=True):
@@ -196,15 +242,27 @@ def _as_record(kept: dict[str, Any], kind: type[AnyRecord], name: str) -> AnyRec
         raise LedgerUnreadable(f"What the ledger holds is no record of {name}: {error}. {_LOOK}") from None
 
 
-class RollingDigest:
-    """A digest of source rows in their order, which can be read at any row."""
+class RowsDigest:
+    """A digest of numbered rows. They may be added in any order, so that one which was left out can join later.
 
-    def __init__(self) -> None:
-        self._digest = hashlib.blake2b(digest_size=16)
+    :param text: what ``str()`` of another one returned, or nothing.
+    """
 
-    def add(self, row: Sequence[Any]) -> None:
-        """Take the next row in."""
-        self._digest.update(fingerprint(row))
+    __slots__ = ("_sum",)
+
+    def __init__(self, text: str = "") -> None:
+        self._sum = int(text or "0", 16)
+
+    def add(self, number: int, row: Sequence[Any]) -> None:
+        """Take a row in."""
+        data = b"%d %b" % (number, fingerprint(row))
+        self._sum += int.from_bytes(hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest())
+
+    def copy(self) -> RowsDigest:
+        """Return another one of the same rows."""
+        other = RowsDigest()
+        other._sum = self._sum
+        return other
 
     def __str__(self) -> str:
-        return self._digest.hexdigest()
+        return f"{self._sum % 256**_DIGEST_BYTES:0{2 * _DIGEST_BYTES}x}"

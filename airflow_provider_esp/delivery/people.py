@@ -29,6 +29,13 @@ class People:
         self._size += 1
         return True
 
+    def discard(self, key: str) -> None:
+        """Forget a person, if there."""
+        shelf, rest = _place(key)
+        if rest in self._shelves[shelf]:
+            self._shelves[shelf] = self._shelves[shelf].replace(rest, b"", 1)
+            self._size -= 1
+
     def __contains__(self, key: str) -> bool:
         shelf, rest = _place(key)
         return rest in self._shelves[shelf]

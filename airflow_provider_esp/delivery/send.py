@@ -2,58 +2,49 @@
 
 An upload may be repeated; a message may not. So a block is written down before it leaves, a later try goes on
 only past blocks whose result is known, and a block of which nobody can tell what the service did with it stops
-the run until the author says what to do.
+the run until the author says what to do. A send that ended with too many refused rows is gone on with: those rows
+are tried once more, since they may have been corrected in place, and nobody else is.
 """
 
 from __future__ import annotations
 
 import datetime
-import threading
+import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar
-
-import msgspec
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from airflow_provider_esp.delivery.errors import AlreadySent, AudienceChanged, SendOutcomeUnknown
-from airflow_provider_esp.delivery.halving import Answered, Failed, NotTried, RefusedAlone, send_in_halves
-from airflow_provider_esp.delivery.ledger import Intent, Ledger, RollingDigest, SendRecord
+from airflow_provider_esp.delivery.ledger import Intent, Ledger, RowsDigest, SendRecord, new_record
 from airflow_provider_esp.delivery.lookup import LookUp
 from airflow_provider_esp.delivery.mapping import Mapper
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.people import People
-from airflow_provider_esp.delivery.report import Report, RowReport, part_name
-from airflow_provider_esp.delivery.rows import Table, as_source
-from airflow_provider_esp.delivery.send_rows import SETTLED, SendRow, known_of, mark, outcome_of
+from airflow_provider_esp.delivery.refused_rows import REFUSED, RefusedRows
+from airflow_provider_esp.delivery.report import Report
+from airflow_provider_esp.delivery.row_ranges import RowRanges
+from airflow_provider_esp.delivery.rows import Table
+from airflow_provider_esp.delivery.send_parts import SendParts
+from airflow_provider_esp.delivery.send_requests import SendRequests, SendTarget
+from airflow_provider_esp.delivery.send_rows import SETTLED, Block, SendRow, known_of, mark, read_known
 from airflow_provider_esp.delivery.suppression import Suppression, names_of
 from airflow_provider_esp.delivery.upload import Perform
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import SendResult
 from airflow_provider_esp.transport.errors import EspError
-from airflow_provider_esp.transport.redaction import redact
+
+__all__ = ["OnUnknown", "SendRun", "SendTarget"]
 
 Item = TypeVar("Item")
-Item_contra = TypeVar("Item_contra", contravariant=True)
 OnUnknown = Literal["stop", "skip", "resend", "look_up"]
+Numbered = tuple[int, Sequence[Any]]
 
 SINGLES_IN_A_BLOCK = 100
-MOST_IDS_KEPT = 1000
 _PASSED_AT_ONCE = 1000
 MOST_UNANSWERED = 3
 """Blocks in a row of which no request is answered: then the service is down, and nobody else is skipped."""
 
-
-class SendTarget(Protocol[Item_contra]):
-    """Where messages or events go: one service, with the author's options."""
-
-    @property
-    def batch_size(self) -> int:
-        """Items in a request at the most."""
-
-    def send(self, items: Sequence[Item_contra]) -> Flow[list[SendResult]]:
-        """Hand items over in one request; the results are in their order."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -70,7 +61,7 @@ class SendRun(Generic[Item]):
         answers others; fail, and ``resend`` them at the next try; or ``look_up`` whether the service shows them as
         sent, and stop where it does not.
     :param look_up: how to look them up; needed for ``look_up``.
-    :param awaits: whether the task waits for the delivery afterwards, and says so in the ledger by `Ledger.end_wait`:
+    :param awaits: whether something is left to be done afterwards (a wait, a judgement) that `Ledger.end` ends:
         a try that comes before has nothing left to send, and is not told that it was sent before.
     :param progress: called with this object, first before anything is done and then after each block.
     :param keep_values: whether the report holds the rows themselves.
@@ -89,25 +80,35 @@ class SendRun(Generic[Item]):
     progress: Callable[[SendRun[Any]], None] = lambda run: None
     keep_values: bool = False
     suppression: Suppression | None = None
-    request_ids: list[str] = field(default_factory=list)
-    all_ids: int = 0
-    parts: list[str] = field(default_factory=list)
-    _record: SendRecord = field(default_factory=SendRecord)
+    parts: SendParts = field(init=False)
+    record: SendRecord = field(default_factory=SendRecord)
+    _refused: RefusedRows = field(init=False)
     _unfinished: Counts = field(default_factory=Counts)
-    _digest: RollingDigest = field(default_factory=RollingDigest)
-    _seen: People = field(default_factory=People)
+    _digest: RowsDigest = field(default_factory=RowsDigest)
+    _met: People = field(default_factory=People)
     _columns: tuple[str, ...] = ()
-    _halt: threading.Event = field(default_factory=threading.Event)
     _unanswered: int = 0
     _resumed: bool = False
+
+    def __post_init__(self) -> None:
+        self.parts = SendParts(self.report, keep_values=self.keep_values)
 
     @property
     def counts(self) -> Counts:
         """Rows by outcome, those of earlier tries included."""
-        counts = self._record.count()
-        for outcome, rows in self._unfinished.by_outcome.items():
-            counts.add(outcome, rows)
+        counts = self.record.count()
+        counts.include(self._unfinished)
         return counts
+
+    @property
+    def request_ids(self) -> list[str]:
+        """The first ids of messages that this try sent."""
+        return self.parts.request_ids
+
+    @property
+    def all_ids(self) -> int:
+        """How many messages this try sent whose ids are known."""
+        return self.parts.all_ids
 
     def run(self, table: Table, mapper: Mapper[Item], *, resend: bool = False) -> None:
         """Send to every row of the table that was not sent to before.
@@ -119,136 +120,243 @@ class SendRun(Generic[Item]):
         :raises EspError: a request failed for a reason that concerns all rows.
         """
         self._columns = table.columns
-        self._record = self.ledger.load()
-        if self._record.finished_at:
-            if self._record.awaiting:
-                return
-            if not resend:
-                raise AlreadySent(
-                    f"This was sent at {self._record.finished_at} ({self.counts}); say resend=True to send it again."
-                )
-            self._record = SendRecord()
+        self.record = self.ledger.load()
+        if self.record.finished_at:
+            self._begin_anew(resend)
+        elif (self.record.sent_at or self.record.rows or self.record.intent) and not self.record.reached:
+            self.parts.remove(self.record.send)  # nobody was reached, so the author may change whatever was wrong
+            self.record = new_record()
+        if not self.record.sent_at or self.record.too_many_refused:
+            self._send(table, mapper)
+        if not self.awaits:
+            self.ledger.end()
+
+    def _send(self, table: Table, mapper: Mapper[Item]) -> None:
+        self._refused = RefusedRows(self.record)
+        self._recall_refused()
         self.progress(self)
-        rows = enumerate(table.rows, 1)
+        rows: Iterator[Numbered] = enumerate(table.rows, 1)
         size = self.target.batch_size if self.target.batch_size > 1 else SINGLES_IN_A_BLOCK
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="esp-send") as pool:
-            self._pass_over(rows, mapper)
-            if self._record.intent is not None:
-                self._resume(self._record.intent, rows, mapper, pool)
-            while block := self._prepare(islice(rows, size), mapper):
-                self._carry_out(block, pool)
-        self._record.finished_at, self._record.awaiting = _now(), self.awaits
-        self.ledger.save(self._record)
+            requests = SendRequests(self.target, self.perform, pool, skips_unknown=self.on_unknown == "skip")
+            refused = self._pass_over(rows, mapper)
+            if self.record.intent is not None:
+                self._resume(self.record.intent, rows, refused, mapper, requests)
+            if self.record.too_many_refused:
+                self._try_refused(rows, refused, size, mapper, requests)
+            while block := self._prepare(itertools.islice(rows, size), mapper):
+                self._carry_out(Block(block), requests)
+        self.record.sent_at, self.record.too_many_refused = _now(), False
+        self.ledger.save(self.record)
 
-    def _pass_over(self, rows: Iterator[tuple[int, Any]], mapper: Mapper[Item]) -> None:
-        """Read past the rows that an earlier try has dealt with, and check that they are the same."""
-        left = self._record.rows
-        while left and (some := self._prepare(islice(rows, min(left, _PASSED_AT_ONCE)), mapper)):
-            left -= len(some)
-        if self._record.rows and str(self._digest) != self._record.digest:
-            raise AudienceChanged(
-                f"The first {self._record.rows:,} rows of the audience are not those that the last try sent to. "
-                "Restore them; or send what is left in a run of its own, and see to it that nobody is written to twice."
+    # -- what earlier tries have done --
+
+    def _begin_anew(self, resend: bool) -> None:
+        """Forget a send that has finished.
+
+        :raises AlreadySent: the author does not want that.
+        """
+        people = f"{self.record.reached:,} {'person' if self.record.reached == 1 else 'people'}"
+        if not resend:
+            raise AlreadySent(
+                f"This was sent at {self.record.finished_at} ({self.counts}). With resend=True it is sent again: "
+                f"{people} would be written to a second time."
             )
+        log.warning("resend=True: %s to whom this was sent at %s may get it again.", people, self.record.finished_at)
+        self.parts.remove(self.record.send)
+        self.record = new_record()
+
+    def _recall_refused(self) -> None:
+        if self.record.refused_elsewhere:
+            again = RowRanges(self.record.intent.again if self.record.intent else "")
+            self._refused.recall(self.parts.refused(self.record.send, self.record.rows), again)
+
+    def _pass_over(self, rows: Iterator[Numbered], mapper: Mapper[Item]) -> list[Numbered]:
+        """Read past the rows that an earlier try has dealt with, and check that they are the same.
+
+        :returns: the refused ones among them, if they may be tried once more.
+        """
+        wanted = self.record.too_many_refused or (self.record.intent is not None and bool(self.record.intent.again))
+        refused: list[Numbered] = []
+        left = self.record.rows
+        while left and (some := list(itertools.islice(rows, min(left, _PASSED_AT_ONCE)))):
+            left -= len(some)
+            for number, values in some:
+                if self._refused.outcome(number) is not None:
+                    refused += [(number, values)] if wanted else []
+                    continue
+                self._digest.add(number, values)
+                item = mapper(values) if self.once_each else ""
+                if not isinstance(item, str):
+                    self._met.add(mapper.key(item) or "")
+        if left or (self.record.rows and str(self._digest) != self.record.digest):
+            raise AudienceChanged(
+                f"The first {self.record.rows:,} rows of the audience are not those that the last try sent to: only "
+                "refused rows may be corrected, each in its place. Restore the others; or send what is left in a run "
+                "of its own, and see to it that nobody is written to twice."
+            )
+        return refused
 
     def _resume(
-        self, intent: Intent, rows: Iterator[tuple[int, Any]], mapper: Mapper[Item], pool: ThreadPoolExecutor
+        self,
+        intent: Intent,
+        rows: Iterator[Numbered],
+        refused: list[Numbered],
+        mapper: Mapper[Item],
+        requests: SendRequests[Item],
     ) -> None:
         """Go on with the block that was under way when the last try ended."""
         self._resumed = True
-        block = self._prepare(islice(rows, intent.rows), mapper)
-        if len(block) != intent.rows or str(self._digest) != intent.digest:
+        again = RowRanges(intent.again)
+        source = (row for row in refused if row[0] in again) if intent.again else itertools.islice(rows, intent.rows)
+        known = read_known(intent.known)
+        block = Block(self._prepare(source, mapper, known), again=bool(intent.again))
+        digest = self._digest.copy()
+        for place, row in enumerate(block.rows):
+            if known.get(place) not in REFUSED:
+                digest.add(row.number, row.values)
+        if len(block.rows) != intent.rows or str(digest) != intent.digest:
             raise AudienceChanged(
                 f"Rows {intent.first_row:,} to {intent.first_row + intent.rows - 1:,} of the audience are not those "
                 f"that were about to be sent at {intent.at}. Restore them, so that it can be told who may have been "
                 "reached."
             )
-        known = {row: Outcome(name) for name, numbers in intent.known.items() for row in numbers}
-        for row in block:
-            before = known.get(row.number)
-            if before in SETTLED:  # whatever today's columns make of the row
-                mark([row], before)
-            elif row.outcome in (None, Outcome.SUPPRESSED) and before is None:
+        for place, row in enumerate(block.rows):
+            if known.get(place) in SETTLED:  # whatever today's columns make of the row
+                mark([row], known[place])
+            elif row.outcome in (None, Outcome.SUPPRESSED) and place not in known:
                 # Whoever is left out today may have been written to before.
                 row.left_out, row.outcome = row.reason, Outcome.UNKNOWN
                 row.reason = f"it may have been sent at {intent.at}"
-        self._recall_request_ids(block)
-        unknown = [row for row in block if row.outcome is Outcome.UNKNOWN]
+        self._recall_answers(block)
+        unknown = [row for row in block.rows if row.outcome is Outcome.UNKNOWN]
         if unknown and self.on_unknown == "resend":
             mark([row for row in unknown if not row.left_out], None)
         elif unknown and self.on_unknown == "look_up":
-            self._settle(block, pool)
+            self._settle(block, requests)
         elif unknown and self.on_unknown == "stop":
             self._stop(block, "the last try ended before it was known")
-        self._carry_out(block, pool)
+        self._carry_out(block, requests)
 
-    def _recall_request_ids(self, block: list[SendRow[Item]]) -> None:
-        """Take over from the block's part what an earlier try wrote there, because it is written anew."""
-        name = self._part_name(block)
-        kept = {row.row: row for row in self.report.read_if_there(name)}
-        for row in block:
-            if row.outcome in SETTLED and row.number in kept:
-                row.request_id, row.reason = kept[row.number].request_id, kept[row.number].reason
-
-    def _prepare(self, rows: Iterable[tuple[int, Any]], mapper: Mapper[Item]) -> list[SendRow[Item]]:
-        """Check rows, and note who they are."""
-        block = []
-        for number, values in rows:
-            self._digest.add(values)
-            item = mapper(values)
-            if isinstance(item, str):
-                block.append(SendRow[Item](number, values, outcome=Outcome.INVALID, reason=item))
+    def _recall_answers(self, block: Block[Item]) -> None:
+        """Take over what an earlier try wrote into the block's part: it is a second witness, and is written anew."""
+        written = self.parts.read_block(self.record.send, block.rows, again=block.again)
+        # A part is written before the ledger, so it may know more. What it has as refused was true once: of rows that
+        # are tried once more it may be older than the request that was under way.
+        proofs = (Outcome.ACCEPTED,) if block.again else SETTLED
+        for row in block.rows:
+            there = written.get(row.number)
+            if there is None:
                 continue
-            row = SendRow(number, values, item, mapper.key(item))
-            if self.once_each and not self._seen.add(row.key or ""):
+            if row.outcome is Outcome.UNKNOWN and there.outcome in proofs:
+                row.outcome, row.left_out = Outcome(there.outcome), ""
+            if row.outcome in SETTLED:
+                row.request_id, row.reason = there.request_id, there.reason
+
+    def _prepare(
+        self, rows: Iterable[Numbered], mapper: Mapper[Item], known: dict[int, Outcome] | None = None
+    ) -> list[SendRow[Item]]:
+        """Check rows, and note who they are.
+
+        :param known: outcomes by place in the block, where an earlier try began with it.
+        """
+        known = known or {}
+        block = [SendRow[Item](number, values, before=self._refused.outcome(number)) for number, values in rows]
+        # A row that was refused may have been corrected: whoever another row has reached comes first.
+        for place in sorted(range(len(block)), key=lambda at: known.get(at) in REFUSED) if known else range(len(block)):
+            row = block[place]
+            item = mapper(row.values)
+            if isinstance(item, str):
+                row.outcome, row.reason = Outcome.INVALID, item
+                continue
+            row.item, row.key = item, mapper.key(item)
+            if known.get(place) is Outcome.REJECTED:
+                continue  # nobody counts as met by a row that was refused
+            row.stands = self.once_each and self._met.add(row.key or "")
+            if self.once_each and not row.stands:
                 # Whoever is left out is met all the same, so that a duplicate is one at every try.
                 row.outcome, row.reason = Outcome.DUPLICATE, "an earlier row stands for the same person"
             elif self.suppression is not None and (reason := self.suppression.reason(names_of(item))):
                 row.outcome, row.reason = Outcome.SUPPRESSED, reason
-            block.append(row)
         return block
 
-    def _carry_out(self, block: list[SendRow[Item]], pool: ThreadPoolExecutor) -> None:
+    def _try_refused(
+        self,
+        rows: Iterator[Numbered],
+        refused: list[Numbered],
+        size: int,
+        mapper: Mapper[Item],
+        requests: SendRequests[Item],
+    ) -> None:
+        """Try the refused rows of a send once more that ended with too many of them.
+
+        :raises AudienceChanged: there are more rows now, so that it cannot be told which ones were corrected.
+        """
+        if next(rows, None) is not None:
+            raise AudienceChanged(
+                f"The audience has more than the {self.record.rows:,} rows that the last try dealt with. Correct "
+                "refused rows in their places, and send new ones in a run of their own."
+            )
+        left = iter([row for row in refused if self._refused.outcome(row[0]) is not None])
+        while block := self._prepare(itertools.islice(left, size), mapper):
+            self._carry_out(Block(block, again=True), requests)
+
+    # -- a block --
+
+    def _carry_out(self, block: Block[Item], requests: SendRequests[Item]) -> None:
         """Send what is still to be sent of a block: intent first, result after."""
-        if self.report.kept and all(row.outcome is not None for row in block):
+        if self.report.kept and not block.to_send():
             self._intend(block)  # nothing leaves, but its part is named by how it is cut: the next try must cut it so
-        while to_send := [row for row in block if row.outcome is None]:
+        while to_send := block.to_send():
             self._intend(block)
             try:
-                problems = self._send(to_send, pool)
+                problems = requests.send(to_send)
             except BaseException:
                 self._interrupt(block)
                 raise
             if self.on_unknown == "look_up":
-                self._settle(block, pool, next((problem for problem in problems if problem.outcome_unknown), None))
+                self._settle(block, requests, next((problem for problem in problems if problem.outcome_unknown), None))
             self._judge(block, to_send, problems)
+            block.release_duplicates(self._met)
         self._finish(block)
 
-    def _settle(self, block: list[SendRow[Item]], pool: ThreadPoolExecutor, cause: EspError | None = None) -> None:
+    def _settle(self, block: Block[Item], requests: SendRequests[Item], cause: EspError | None = None) -> None:
         """Look up what is unknown of a block.
 
         :raises SendOutcomeUnknown: the service does not show some of it.
         """
-        unknown = [row for row in block if row.outcome is Outcome.UNKNOWN]
-        if not unknown or self._record.intent is None:
+        unknown = [row for row in block.rows if row.outcome is Outcome.UNKNOWN]
+        if not unknown or self.record.intent is None:
             return
         if self.look_up is None:
             self._stop(block, "there is no way to look them up", cause)
-        since = datetime.datetime.fromisoformat(self._record.intent.at)
+        since = datetime.datetime.fromisoformat(self.record.intent.at)
         try:
-            reason = self.look_up.settle(unknown, since, pool)
+            reason = self.look_up.settle(unknown, since, requests.pool)
         except BaseException:
             self._interrupt(block)
             raise
         if reason:
             self._stop(block, reason, cause)
 
-    def _intend(self, block: list[SendRow[Item]]) -> None:
-        known = known_of(block, leaving=True)
-        self._record.intent = Intent(block[0].number, len(block), str(self._digest), _now(), known)
-        self.ledger.save(self._record)
+    def _intend(self, block: Block[Item]) -> None:
+        self.record.intent = self._intent(block, _now(), leaving=True)
+        self.ledger.save(self.record)
 
-    def _judge(self, block: list[SendRow[Item]], sent: list[SendRow[Item]], problems: list[EspError]) -> None:
+    def _intent(self, block: Block[Item], at: str, *, leaving: bool) -> Intent:
+        numbers = str(RowRanges.of(row.number for row in block.rows)) if block.again else ""
+        digest = self._digest_after(block)
+        known = known_of(block.rows, leaving=leaving)
+        return Intent(block.rows[0].number, len(block.rows), str(digest), at, known, numbers)
+
+    def _digest_after(self, block: Block[Item], *, with_refused: bool = False) -> RowsDigest:
+        digest = self._digest.copy()
+        for row in block.rows:
+            if with_refused or row.outcome not in REFUSED:
+                digest.add(row.number, row.values)
+        return digest
+
+    def _judge(self, block: Block[Item], sent: list[SendRow[Item]], problems: list[EspError]) -> None:
         """Decide whether the run goes on after some requests.
 
         :raises SendOutcomeUnknown: nobody can tell what became of some rows, and the author has to decide.
@@ -265,107 +373,62 @@ class SendRun(Generic[Item]):
             self._interrupt(block)
             raise (final or doubtful)[0]
 
-    def _send(self, rows: list[SendRow[Item]], pool: ThreadPoolExecutor) -> list[EspError]:
-        """Send rows in as many requests as the target needs, and give what went wrong."""
-        self._halt.clear()
-        size = self.target.batch_size
-        futures = [pool.submit(self._send_chunk, rows[at : at + size]) for at in range(0, len(rows), size)]
-        try:
-            return [problem for future in futures for problem in future.result()]
-        finally:
-            # Where this is interrupted, what is under way may end and what waits does not begin.
-            self._halt.set()
-            for future in futures:
-                future.cancel()
-            wait(futures)
-
-    def _send_chunk(self, chunk: Sequence[SendRow[Item]]) -> list[EspError]:
-        """Send one request (halved where it is refused), and write the results into the rows."""
-        # Until the service has answered nobody can tell, and whoever looks at the rows meanwhile shall see that: so
-        # they are marked first, and only then is asked whether the run is being halted.
-        mark(chunk, Outcome.UNKNOWN, "the run ended while its request was under way")
-        if self._halt.is_set():
-            mark(chunk, None)
-            return []
-        problems = []
-        for piece in send_in_halves(chunk, self._perform):
-            match piece:
-                case Answered(rows, results):
-                    for row, result in list(zip(rows, results, strict=True)):  # all or, if they do not fit, none
-                        row.outcome = outcome_of(result)
-                        row.request_id, row.reason = result.request_id, redact(result.reason)
-                case RefusedAlone(rows, reason, by_us):
-                    mark(rows, Outcome.INVALID if by_us else Outcome.REJECTED, reason)
-                case Failed(rows, error):
-                    problems.append(error)
-                    mark(rows, Outcome.UNKNOWN if error.outcome_unknown else None, error.message)
-                    if not (error.outcome_unknown and self.on_unknown == "skip"):
-                        self._halt.set()
-                case NotTried(rows):
-                    mark(rows, None)
-        return problems
-
-    def _perform(self, rows: Sequence[SendRow[Item]]) -> list[SendResult]:
-        return self.perform(self.target.send([row.item for row in rows if row.item is not None]))
-
-    def _finish(self, block: list[SendRow[Item]]) -> None:
+    def _finish(self, block: Block[Item]) -> None:
         self._write_part(block)
-        counts = self._record.count()
-        for row in block:
-            counts.add(row.outcome or Outcome.NOT_REACHED)
-        self._record.counts = {name: rows for name, rows in counts.as_dict().items() if rows}
-        self._record.rows, self._record.digest, self._record.intent = block[-1].number, str(self._digest), None
+        counts, record, lost = self.record.count(), self.record, False
+        if block.again:
+            for row in block.rows:
+                counts.move(1, *_moves(row))
+                self._refused.change(row.number, row.outcome if row.outcome in REFUSED else None)
+        else:
+            for row in block.rows:
+                counts.add(row.outcome or Outcome.NOT_REACHED)
+            record.rows = block.rows[-1].number
+            lost = bool(block.refused) and not self._refused.add(block.refused, in_parts=self.report.kept)
+        self._digest = self._digest_after(block, with_refused=lost)
+        record.counts = {name: rows for name, rows in counts.as_dict().items() if rows}
+        record.digest, record.intent = str(self._digest), None
         self._resumed = False
-        self.ledger.save(self._record)
+        self.ledger.save(record)
         self.progress(self)
 
-    def _interrupt(self, block: list[SendRow[Item]]) -> str | None:
+    def _interrupt(self, block: Block[Item]) -> str | None:
         """Write down how far a block came that cannot be finished now, and give the name of its part."""
-        for row in block:
-            self._unfinished.add(row.outcome or Outcome.NOT_REACHED)
+        block.release_duplicates(self._met)
+        for row in block.rows:
+            if block.again:
+                self._unfinished.move(1, *_moves(row))
+            else:
+                self._unfinished.add(row.outcome or Outcome.NOT_REACHED)
         part, intent = None, None
         # Where nothing ever left there is nothing to remember, and the author may change these rows.
-        left = self._resumed or any(row.outcome in (*SETTLED, Outcome.UNKNOWN) for row in block)
-        if self._record.intent is not None and left:
+        left = self._resumed or block.reached or any(row.outcome in SETTLED for row in block.rows)
+        if self.record.intent is not None and left:
             part = self._write_part(block)
-            intent = msgspec.structs.replace(self._record.intent, known=known_of(block, leaving=False))
-        self._record.intent = intent
-        self.ledger.save(self._record)
+            intent = self._intent(block, self.record.intent.at, leaving=False)
+        self.record.intent = intent
+        self.ledger.save(self.record)
         return part
 
-    def _stop(self, block: list[SendRow[Item]], reason: str, cause: EspError | None = None) -> NoReturn:
-        at = self._record.intent.at if self._record.intent else _now()
+    def _stop(self, block: Block[Item], reason: str, cause: EspError | None = None) -> NoReturn:
+        at = self.record.intent.at if self.record.intent else _now()
         part = self._interrupt(block)
         where = f" (listed in the report, {part})" if part else ""
-        unknown = sum(row.outcome is Outcome.UNKNOWN for row in block)
+        unknown = sum(row.outcome is Outcome.UNKNOWN for row in block.rows)
         raise SendOutcomeUnknown(
-            f"Of {unknown:,} recipients in rows {block[0].number:,} to {block[-1].number:,}{where} nobody can "
-            f"tell whether they were reached at {at}: {reason}. "
+            f"Of {unknown:,} recipients in rows {block.rows[0].number:,} to {block.rows[-1].number:,}{where} nobody "
+            f"can tell whether they were reached at {at}: {reason}. "
             'Look them up at the service, then run the task again with on_unknown="skip" or "resend".'
         ) from cause
 
-    def _write_part(self, block: list[SendRow[Item]]) -> str | None:
-        reports = [
-            RowReport(
-                row.number,
-                row.outcome or Outcome.NOT_REACHED,
-                row.key,
-                row.reason,
-                row.request_id,
-                values=as_source(self._columns, row.values) if self.keep_values else None,
-            )
-            for row in block
-        ]
-        ids = [row.request_id for row in block if row.request_id]
-        self.all_ids += len(ids)
-        self.request_ids += ids[: MOST_IDS_KEPT - len(self.request_ids)]
-        part = self.report.write(block[0].number, str(self._digest)[:16], "sent", reports)
-        if part is not None:
-            self.parts.append(part)
-        return part
+    def _write_part(self, block: Block[Item]) -> str | None:
+        return self.parts.write(self.record.send, self._columns, block.rows, again=block.again)
 
-    def _part_name(self, block: list[SendRow[Item]]) -> str:
-        return part_name(block[0].number, str(self._digest)[:16], "sent")
+
+def _moves(row: SendRow[Any]) -> tuple[Outcome, Outcome]:
+    """Return what a row that is tried once more was, and what it is now."""
+    before = row.before or Outcome.NOT_REACHED
+    return before, row.outcome or before
 
 
 def _now() -> str:

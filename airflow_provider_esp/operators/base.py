@@ -41,6 +41,7 @@ final_errors = retry_policy.final_errors
 
 MOST_IDS = 100
 _MOST_REASONS_TOLD = 5
+_LIST_THEM = "Give report_path= to list them."
 
 
 def default_deferrable() -> bool:
@@ -330,20 +331,33 @@ class RowsOperator(ChangingOperator):
 
         :raises TooManyRejects: more than ``max_rejects`` allows.
         """
-        from airflow_provider_esp.delivery.errors import TooManyRejects
-        from airflow_provider_esp.delivery.outcomes import Outcome, allowed_rejects
+        self.show_outcomes(counts, report)
+        self.check_rejects(counts, main_reasons(report))
 
+    def show_outcomes(self, counts: Counts, report: Report) -> None:
+        """Log the table of outcomes, and of a dry run what it kept back."""
         self.log.info("%s", outcome_table(counts, report, self.report_folder))
         if self.progress is not None:
             self.progress.count(counts)
         if self.is_dry:
             self.log.info("%s", self.preview.shown())
+
+    def check_rejects(self, counts: Counts, reasons: str, advice: str = "") -> None:
+        """Fail if too many rows were refused.
+
+        :param reasons: why, as `main_reasons` has it.
+        :param advice: what to do next.
+        :raises TooManyRejects: more than ``max_rejects`` allows.
+        """
+        from airflow_provider_esp.delivery.errors import TooManyRejects
+        from airflow_provider_esp.delivery.outcomes import Outcome, allowed_rejects
+
         if counts.refused > allowed_rejects(self.max_rejects, counts.rows):
-            where = f"They are listed in {self.report_folder}." if report.kept else "Give report_path= to list them."
+            where = f"They are listed in {self.report_folder}." if self.report_folder else _LIST_THEM
             others = " The others went through." if counts[Outcome.ACCEPTED] else ""
             raise TooManyRejects(
                 f"{counts.refused:,} of {counts.rows:,} rows were refused and max_rejects allows {self.max_rejects}: "
-                f"{_reasons(report)}. {where}{others}"
+                f"{reasons}. {where}{others}{advice}"
             )
 
     def summary(self, counts: Counts) -> dict[str, Any]:
@@ -364,7 +378,8 @@ def outcome_table(counts: Counts, report: Report, report_path: str | None) -> st
     return "\n".join(lines)
 
 
-def _reasons(report: Report) -> str:
+def main_reasons(report: Report) -> str:
+    """Return the three most frequent reasons why rows were refused."""
     ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])[:3]
     return "; ".join(f"{reason.rstrip('.')} ({rows:,})" for reason, rows in ranked) or "no reason was given"
 

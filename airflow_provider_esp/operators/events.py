@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import final_errors
+from airflow_provider_esp.operators.base import final_errors, main_reasons
 from airflow_provider_esp.operators.sends import SendOperator
 from airflow_provider_esp.personal import PersonalAttribute, revealed
 
@@ -116,13 +116,13 @@ class SendEventOperator(SendOperator):
                 mapper = Mapper(lambda row: one, lambda event: event.email or event.phone or "")
                 left_out = self.suppression(hook)
                 run = self.send(context, hook, _table_of(one), target, mapper, once_each=False, suppression=left_out)
-                return self.summary(run.counts)
+                return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
             # Two events of one person are two events, so nobody counts as met before.
             left_out = self.audience(hook, self._mapper, once_each=False)
             with self.rows() as table:
                 mapper = self._mapper(table)
                 run = self.send(context, hook, table, target, mapper, once_each=False, suppression=left_out)
-            return self.summary(run.counts)
+            return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
 
     def _mapper(self, table: Table) -> Mapper[Event]:
         from airflow_provider_esp.delivery.mapping import event_mapper

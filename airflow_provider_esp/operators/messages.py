@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import default_deferrable, final_errors
+from airflow_provider_esp.operators.base import default_deferrable, final_errors, main_reasons
 from airflow_provider_esp.operators.sends import SendOperator
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.send import SendRun
     from airflow_provider_esp.hooks.base import EspHook
     from airflow_provider_esp.services.neutral import MessageOptions, Recipient
+
+_KEPT = "kept"
+"""Where a task leaves with the trigger what is not part of its result."""
+_STATES = ("delivered", "failed", "pending")
 
 
 class SmartSendOperator(SendOperator):
@@ -111,17 +116,18 @@ class SmartSendOperator(SendOperator):
                     target,
                     self._mapper(table),
                     once_each=True,
-                    awaits=self.wait_for_delivery,
                     look_up=look_up,
                     suppression=left_out,
                 )
-            summary = {**self.summary(run.counts), "request_ids": run.request_ids}
+            summary = {**self.send_summary(run), "request_ids": run.request_ids}
+            kept: dict[str, Any] = {"reasons": main_reasons(run.report), "delivery": run.record.delivery}
             if not self.wait_for_delivery or self.is_dry:
-                return summary
-            end = self.end_of_wait(self.timeout)
-            if self.deferrable:
-                self._defer(run, end, summary)
-            return self._done(context, {**summary, **self._wait(hook, self._ids(run), end)})
+                return self.end_send(context, summary, kept["reasons"], run.ledger)
+            ids, end = self._ids(run), self.end_of_wait(self.timeout)
+            if ids and self.deferrable:
+                self._defer(ids, end, {**summary, _KEPT: kept})
+            told = self._wait(hook, ids, end) if ids else self._told({}, {}, 0)
+            return self._done(context, summary, told, kept)
 
     @tells_outlets
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,25 +136,39 @@ class SmartSendOperator(SendOperator):
         :param event: what the trigger found, and what this task left behind when it deferred.
         """
         summary = dict(event["state"])
+        kept = summary.pop(_KEPT)
         if event["status"] == "error":
             raise RuntimeError(
                 f"The wait for the delivery ended: {event['message']} The messages were sent; a retry only waits again."
             )
-        if event["status"] == "timeout":
-            with final_errors(), self.hook() as hook:
-                told = self._wait(hook, self._reported_ids() or summary["request_ids"], 0)
-        else:
-            told = self._told(event["states"], event["statuses"], 0)
-        return self._done(context, {**summary, **told})
+        with final_errors():
+            if event["status"] == "timeout":
+                with self.hook() as hook:
+                    ids = self._reported_ids() or summary["request_ids"]
+                    told = self._wait(hook, ids, 0)
+            else:
+                told = self._told(event["states"], event["statuses"], 0)
+            return self._done(context, summary, told, kept)
 
     def _mapper(self, table: Table) -> Mapper[Recipient]:
         from airflow_provider_esp.delivery.mapping import recipient_mapper
 
         return recipient_mapper(table, self.to, self.data, self.values)
 
-    def _done(self, context: Any, summary: dict[str, Any]) -> dict[str, Any]:
-        self.ledger(context).end_wait()
-        return summary
+    def _done(
+        self, context: Any, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Write down how the delivery ended, and end the send.
+
+        :param told: what the wait has counted.
+        :param kept: why rows were refused, and the delivery of messages of an earlier try whose ids are not known.
+        """
+        before = kept["delivery"]
+        if before and not self.report_path:
+            told = _sum(told, before)
+        ledger = self.ledger(context)
+        ledger.note_delivery({"of": sum(told[state] for state in _STATES), **told})
+        return self.end_send(context, {**summary, **told}, kept["reasons"], ledger)
 
     def _look_up(self, hook: EspHook) -> LookUp[Recipient] | None:
         if self.on_unknown != "look_up":
@@ -168,16 +188,16 @@ class SmartSendOperator(SendOperator):
             sender_email=self.sender_email,
         )
 
-    def _defer(self, run: SendRun[Recipient], end: float, summary: dict[str, Any]) -> None:
+    def _defer(self, ids: list[str], end: float, state: dict[str, Any]) -> None:
         from airflow_provider_esp.triggers.waits import DeliveryTrigger
 
         trigger = DeliveryTrigger(
-            request_ids=None if self.report_folder else self._ids(run),
+            request_ids=None if self.report_folder else ids,
             report_path=self.report_folder,
             esp_conn_id=self.esp_conn_id,
             end_time=end,
             poll_interval=self.poll_interval,
-            state=summary,
+            state=state,
         )
         self.log.info("Everything is sent; waiting for the delivery in the triggerer.")
         self.defer_until(end, trigger)
@@ -185,13 +205,15 @@ class SmartSendOperator(SendOperator):
     def _ids(self, run: SendRun[Recipient]) -> list[str]:
         """Find the messages to wait for; without a report those of earlier tries are not known any more.
 
-        :raises DeliveryError: not one is known.
+        :raises DeliveryError: some have to be waited for, and not one is known.
         """
         from airflow_provider_esp.delivery.errors import DeliveryError
         from airflow_provider_esp.delivery.outcomes import Outcome
 
-        ids, sent = self._reported_ids() or run.request_ids, run.counts[Outcome.ACCEPTED]
-        if sent and not ids:
+        if ids := self._reported_ids():
+            return ids
+        ids, sent = run.request_ids, run.counts[Outcome.ACCEPTED] - run.record.delivery.get("of", 0)
+        if sent > 0 and not ids:
             raise DeliveryError(
                 f"{sent:,} messages were sent by an earlier try, and their ids are not known any more, so that their "
                 "delivery cannot be awaited: see the service's own reports, and mark this task as successful. Give "
@@ -222,6 +244,12 @@ class SmartSendOperator(SendOperator):
         told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
         self.log.info("Delivery: %s.", told or "nothing to wait for")
         return {**counts, "statuses": dict(statuses)}
+
+
+def _sum(told: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what two waits for different messages have counted."""
+    counts = {state: told[state] + before[state] for state in _STATES}
+    return {**counts, "statuses": dict(Counter(told["statuses"]) + Counter(before["statuses"]))}
 
 
 def _refuse_mixture() -> None:

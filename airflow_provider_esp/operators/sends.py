@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -103,10 +103,11 @@ class SendOperator(TimedSendOperator, RowsOperator):
             self.check_time(context, hook)
             return
         record = self.ledger(context).load()
-        if not record.finished_at:
+        if record.finished_at:
+            if switch_of("resend", self.resend):
+                self.check_time(context, hook)
+        elif not record.sent_at or record.too_many_refused or not record.reached:
             self.check_time(context, hook, sent=record.rows)
-        elif switch_of("resend", self.resend):
-            self.check_time(context, hook)
 
     def send(
         self,
@@ -117,19 +118,17 @@ class SendOperator(TimedSendOperator, RowsOperator):
         mapper: Mapper[Item],
         *,
         once_each: bool,
-        awaits: bool = False,
         look_up: LookUp[Item] | None = None,
         suppression: Suppression | None = None,
     ) -> SendRun[Item]:
-        """Send to every row of a table that was not sent to before, and conclude.
+        """Send to every row of a table that was not sent to before; `end_send` has to follow.
 
         :param once_each: whether a person who stands twice in the table is written to once.
-        :param awaits: whether the operator waits for the delivery next, and then ends the wait in the ledger.
         :param look_up: how to look up what is unknown, for ``look_up``.
         :param suppression: who is left out.
         :raises AirflowException: nobody can tell what became of some rows, and the next try is to send them again.
         """
-        from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, SendWindowClosed, TooManyRejects
+        from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, SendWindowClosed
         from airflow_provider_esp.delivery.preview import DrySend
         from airflow_provider_esp.delivery.send import SendRun
         from airflow_provider_esp.operators.values import ValueNotes
@@ -147,7 +146,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
             concurrency=self.concurrency,
             on_unknown=self.on_unknown,
             look_up=look_up,
-            awaits=awaits and not self.is_dry,
+            awaits=True,
             progress=progress.tell,
             keep_values=self.report_rows,
             suppression=suppression,
@@ -164,13 +163,48 @@ class SendOperator(TimedSendOperator, RowsOperator):
             raise
         finally:
             notes.end()
-        try:
-            self.conclude(run.counts, run.report)
-        except TooManyRejects:
-            run.ledger.end_wait()
-            raise
-        self.discard_copy()
+        self.show_outcomes(run.counts, run.report)
         return run
+
+    def send_summary(self, run: SendRun[Any]) -> dict[str, Any]:
+        """Give what the task returns of a send, so far."""
+        summary = self.summary(run.counts)
+        lost = run.record.refused_for_good
+        if lost:
+            self.log.warning(
+                "%d refused rows cannot be tried again when this task is cleared: there are more than the ledger has "
+                "room for. With report_path= they could be.",
+                lost,
+            )
+        return {**summary, "refused_for_good": lost} if lost else summary
+
+    def end_send(self, context: Any, summary: dict[str, Any], reasons: str, ledger: Ledger) -> dict[str, Any]:
+        """Judge how many rows were refused, now that all else is done, and end the send.
+
+        :param summary: what the task returns. A task that fails by this leaves it as its result all the same.
+        :param reasons: why rows were refused, as `main_reasons` has it.
+        :raises TooManyRejects: more than ``max_rejects`` allows. Then the send has not finished: a cleared task tries
+            the refused rows once more, and nobody else.
+        """
+        from airflow_provider_esp.delivery.errors import TooManyRejects
+        from airflow_provider_esp.delivery.outcomes import Counts, Outcome
+
+        counts = Counts.from_dict({outcome: summary[outcome] for outcome in Outcome})
+        if counts[Outcome.ACCEPTED] or counts[Outcome.UNKNOWN]:
+            advice = " Correct them in place, or raise max_rejects, and clear this task: it tries only them again."
+        else:
+            advice = " Nobody was written to: correct what is wrong and clear this task, which then begins anew."
+        try:
+            self.check_rejects(counts, reasons, "" if self.is_dry else _delivery_of(summary) + advice)
+        except TooManyRejects:
+            ledger.end(too_many_refused=True)
+            self.discard_copy()  # the rows are read anew, because they may be corrected
+            if not self.is_dry:
+                context["ti"].xcom_push(key="return_value", value=summary)
+            raise
+        ledger.end()
+        self.discard_copy()
+        return summary
 
     def check_order(self) -> None:
         """Refuse a query whose rows have no order: no retry could tell who has been written to.
@@ -192,3 +226,10 @@ class SendOperator(TimedSendOperator, RowsOperator):
 
         store = ledger_store(context, self.ledger_path, keep=self.keep_sent)
         return Ledger(MemoryStore() if self.is_dry else store)
+
+
+def _delivery_of(summary: Mapping[str, Any]) -> str:
+    if "delivered" not in summary:
+        return ""
+    counts = ", ".join(f"{summary[state]:,} {state}" for state in ("delivered", "failed", "pending") if summary[state])
+    return f" Of their messages: {counts}." if counts else ""

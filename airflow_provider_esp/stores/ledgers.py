@@ -1,8 +1,9 @@
 """Ledgers kept by Airflow: in the task's own state since 3.3, in a Variable before, or in a file the author names.
 
 All of these are readable by people who may look into Airflow: a ledger holds digests, numbers and counts only.
-What is unfinished is kept until it is finished. The record of a finished send, by which a cleared task knows that it
-has sent, is kept for a time: Airflow's own clean-up removes it from the tasks' state, `forget_expired` from Variables.
+Records are kept for a time: that of a finished send, by which a cleared task knows that it has sent, for as long as the
+author says; an unfinished one for no less than `KEEP_SENT` after it was last written. Airflow's own clean-up removes
+them from the tasks' state, `forget_expired` from Variables.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class LedgerUnsafe(Exception):
 
 
 class TaskStateLedger:
-    """Keeps the record in the task's state, which survives retries and, unless told otherwise, for ever.
+    """Keeps the record in the task's state, which survives retries.
 
     :param store: ``context["task_state_store"]``; used from the main thread only.
     :param keep: how long the record of a finished send is kept.
@@ -48,7 +49,7 @@ class TaskStateLedger:
 
     def save(self, record: dict[str, Any]) -> None:
         """Keep the record."""
-        self._store.set(KEY, record, retention=self._keep if _is_finished(record) else compat.never_expire())
+        self._store.set(KEY, record, retention=_retention(record, self._keep))
 
     def clear(self) -> None:
         """Remove the record, if there is one."""
@@ -69,15 +70,17 @@ class VariableLedger:
     def load(self) -> dict[str, Any] | None:
         """Give the record, or None where there is none."""
         kept = self._slot.read()
-        return _read(kept, f"Variable {self._slot.name}") if kept else None
+        if not kept:
+            return None
+        record = _read(kept, f"Variable {self._slot.name}")
+        record.pop(_UNTIL, None)
+        return record
 
     def save(self, record: dict[str, Any]) -> None:
         """Keep the record; and once a send has finished, remove others whose time is up, where that can be done."""
-        if not _is_finished(record):
-            self._slot.write(json.dumps(record))
-            return
-        self._slot.write(json.dumps({**record, _UNTIL: (datetime.now(UTC) + self._keep).isoformat()}))
-        if in_task():  # there a task cannot list Variables
+        until = datetime.now(UTC) + _retention(record, self._keep)
+        self._slot.write(json.dumps({**record, _UNTIL: until.isoformat()}))
+        if not _is_finished(record) or in_task():  # there a task cannot list Variables
             return
         try:
             forget_expired()
@@ -181,7 +184,7 @@ def check_writable(store: RecordStore) -> None:
 
 
 def forget_expired(now: datetime | None = None) -> int:
-    """Remove the records of finished sends whose time is up from Airflow's Variables.
+    """Remove the records whose time is up from Airflow's Variables.
 
     It lists Variables, which needs the metadata database: in Airflow 2 every send does it at its end; in Airflow 3 no
     task can, and it is for a command where the database can be reached. Since 3.3 no ledger is in a Variable.
@@ -206,6 +209,10 @@ def forget_expired(now: datetime | None = None) -> int:
 
 def _is_finished(record: dict[str, Any]) -> bool:
     return bool(record.get("finished_at")) and not record.get("awaiting")
+
+
+def _retention(record: dict[str, Any], keep: timedelta) -> timedelta:
+    return keep if _is_finished(record) else max(keep, KEEP_SENT)
 
 
 def _is_expired(kept: str | None, now: datetime) -> bool:

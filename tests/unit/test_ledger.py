@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,25 +17,29 @@ from hypothesis import strategies as st
 from airflow_provider_esp import compat
 from airflow_provider_esp.delivery.errors import LedgerUnreadable
 from airflow_provider_esp.delivery.ledger import (
-    VERSION,
+    SEND_VERSION,
     Intent,
     Ledger,
     MemoryStore,
     RecordStore,
-    RollingDigest,
+    RowsDigest,
     SendRecord,
 )
 from airflow_provider_esp.delivery.outcomes import Outcome
+from airflow_provider_esp.delivery.refused_rows import MOST_CHARACTERS
 from airflow_provider_esp.delivery.rows import MISSING, BadRow
 from airflow_provider_esp.stores import access, ledgers
 from airflow_provider_esp.stores.ledgers import FileLedger, LedgerUnsafe, TaskStateLedger, VariableLedger, ledger_store
 
+ODD, EVEN = (",".join(map(str, range(first, 1000, 2))) for first in (1, 0))
 FULL = SendRecord(
     rows=9_999_000,
     digest="d" * 32,
     counts={outcome.value: 9_999_999 for outcome in Outcome},
+    refused={"invalid": "8" * MOST_CHARACTERS},
+    delivery={"of": 9_999_999, "delivered": 9_999_999, "failed": 9_999_999, "pending": 9_999_999, "statuses": {}},
     intent=Intent(
-        9_999_001, 1000, "e" * 32, "2026-01-01T00:00:00+00:00", {"accepted": list(range(9_999_001, 10_000_001))}
+        9_999_001, 1000, "e" * 32, "2026-01-01T00:00:00+00:00", {"accepted": ODD, "rejected": EVEN}, "9999001-10000000"
     ),
 )
 
@@ -80,7 +85,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "file":
         return FileLedger(str(tmp_path / "deep" / "ledger.json"))
     if request.param == "task state":
-        monkeypatch.setattr(compat, "never_expire", lambda: "never")
         return TaskStateLedger(TaskState())
     if request.param == "variable":
         monkeypatch.setattr(Variables, "kept", {})
@@ -95,7 +99,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_where_nothing_is_kept_a_send_begins_anew(store: RecordStore) -> None:
     assert store.load() is None
-    assert Ledger(store).load() == SendRecord()
+    assert msgspec.structs.replace(Ledger(store).load(), send="") == SendRecord()
+    assert Ledger(store).load().send != Ledger(store).load().send
 
 
 def test_what_is_saved_is_what_the_next_process_finds(store: RecordStore) -> None:
@@ -119,19 +124,24 @@ def test_what_is_kept_is_plain_json_and_small(store: RecordStore) -> None:
     assert {type(name) for name in (kept or {})["counts"]} == {str}
 
 
-def test_the_end_of_a_wait_is_written_down(store: RecordStore) -> None:
+def test_the_end_of_a_send_is_written_down_where_somebody_was_reached(store: RecordStore) -> None:
     ledger = Ledger(store)
-    ledger.save(SendRecord(rows=3, finished_at="now", awaiting=True))
-    ledger.end_wait()
-    assert ledger.load() == SendRecord(rows=3, finished_at="now", awaiting=False)
+    ledger.save(SendRecord(rows=3, counts={"accepted": 2, "invalid": 1}, sent_at="now"))
+    ledger.end(too_many_refused=True)
+    assert (ledger.load().too_many_refused, ledger.load().finished_at) == (True, None)
+    ledger.end()
+    assert (ledger.load().too_many_refused, ledger.load().finished_at) == (False, "now")
+    ledger.save(SendRecord(rows=3, counts={"rejected": 3}, sent_at="now"))
+    ledger.end()
+    assert ledger.load().finished_at is None
 
 
 def test_a_record_names_its_version_and_another_one_is_not_guessed_at(store: RecordStore) -> None:
     Ledger(store).save(SendRecord())
     kept = store.load()
     assert kept is not None
-    assert kept["version"] == VERSION
-    store.save({**kept, "version": VERSION + 1})
+    assert kept["version"] == SEND_VERSION
+    store.save({**kept, "version": SEND_VERSION + 1})
     with pytest.raises(LedgerUnreadable, match="another version"):
         Ledger(store).load()
 
@@ -195,29 +205,27 @@ def test_a_path_that_the_author_names_comes_first(tmp_path: Path) -> None:
     assert isinstance(store, FileLedger)
 
 
-def test_the_tasks_own_state_is_used_where_there_is_one_and_never_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tasks_own_state_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compat, "clears_state_on_success", lambda: False)
-    monkeypatch.setattr(compat, "never_expire", lambda: "never")
     state = TaskState()
     store = ledger_store(context(task_state_store=state), None)
     store.save({"rows": 1})
     assert list(state.kept) == ["esp_ledger"]
-    assert state.retentions == ["never"]
+    assert state.retentions == [timedelta(days=90)]
 
 
-FINISHED = {"version": 1, "rows": 3, "finished_at": "2026-01-01T00:00:00+00:00"}
+FINISHED = {"version": SEND_VERSION, "rows": 3, "finished_at": "2026-01-01T00:00:00+00:00"}
 
 
-def test_a_finished_send_is_kept_for_a_time_and_an_unfinished_one_until_it_is_finished(
+def test_a_finished_send_is_kept_as_long_as_the_author_says_and_an_unfinished_one_for_90_days(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(compat, "clears_state_on_success", lambda: False)
-    monkeypatch.setattr(compat, "never_expire", lambda: "never")
     state = TaskState()
     store = ledger_store(context(task_state_store=state), None, keep=timedelta(days=7))
-    for record in ({"rows": 3}, {**FINISHED, "awaiting": True}, FINISHED):
+    for record in ({"rows": 3}, {**FINISHED, "finished_at": None}, FINISHED):
         store.save(record)
-    assert state.retentions == ["never", "never", timedelta(days=7)]
+    assert state.retentions == [timedelta(days=90), timedelta(days=90), timedelta(days=7)]
 
 
 def test_a_finished_send_in_a_variable_says_until_when_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +234,7 @@ def test_a_finished_send_in_a_variable_says_until_when_it_is_kept(monkeypatch: p
     forgets: list[bool] = []
     monkeypatch.setattr(ledgers, "forget_expired", lambda: forgets.append(True))
     store = ledger_store(context(), None, keep=timedelta(days=7))
-    store.save({**FINISHED, "awaiting": True})
+    store.save({**FINISHED, "finished_at": None})
     assert forgets == []
     store.save(FINISHED)
     assert forgets == [True]
@@ -290,10 +298,10 @@ def test_without_a_state_each_task_instance_has_a_variable_of_its_own(
 
 
 def digest(rows: list[Any]) -> str:
-    rolling = RollingDigest()
-    for row in rows:
-        rolling.add(row)
-    return str(rolling)
+    rows_digest = RowsDigest()
+    for number, row in enumerate(rows, 1):
+        rows_digest.add(number, row)
+    return str(rows_digest)
 
 
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
@@ -305,12 +313,21 @@ def test_two_audiences_have_one_digest_only_if_they_are_the_same(one: list[Any],
 
 
 def test_a_digest_can_be_read_at_any_row() -> None:
-    rolling = RollingDigest()
+    rows_digest = RowsDigest()
     seen = []
-    for row in (["a"], ["b"]):
-        rolling.add(row)
-        seen.append(str(rolling))
+    for number, row in ((1, ["a"]), (2, ["b"])):
+        rows_digest.add(number, row)
+        seen.append(str(rows_digest))
     assert seen == [digest([["a"]]), digest([["a"], ["b"]])]
+
+
+def test_a_row_may_join_a_digest_later_and_its_number_counts() -> None:
+    late = RowsDigest()
+    late.add(2, ["b"])
+    whole = late.copy()
+    whole.add(1, ["a"])
+    assert str(whole) == digest([["a"], ["b"]])
+    assert str(late) == str(RowsDigest(str(late))) != digest([["b"]])
 
 
 @pytest.mark.parametrize(
@@ -335,4 +352,4 @@ def test_a_list_and_a_tuple_of_the_same_values_are_the_same_row() -> None:
 
 def test_a_digest_is_the_same_in_every_process_and_version() -> None:
     rows = [["ann@example.com", 7, 1.5, None, True, MISSING], [2**80], BadRow("line 3")]
-    assert digest(rows) == "89b5445b5d80b52cc6c2e4a87c8da7c7"
+    assert digest(rows) == "597f397dfa1afdb853273fb91b073997"

@@ -25,7 +25,7 @@ from airflow_provider_esp.delivery import send as send_module
 from airflow_provider_esp.delivery.errors import AlreadySent, Refused, SendOutcomeUnknown
 from airflow_provider_esp.delivery.ledger import Ledger
 from airflow_provider_esp.delivery.mapping import Mapper
-from airflow_provider_esp.delivery.outcomes import Counts
+from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.report import Report, RowReport
 from airflow_provider_esp.delivery.rows import Table
 from airflow_provider_esp.delivery.send import OnUnknown, SendRun
@@ -261,5 +261,7 @@ def check_end(world: World, audience: Sequence[str], counts: Counts, on_unknown:
     if on_unknown == "resend":
         assert {person for person in audience if person.startswith("ok")} == set(world.sent)
     assert world.record is not None
-    assert world.record["finished_at"]
+    assert world.record["sent_at"]
     assert world.record["intent"] is None
+    # A run by which nobody was reached is no finished send.
+    assert bool(world.record["finished_at"]) == bool(counts[Outcome.ACCEPTED] or counts[Outcome.UNKNOWN])
