@@ -8,6 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 INSTALL = python=$$(sh scripts/find-python.sh 11 14) && "$$python" scripts/install.py .venv constraints.txt
 # Many tests wait. Those of one module stay in one process, because they share what takes long to start.
 PARALLEL = -n auto --dist loadfile --no-loadscope-reorder --durations=20
+# Tests of MySQL's drivers run where the headers of its library are, which the drivers are built with.
+DEV = dev$(shell command -v mariadb_config mysql_config >/dev/null && echo ,mysql)
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -21,35 +23,35 @@ up:  ## start Airflow's UI and the sandbox, until Ctrl-C
 	@.venv/bin/python scripts/up.py
 
 test:  ## run all tests; ARGS="-k name" picks some, ARGS="-n 0" runs one at a time
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 test-fast:  ## run the tests without a real Airflow or browser, in less than two minutes
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python -m pytest $(PARALLEL) tests/unit tests/contract tests/sandbox tests/security $(ARGS)
 
 contract:  ## hold requests, answers and models against the vendors' specifications; prints counts
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python -m pytest tests/contract -q $(ARGS)
 
 faults:  ## play faults of networks and services to uploads and sends; prints a table
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python -m pytest tests/faults -q -m "not slow" $(ARGS)
 
 people:  ## show that nobody wrong is written to and nothing is lost; prints a table
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python -m pytest tests/airflow/tasks/people -q --complete-tables $(ARGS)
 
 security:  ## try attacks on clients, commands and sandbox, and see each refused; prints a table
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python -m pytest tests/security -q --complete-tables $(ARGS)
 
 bench:  ## measure speed, memory, waits and rates on a quiet machine; writes benchmarks/results.md
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/python benchmarks/results.py --write $(ARGS)
 
 soak:  ## run the long proofs whole: kills, races, cursors; takes hours
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@set -e; for store in file variable task_state; do \
 	  .venv/bin/python benchmarks/kills.py --store $$store --n 200; \
 	  .venv/bin/python benchmarks/broadcast_kills.py --store $$store --n 50; done
@@ -62,7 +64,7 @@ soak:  ## run the long proofs whole: kills, races, cursors; takes hours
 	@.venv/bin/python benchmarks/sql_memory.py --n 1000000 --limit 1.1 --above 120
 
 lint:  ## check style, types and the direction of imports
-	@$(INSTALL) dev
+	@$(INSTALL) $(DEV)
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -70,7 +72,7 @@ lint:  ## check style, types and the direction of imports
 
 test-2.11:  ## run what may differ with Airflow 2.11 (Python 3.11 or 3.12)
 	@python=$$(sh scripts/find-python.sh 11 12) && \
-	  "$$python" scripts/install.py .venv-2.11 constraints/airflow-2.11.txt dev
+	  "$$python" scripts/install.py .venv-2.11 constraints/airflow-2.11.txt $(DEV)
 	@.venv-2.11/bin/python -m pytest $(PARALLEL) --airflow-only $(ARGS)
 
 matrix:  ## run the example campaign with other versions of Airflow and of Python

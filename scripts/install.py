@@ -1,7 +1,7 @@
-"""Builds a virtual environment with this package, one of its extras and pinned dependencies, and says how it goes.
+"""Builds a virtual environment with this package, some of its extras and pinned dependencies, and says how it goes.
 
-``python scripts/install.py VENV CONSTRAINTS EXTRA``. Needs nothing but Python 3.11. Does nothing where the environment
-is as it should be; otherwise everything that pip says goes to ``.run/install<venv>.log``.
+``python scripts/install.py VENV CONSTRAINTS EXTRA[,EXTRA]``. Needs nothing but Python 3.11. Does nothing where the
+environment is as it should be; otherwise everything that pip says goes to ``.run/install<venv>.log``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import IO
 LOGS = Path(".run")
 TELL_EVERY = 10.0
 DEPENDS_ON = ("pyproject.toml", "airflow_provider_esp/__init__.py")
-EVERYTHING = "dev"
+WITHIN = {"sandbox": "dev"}
+"""Extras that another one contains."""
 
 
 def main(venv: Path, constraints: str, extra: str) -> int:
@@ -26,7 +27,7 @@ def main(venv: Path, constraints: str, extra: str) -> int:
     :returns: the process's exit code.
     """
     python, stamp, wanted = venv / "bin" / "python", venv / ".installed", digest(constraints)
-    if stamp.exists() and stamp.read_text() in (f"{extra} {wanted}", f"{EVERYTHING} {wanted}"):
+    if stamp.exists() and has(stamp.read_text(), extra, wanted):
         return 0
     LOGS.mkdir(exist_ok=True)
     path = LOGS / f"install{venv.name}.log"
@@ -46,6 +47,13 @@ def main(venv: Path, constraints: str, extra: str) -> int:
     stamp.write_text(f"{extra} {wanted}")
     say(f"Installed in {time.monotonic() - began:.0f} s.")
     return 0
+
+
+def has(stamp: str, extra: str, wanted: str) -> bool:
+    """Check whether an environment with this stamp has all that is wanted."""
+    extras, _, state = stamp.partition(" ")
+    there = set(extras.split(","))
+    return state == wanted and all(name in there or WITHIN.get(name) in there for name in extra.split(","))
 
 
 def digest(constraints: str) -> str:

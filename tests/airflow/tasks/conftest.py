@@ -23,6 +23,7 @@ from airflow_provider_esp.sandbox import Sandbox
 from tests.airflow.tasks.leaks import LeakSearch, record_deferrals, recorded_output
 
 IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
+_finalize: Any = None if IS_AIRFLOW_2 else import_module("airflow.sdk.execution_time.task_runner").finalize
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _numbers = itertools.count(1)
 
@@ -138,7 +139,16 @@ class Worker:
         bag = dagbag.DagBag(dag_folder=os.devnull)
         bag.bag_dag(dag)
         dagbag.sync_bag_to_db(bag, "dags-folder", None)
-        return dag.test(logical_date=self._last, run_conf=conf)
+        with self._monkeypatch.context() as patch:
+            patch.setattr("airflow.sdk.execution_time.task_runner.finalize", _finalize_with_exception)
+            return dag.test(logical_date=self._last, run_conf=conf)
+
+
+def _finalize_with_exception(ti: Any, state: Any, context: Any, log: Any, error: BaseException | None = None) -> None:
+    """Give callbacks the exception, which `dag.test()` forgets before Airflow 3.3."""
+    if error is not None:
+        context["exception"] = error
+    _finalize(ti, state, context, log, error)
 
 
 def _last_run(*, dag: Any, session: Any, **told: Any) -> Any:

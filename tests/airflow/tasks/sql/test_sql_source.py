@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_esp.delivery.cursor import SourceInterrupted
 from airflow_provider_esp.delivery.errors import ColumnError, SourceError
 from airflow_provider_esp.sql_source import SqlSource
+from tests.airflow.tasks.sql.conftest import require_module
 
 hooks = pytest.importorskip(
     "airflow.providers.postgres.hooks.postgres", reason="Airflow's postgres provider is missing"
@@ -174,8 +175,8 @@ def test_sqlite_is_read_like_any_other_database(
 def test_mysql_is_read_through_airflows_hook(
     airflow_db: Path, mysql: str, client: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("airflow.providers.mysql.hooks.mysql", reason="Airflow's mysql provider is missing")
-    pytest.importorskip("MySQLdb" if client == "mysqlclient" else "mysql.connector")
+    require_module("airflow.providers.mysql.hooks.mysql")
+    require_module("MySQLdb" if client == "mysqlclient" else "mysql.connector")
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", f"{mysql}?client={client}&charset=utf8mb4")
     assert rows_of(SqlSource("shop", "SELECT seq AS id FROM seq_1_to_3000 WHERE seq > %s", [2998], key="id")) == [
         (2999,), (3000,),
