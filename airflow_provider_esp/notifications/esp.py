@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.values import ValueRules
     from airflow_provider_esp.hooks.base import EspHook
     from airflow_provider_esp.services.call import Flow
     from airflow_provider_esp.services.neutral import SendResult
@@ -31,7 +32,8 @@ class EspNotifier(BaseNotifier):
     :param esp_conn_id: the Airflow connection.
     :param event: name of the event; or
     :param email_to: an address, several with commas between them, or a list; or
-    :param sms_to: phone numbers in the same ways.
+    :param sms_to: phone numbers in the same ways, read as the connection says (``default_country``,
+        ``phone_format``).
     :param contact_email: whose event it is.
     :param contact_phone: whose event it is.
     :param data: the event's parameters; None for ``dag_id``, ``task_id``, ``run_id``, ``state``, ``try_number`` and
@@ -143,26 +145,38 @@ class EspNotifier(BaseNotifier):
         super().render_template_fields(context, jinja_env)
 
     def _work(self, hook: EspHook, context: Any) -> Flow[list[SendResult]]:
+        from airflow_provider_esp.delivery.addresses import email_address
         from airflow_provider_esp.services.neutral import Event, EventOptions
         from airflow_provider_esp.services.notices import Notice
 
-        facts = facts_of(context)
+        facts, values = facts_of(context), self._values(hook)
         if self.event is not None:
-            email, phone = self.contact_email or None, self.contact_phone or None
+            email = values.email(self.contact_email, "contact_email")
+            phone = values.phone(self.contact_phone, "contact_phone")
             if not (email or phone):
                 raise ValueError("The event has nobody whose it is: give contact_email or contact_phone.")
-            data = facts if self.data is None else dict(self.data)
+            given = facts if self.data is None else self.data
+            data = {name: values.json(value, name) for name, value in given.items()}
             return hook.event_target(EventOptions()).send([Event(self.event, data, email, phone)])
         known = {"dag_id": "a DAG", "state": "ended", **facts}
         return hook.notice(
             Notice(
                 text=self.text or "\n".join(f"{name}: {value}" for name, value in facts.items()),
-                emails=_several(self.email_to),
-                phones=_several(self.sms_to),
+                emails=tuple(map(email_address, _several(self.email_to))),
+                phones=tuple(map(values.phones.normalize, _several(self.sms_to))),
                 subject=self.subject or _DEFAULT_SUBJECT.format_map(known),
                 sender=self.sender,
             )
         )
+
+    def _values(self, hook: EspHook) -> ValueRules:
+        """Return how addresses and data are read: as the connection says."""
+        from airflow_provider_esp.delivery.addresses import PhoneRules
+        from airflow_provider_esp.delivery.values import ValueRules
+
+        settings = hook.settings
+        phones = PhoneRules(getattr(settings, "default_country", None), getattr(settings, "phone_format", None))
+        return ValueRules(phones, getattr(settings, "timezone", None))
 
     def _check(self, results: list[SendResult]) -> None:
         from airflow_provider_esp.transport.redaction import redact

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +46,21 @@ def awaited(notifier: EspNotifier, given: Any) -> None:
 
 WAYS = pytest.mark.parametrize("send", [called, awaited])
 Send = Callable[[EspNotifier, Any], None]
+
+
+@WAYS
+def test_a_national_number_is_nobodys_unless_the_connection_says_its_country(
+    send: Send, sandbox: Sandbox, connections: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    notifier = EspNotifier("esputnik_default", sms_to=["0951112233"], text="Failed", sender="SHOP")
+    send(notifier, context())
+    assert sandbox.messages() == []
+    assert "has no country code" in caplog.text
+    assert "0951112233" not in caplog.text
+    told = json.loads(connections["esputnik_default"]) | {"extra": {"default_country": "UA"}}
+    monkeypatch.setenv("AIRFLOW_CONN_ESPUTNIK_DEFAULT", json.dumps(told))
+    send(notifier, context())
+    assert [message["to"] for message in sandbox.messages()] == ["380951112233"]
 
 
 @WAYS
