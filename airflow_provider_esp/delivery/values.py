@@ -210,8 +210,8 @@ def plain_value(value: object) -> object:
     if isinstance(value, bytes | bytearray):
         return _bits(bytes(value))
     module = kind.__module__.partition(".")[0]
-    if module == "numpy" and hasattr(value, "item") and not getattr(value, "shape", ()):
-        return plain_value(_numpy_item(value))
+    if module == "numpy" and hasattr(value, "tolist"):
+        return value.tolist() if getattr(value, "shape", ()) else plain_value(_numpy_item(value))
     if module == "pandas":
         return _pandas_item(value)
     return value

@@ -42,6 +42,7 @@ final_errors = retry_policy.final_errors
 MOST_IDS = 100
 _MOST_REASONS_TOLD = 5
 _LIST_THEM = "Give report_path= to list them."
+_MOST_REASONS_IN_LINE = 3
 
 
 def default_deferrable() -> bool:
@@ -373,15 +374,20 @@ def outcome_table(counts: Counts, report: Report, report_path: str | None) -> st
         lines.append("Why rows were not accepted:")
         ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])
         lines += [f"  {rows:>8,}  {_short(reason, 66)}" for reason, rows in ranked[:_MOST_REASONS_TOLD]]
+        if len(ranked) > _MOST_REASONS_TOLD:
+            others = ranked[_MOST_REASONS_TOLD:]
+            lines.append(f"  {sum(rows for _, rows in others):>8,}  for {len(others):,} other reasons")
     if report_path and report.kept:
         lines.append(f"Each of them: {report_path}")
     return "\n".join(lines)
 
 
 def main_reasons(report: Report) -> str:
-    """Return the three most frequent reasons why rows were refused."""
-    ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])[:3]
-    return "; ".join(f"{reason.rstrip('.')} ({rows:,})" for reason, rows in ranked) or "no reason was given"
+    """Name the most frequent reasons, and how many rows have another."""
+    ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])
+    told = "; ".join(f"{reason.rstrip('.')} ({rows:,})" for reason, rows in ranked[:_MOST_REASONS_IN_LINE])
+    others = sum(rows for _, rows in ranked[_MOST_REASONS_IN_LINE:])
+    return (told or "no reason was given") + (f", and {others:,} more" if others else "")
 
 
 def _short(text: str, width: int) -> str:

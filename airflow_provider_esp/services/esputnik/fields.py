@@ -1,12 +1,14 @@
 """What eSputnik asks of the values of names and additional fields.
 
 The service takes a contact whose value breaks these rules and drops the value in silence, so such a row is refused
-before it is sent. The rules are those of the vendor's guide to imports; where it says nothing (lists) nothing is asked,
-and of decimals only that they are numbers.
+before it is sent. The rules are those of the vendor's guide to imports; where it says nothing (lists of which
+several may be chosen) nothing is asked, of decimals only that they are numbers, and of a list of which one is chosen
+that the value stands in it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from airflow_provider_esp.services.columns import FieldKind, FieldRule
@@ -68,7 +70,7 @@ _KINDS: Mapping[str, tuple[str, str, FieldKind]] = {
     "TEXTFIELD": (".{0,1000}", "is longer than 1000 characters", "text"),
     "TEXTAREA": (".{0,5000}", "is longer than 5000 characters", "text"),
     "NUMBER": (f"-?(?:{_up_to(_INT32)})", "is no whole number of at most 32 bits", "whole"),
-    "DECIMAL": (r"-?[0-9]+(?:\.[0-9]+)?", "is no decimal number such as 1234.50", "text"),
+    "DECIMAL": (r"-?[0-9]+(?:[.,][0-9]+)?", "is no decimal number such as 1234.50", "text"),
     "DATE": (_DATE, "is no date such as 2026-01-31", "date"),
     "DATETIME": (f"(?:{_ISO_DATE})T{_TIME}", "is no date and time such as 2026-01-31T09:30", "datetime"),
 }
@@ -81,8 +83,18 @@ def rules(fields: Mapping[str, Field]) -> dict[str, FieldRule]:
     """
     asked = {}
     for key, field in fields.items():
-        known = _KINDS.get(((field.description and field.description.type) or "").upper())
+        type_name = ((field.description and field.description.type) or "").upper()
+        known = _KINDS.get(type_name)
+        allowed = _allowed_values(field) if type_name == "COMBOBOX" else ()
+        if allowed:
+            asked[key] = FieldRule("|".join(map(re.escape, allowed)), f"{key} is none of the values that it allows")
         if known is not None:
             pattern, reason, kind = known
             asked[key] = FieldRule(pattern, f"{key} {reason}", kind)
     return asked
+
+
+def _allowed_values(field: Field) -> tuple[str, ...]:
+    """Return the values of which a field takes one; none where the account does not say."""
+    allowed = field.description and field.description.allowed_values
+    return tuple(map(str, allowed.possible_values)) if allowed else ()

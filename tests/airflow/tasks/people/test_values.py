@@ -93,15 +93,16 @@ def test_a_name_that_would_be_dropped_is_invalid_and_says_why(
 def test_what_a_field_does_not_take_is_invalid(run: Run, sandbox: Sandbox, write: Write, tmp_path: Path) -> None:
     source = write(
         "a.csv",
-        "email;ordered;spent\nann@example.com;2025-02-30;1\nbob@example.com;2025-02-28;1 234,50\n"
-        "cid@example.com;2024-02-29;1234.50\ndan@example.com;0000-00-00;1\n",
+        "email;ordered;spent;tier\nann@example.com;2025-02-30;1;gold\nbob@example.com;2025-02-28;1 234,50;gold\n"
+        "cid@example.com;2024-02-29;1234.50;\ndan@example.com;0000-00-00;1;\neve@example.com;;1;tin\n",
     )
-    columns = {"email": "email", "ordered": FIELDS["ordered"], "spent": FIELDS["spent"]}
-    run(upload("esputnik", source, columns=columns, max_rejects=2, report_path=str(tmp_path / "report")))
+    columns = {"email": "email", "ordered": FIELDS["ordered"], "spent": FIELDS["spent"], "tier": "LOYALTY.TIER"}
+    run(upload("esputnik", source, columns=columns, max_rejects=3, report_path=str(tmp_path / "report")))
     told = reasons(tmp_path / "report")
     assert told == {
         1: "LOYALTY.LAST_ORDER is no date such as 2026-01-31",
         2: "LOYALTY.SPENT is no decimal number such as 1234.50",
+        5: "LOYALTY.TIER is none of the values that it allows",
     }
     assert saved(sandbox) == {
         "cid@example.com": {LAST_ORDER: "2024-02-29", SPENT: "1234.50"},
@@ -257,7 +258,8 @@ def test_a_reason_says_what_is_wrong(run: Run, sandbox: Sandbox, tmp_path: Path,
         "ann @example.com": "the e-mail address is not valid: it has a blank at 4",
     }
     source = [{"email": email} for email in emails]
-    run(upload("esputnik", source, max_rejects="100%", report_path=str(tmp_path / "report")))
+    ran = run(upload("esputnik", source, report_path=str(tmp_path / "report")))
+    assert "(1), and 1 more" in ran.error
     told = reasons(tmp_path / "report")
     assert list(told.values()) == list(emails.values())
     people_line("row cannot be found", "ann@…com U+200B", "invalid", "U+200B at 16", told[1])
