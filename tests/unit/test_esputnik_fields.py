@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import calendar
+import datetime
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from airflow_provider_esp.services.esputnik import fields
+from airflow_provider_esp.services.esputnik import fields, names
 from airflow_provider_esp.services.esputnik.general import Field, FieldDescription
 
 
@@ -28,7 +32,16 @@ def takes(kind: str, value: str) -> bool:
         (
             "DATE",
             ["2026-01-31", "31/01/2026", "31.01.26", "31.01.2026"],
-            ["2026-13-01", "2026-1-1", "01/31/2026", "2026-01-31T10:00", "31.01.202"],
+            [
+                "2025-02-30",
+                "30/02/2024",
+                "31.04.26",
+                "2026-13-01",
+                "2026-1-1",
+                "01/31/2026",
+                "2026-01-31T10:00",
+                "31.01.202",
+            ],
         ),
         (
             "DATETIME",
@@ -55,21 +68,87 @@ def test_a_reason_names_the_field_and_no_value() -> None:
     assert made["SHOP.CODE"].reason == "SHOP.CODE is no whole number of at most 32 bits"
 
 
+def problem(field: str, name: str) -> str | None:
+    """Return what is said of a name; None where it is taken."""
+    rule = fields.NAMES[field]
+    if re.fullmatch(rule.pattern, name, re.DOTALL):
+        return None
+    assert rule.explain is not None
+    return rule.explain(name)
+
+
 @pytest.mark.parametrize(
-    ("name", "taken"),
+    "name",
     [
-        ("Ann", True),
-        ("x" * 40, True),
-        ("x" * 41, False),
-        ("Ann 1 2 3", True),
-        ("Ann 1 2 34", False),
-        ("a b c d e f", True),
-        ("a b c d e f g", False),
+        "Ann",
+        "x" * 40,
+        "Ann1 2 3",
+        "Anne-Marie",
+        "O\u2019Neil",
+        "D`Artagnan",
+        "Jr.",
+        "Ann B. C.",
+        "Sofia Maria Anna de la O",
+        "\u0421\u043e\u043b\u043e\u043c\u0456\u044f",
+        "\u0930\u093e\u0927\u093f\u0915\u093e",  # with vowel signs, which are no letters to Python
+        "",
     ],
 )
-def test_a_first_name_is_short(name: str, taken: bool) -> None:
-    assert bool(re.fullmatch(fields.NAMES["first_name"].pattern, name, re.DOTALL)) is taken
+def test_a_name_that_the_guide_takes_is_taken(name: str) -> None:
+    assert problem("first_name", name) is None
+    assert problem("last_name", name) is None
 
 
-def test_a_last_name_may_have_many_words() -> None:
-    assert re.fullmatch(fields.NAMES["last_name"].pattern, "a b c d e f g h", re.DOTALL)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x" * 41, "is longer than 40 characters"),
+        ("Ann 1 2 34", "has over 3 digits"),
+        ("Ann_B", "holds U+005F (low line) at 4"),
+        ("\u00abAnn\u00bb", "holds U+00AB (left-pointing double angle quotation mark) at 1"),
+        ("Ann\U0001f600", "holds U+1F600 (grinning face) at 4"),
+        ("Ann\u200d", "holds U+200D (zero width joiner) at 4"),
+        ("Ann\tB", "holds U+0009 at 4"),
+        ("Ann & Co", "holds U+0026 (ampersand) at 5"),
+        ("Ann'", "holds U+0027 (apostrophe) at 4"),
+        ("-Ann", "holds U+002D (hyphen-minus) at 1"),
+        ("Anna.", "holds U+002E (full stop) at 5"),
+        ("Jr..", "holds U+002E (full stop) at 3"),
+        ("1 2", "has no letter"),
+    ],
+)
+def test_a_name_that_would_be_dropped_is_told_with_the_character(name: str, words: str) -> None:
+    assert problem("first_name", name) == f"the first name {words}"
+    assert problem("last_name", name) == f"the last name {words}"
+
+
+@pytest.mark.parametrize("name", ["a b c d", "Anna Maria Sofia Carlotta"])
+def test_only_a_first_name_has_few_words(name: str) -> None:
+    assert problem("first_name", f"Ann {name}") == (
+        "the first name has over 3 words of up to 3 letters, or over 3 longer ones"
+    )
+    assert problem("last_name", name) is None
+
+
+@given(st.text(max_size=45))
+@settings(max_examples=500, deadline=None)
+def test_what_the_pattern_takes_the_whole_rule_takes_too(name: str) -> None:
+    for field, check in (("first_name", names.first_name_problem), ("last_name", names.last_name_problem)):
+        if name and re.fullmatch(fields.NAMES[field].pattern, name, re.DOTALL):
+            assert check(name) is None
+
+
+@given(st.dates(min_value=datetime.date(1000, 1, 1)), st.sampled_from(["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%d.%m.%y"]))
+@settings(max_examples=500, deadline=None)
+def test_every_day_that_there_is_is_a_date(day: datetime.date, form: str) -> None:
+    assert takes("DATE", day.strftime(form))
+
+
+@pytest.mark.parametrize("day", range(1, 32))
+@pytest.mark.parametrize("month", range(1, 13))
+def test_no_day_is_a_date_that_there_is_not(month: int, day: int) -> None:
+    for year in (1900, 2000, 2023, 2024):
+        there = day <= calendar.monthrange(year, month)[1]
+        written = (f"{year}-{month:02}-{day:02}", f"{day:02}/{month:02}/{year}", f"{day:02}.{month:02}.{year}")
+        assert [takes("DATE", value) for value in written] == [there] * 3
+        assert takes("DATETIME", f"{year}-{month:02}-{day:02}T09:30") is there

@@ -41,13 +41,13 @@ def last_name_problem(name: str) -> str | None:
 def _problem(name: str) -> str | None:
     if len(name) > _MOST_CHARACTERS:
         return "is longer than 40 characters"
-    if sum(map(str.isdigit, name)) > _MOST_DIGITS:
+    if sum(map(str.isdecimal, name)) > _MOST_DIGITS:
         return "has over 3 digits"
     for at, character in enumerate(name):
         if not _fits(name, at, character):
             spelled = unicodedata.name(character, "").lower()
             return f"holds U+{ord(character):04X}{f' ({spelled})' if spelled else ''} at {at + 1}"
-    return None if any(map(str.isalpha, name)) else "has no letter"
+    return None if any(_in_word(one) and not one.isdecimal() for one in name) else "has no letter"
 
 
 def _fits(name: str, at: int, character: str) -> bool:
