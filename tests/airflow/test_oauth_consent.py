@@ -56,7 +56,7 @@ class Person:
         self.thread.start()
 
     def _go(self, url: str) -> None:
-        self.saw = httpx.get(self.decide(url), timeout=60).text
+        self.saw = httpx.get(self.decide(url), timeout=300).text
 
     def decide(self, url: str) -> str:
         """Give the address of the callback that the decision leads to."""
@@ -275,7 +275,7 @@ def start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 

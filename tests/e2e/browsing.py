@@ -31,6 +31,8 @@ def browser_page(*, width: int, height: int) -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            yield browser.new_page(ignore_https_errors=True, viewport={"width": width, "height": height})
+            page = browser.new_page(ignore_https_errors=True, viewport={"width": width, "height": height})
+            page.context.set_default_timeout(150_000)  # milliseconds: a busy machine is slow, and its pages are right
+            yield page
         finally:
             browser.close()

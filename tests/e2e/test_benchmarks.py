@@ -14,7 +14,6 @@ import pytest
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
     pytest.mark.skipif(airflow.__version__.startswith("2."), reason="the benchmarks measure the newest Airflow"),
 ]
 

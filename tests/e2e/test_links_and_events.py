@@ -18,7 +18,6 @@ from tests.e2e.real_airflow import IS_AIRFLOW_2
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(IS_AIRFLOW_2, reason="AssetWatcher came with Airflow 3.0"),
 ]
 

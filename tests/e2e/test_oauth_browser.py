@@ -27,7 +27,7 @@ from airflow_provider_esp.sandbox.oauth import registry
 from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
 from tests.e2e.browsing import browser_page, require_browser
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = pytest.mark.slow
 
 IS_AIRFLOW_2 = version_of("apache-airflow").startswith("2.")
 DAG = """
@@ -163,7 +163,7 @@ def authorize(environment: dict[str, str], person: Callable[[str], str], *argume
         found = re.search(r"https://\S+", line)
         if found:
             assert "go back to the command" in person(found[0])
-    assert process.wait(60) == 0, printed
+    assert process.wait(300) == 0, printed
     return printed
 
 

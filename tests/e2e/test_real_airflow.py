@@ -19,7 +19,7 @@ import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 CUSTOMERS = EXAMPLES / "data" / "customers.csv"

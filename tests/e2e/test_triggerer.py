@@ -17,7 +17,6 @@ from tests.e2e.real_airflow import IS_AIRFLOW_2, Airflow
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow tells triggers since 3.3"),
 ]
 

@@ -14,7 +14,6 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "broadcast_kills.py"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(580)
 @pytest.mark.parametrize("store", ["file", "variable"])
 def test_a_task_that_is_killed_while_it_creates_a_broadcast_never_makes_two(store: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
@@ -23,7 +22,6 @@ def test_a_task_that_is_killed_while_it_creates_a_broadcast_never_makes_two(stor
         env=environment,
         capture_output=True,
         text=True,
-        timeout=560,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

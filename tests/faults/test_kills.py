@@ -14,7 +14,6 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(580)
 @pytest.mark.parametrize("store", ["file", "variable"])
 def test_tasks_that_are_killed_and_started_again_lose_nobody_and_write_to_nobody_twice(store: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
@@ -23,7 +22,6 @@ def test_tasks_that_are_killed_and_started_again_lose_nobody_and_write_to_nobody
         env=environment,
         capture_output=True,
         text=True,
-        timeout=560,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

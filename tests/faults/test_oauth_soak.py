@@ -13,7 +13,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.slow
 
 
 def run(script: str, *arguments: str, home: Path | None = None) -> list[dict[str, Any]]:
@@ -25,7 +25,6 @@ def run(script: str, *arguments: str, home: Path | None = None) -> list[dict[str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=270,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -273,7 +273,6 @@ def test_the_keeper_says_how_long_each_connection_will_still_work(run: Any, make
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("keep_in", ["file", "variable"])
 def test_sixty_days_with_the_keeper_no_call_fails_and_thirty_one_without_are_one_clear_error(
     make_world: Any, tmp_path: Any, keep_in: str, monkeypatch: pytest.MonkeyPatch
