@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
@@ -16,6 +17,10 @@ from tests import evidence, selection
 # Tests start many processes; without bytecode each of them would compile Airflow's thousands of modules for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# No limit of time: a machine that runs other things as well takes many times longer.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

