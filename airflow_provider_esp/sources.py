@@ -7,16 +7,17 @@ parses every half minute.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_provider_esp.delivery.null_words import NULL_VALUES, check_null_values
 from airflow_provider_esp.sql_source import SqlSource
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.rows import Table
 
-__all__ = ["FileSource", "ListSource", "Source", "SqlSource"]
+__all__ = ["NULL_VALUES", "FileSource", "ListSource", "Source", "SqlSource"]
 
 Format = Literal["csv", "tsv", "ndjson", "parquet"]
 Compression = Literal["gzip", "zstd", "none"]
@@ -34,6 +35,11 @@ class FileSource:
         the header and the first lines, and understands Excel's ``sep=;``.
     :param encoding: a codec of Python's, e.g. ``cp1251``; ``auto`` for UTF-8, and UTF-16 or UTF-32 where the first
         bytes show it.
+    :param allow_line_breaks: whether a value in quotation marks may span lines in the columns that are used. A mark
+        that is never closed, or closed too late, takes other people's rows with it, so by default each of its lines is
+        a row of its own.
+    :param null_values: words that mean that there is no value; None for the usual ones, `NULL_VALUES`. Add to them
+        with ``[*NULL_VALUES, "NULL"]``.
     :raises ValueError: one of them is nothing that exists.
     """
 
@@ -47,6 +53,8 @@ class FileSource:
         *,
         delimiter: str = "auto",
         encoding: str = "auto",
+        allow_line_breaks: bool = False,
+        null_values: Collection[str] | None = None,
     ) -> None:
         for name, value, known in (("format", format, Format), ("compression", compression, Compression)):
             if value is not None and value not in get_args(known):
@@ -58,6 +66,8 @@ class FileSource:
         self.compression = compression
         self.delimiter = delimiter
         self.encoding = encoding
+        self.allow_line_breaks = allow_line_breaks
+        self.null_values = check_null_values(null_values)
 
     def __repr__(self) -> str:
         return f"FileSource({self.path!r})"
@@ -75,11 +85,20 @@ class FileSource:
         :raises SourceError: there is no such file, or it cannot be read.
         """
         from airflow_provider_esp.delivery.formats import format_of, open_rows
+        from airflow_provider_esp.delivery.null_values import reading
 
         kind, packed = format_of(self.path, self.format, self.compression)
-        with self._stream() as stream:
+        with self._stream() as stream, reading(self.null_values, self.origin) as nulls:
             yield open_rows(
-                stream, kind, packed, self.origin, columns, delimiter=self.delimiter, encoding=self.encoding
+                stream,
+                kind,
+                packed,
+                self.origin,
+                columns,
+                delimiter=self.delimiter,
+                encoding=self.encoding,
+                allow_line_breaks=self.allow_line_breaks,
+                null_values=nulls,
             )
 
     def count(self) -> int | None:
@@ -130,10 +149,13 @@ class ListSource:
     They are people's addresses, so what Airflow stores and shows of them is only how many there are.
 
     :param rows: the dictionaries.
+    :param null_values: words that mean that there is no value; None for the usual ones, `NULL_VALUES`.
+    :raises ValueError: these are no words.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, rows: Sequence[Mapping[str, Any]], *, null_values: Collection[str] | None = None) -> None:
         self.rows = rows
+        self.null_values = check_null_values(null_values)
 
     def __repr__(self) -> str:
         return f"{len(self.rows)} rows"
@@ -155,9 +177,11 @@ class ListSource:
 
         :param columns: keys to expect; None for all that occur.
         """
+        from airflow_provider_esp.delivery.null_values import reading
         from airflow_provider_esp.delivery.rows import read_mappings
 
-        yield read_mappings(self.rows, self.origin, columns)
+        with reading(self.null_values, self.origin) as nulls:
+            yield nulls.applied_to(read_mappings(self.rows, self.origin, columns))
 
 
 Source = FileSource | ListSource | SqlSource

@@ -7,10 +7,11 @@ parses every half minute.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_esp.delivery.null_words import check_null_values
 from airflow_provider_esp.task_identity import current_task_identity
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class SqlSource:
         handed out, into a folder of this task instance and query, and a retry reads them from there. They are
         people's data: nobody else should see that folder. Templated.
     :param spool: whether to copy; None for whether there is a ``spool_path``.
-    :raises ValueError: spool is asked for without a path.
+    :param null_values: words that mean that there is no value; None for the usual ones, `NULL_VALUES`.
+    :raises ValueError: spool is asked for without a path, or `null_values` are no words.
     """
 
     template_fields: Sequence[str] = ("conn_id", "sql", "parameters", "spool_path")
@@ -49,6 +51,7 @@ class SqlSource:
         key: str | None = None,
         spool_path: str | None = None,
         spool: bool | None = None,
+        null_values: Collection[str] | None = None,
     ) -> None:
         if spool and not spool_path:
             raise ValueError("spool=True needs a folder for the copy: give spool_path= as well.")
@@ -58,6 +61,7 @@ class SqlSource:
         self.key = key
         self.spool_path = spool_path
         self.spool = bool(spool_path) if spool is None else spool
+        self.null_values = check_null_values(null_values)
 
     def __repr__(self) -> str:
         return f"SqlSource({self.conn_id!r}, key={self.key!r})"  # Airflow shows it, and SQL and parameters name people
@@ -86,6 +90,14 @@ class SqlSource:
         :raises SourceError: the connection is not a database's, the database refuses the query, or the copy is damaged.
         :raises ColumnError: the key is not a column or not unique, or a name stands twice.
         """
+        from airflow_provider_esp.delivery.null_values import reading
+
+        with self._rows() as table, reading(self.null_values, self.origin) as nulls:
+            yield nulls.applied_to(table)
+
+    @contextmanager
+    def _rows(self) -> Iterator[Table]:
+        """Lend the rows as the database has them, out of the copy where there is to be one."""
         if not self.spool:
             with self._query() as table:
                 yield table

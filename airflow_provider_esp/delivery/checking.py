@@ -81,6 +81,7 @@ class BatchChecker:
     ) -> None:
         self.values = values or ValueRules()
         self._targets = targets_of(table, columns)
+        table.use(name for _, name, _ in self._targets)
         self._width = len(table.columns)
         self._identity = tuple(identity)
         self._blank = None if blank == "erase" else UNSET

@@ -10,6 +10,7 @@ from airflow_provider_esp.delivery.compressed import Compression, decompressed
 from airflow_provider_esp.delivery.csv_rows import read_csv
 from airflow_provider_esp.delivery.errors import SourceError
 from airflow_provider_esp.delivery.layout import AUTO
+from airflow_provider_esp.delivery.null_values import NullValues
 from airflow_provider_esp.delivery.parquet import count_parquet, read_parquet
 from airflow_provider_esp.delivery.rows import Table, read_ndjson
 
@@ -58,6 +59,8 @@ def open_rows(
     *,
     delimiter: str = AUTO,
     encoding: str = AUTO,
+    allow_line_breaks: bool = False,
+    null_values: NullValues | None = None,
 ) -> Table:
     """Read the rows of an open file.
 
@@ -68,20 +71,22 @@ def open_rows(
     :param columns: keys to expect where the format has no header; None for those of the first row.
     :param delimiter: of CSV and TSV, or ``auto``.
     :param encoding: of text, or ``auto``.
+    :param allow_line_breaks: whether values in a CSV or TSV file may span lines.
+    :param null_values: words that mean nothing; None for the usual ones.
     :raises SourceError: it cannot be read as that (also while reading).
     :raises ColumnError: the columns are not what they must be.
     """
     if compression:
         stream = decompressed(stream, compression, origin)
+    nulls = NullValues(origin=origin) if null_values is None else null_values
     match kind:
         case "parquet":
-            return read_parquet(stream, origin)
+            return nulls.applied_to(read_parquet(stream, origin))
         case "ndjson":
-            return read_ndjson(in_chunks(stream), origin, columns)
-        case "tsv":
-            return read_csv(stream, origin, "\t" if delimiter == AUTO else delimiter, encoding)
-        case "csv":
-            return read_csv(stream, origin, delimiter, encoding)
+            return nulls.applied_to(read_ndjson(in_chunks(stream), origin, columns))
+        case "tsv" | "csv":
+            between = "\t" if kind == "tsv" and delimiter == AUTO else delimiter
+            return read_csv(stream, origin, between, encoding, allow_line_breaks=allow_line_breaks, null_values=nulls)
 
 
 def count_rows(stream: IO[bytes], kind: Kind, origin: str) -> int | None:

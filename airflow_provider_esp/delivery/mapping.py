@@ -111,6 +111,7 @@ def recipient_mapper(
         raise ColumnError(
             f"{table.origin}: no column {', '.join(map(repr, absent))}; it has {', '.join(map(repr, table.columns))}."
         )
+    table.use([to, *names])
     at_to = position.get(to, 0)  # without columns there are no rows
     used = [(position[name], name, field) for name, field in names.items() if name in position]
     values = values or ValueRules()
@@ -159,6 +160,7 @@ def event_mapper(
         raise ColumnError(
             f"{table.origin}: data= names {', '.join(map(repr, absent))}, which the source does not have."
         )
+    table.use([*named.values(), *names])
     who = [(field, position[column], column) for field, column in named.items()]
     used = [(position[column], column, field) for column, field in names.items() if column in position]
 

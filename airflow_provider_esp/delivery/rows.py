@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import IO, Any, Final, Protocol, overload, runtime_checkable
 
@@ -30,6 +32,24 @@ _pack = msgspec.msgpack.Encoder(enc_hook=str).encode
 _json = msgspec.json.Encoder(enc_hook=str).encode
 
 _MOST_UNREADABLE = 1000
+
+
+_looks_ahead: ContextVar[bool] = ContextVar("looks_ahead", default=False)
+
+
+@contextmanager
+def looking_ahead() -> Iterator[None]:
+    """Read rows that will be read once more: what readers log of them is logged then."""
+    token = _looks_ahead.set(True)
+    try:
+        yield
+    finally:
+        _looks_ahead.reset(token)
+
+
+def is_looking_ahead() -> bool:
+    """Tell whether the rows will be read once more."""
+    return _looks_ahead.get()
 
 
 class TextBlock(Sequence[Sequence[str]]):
@@ -64,10 +84,16 @@ class TextBlock(Sequence[Sequence[str]]):
 
 @runtime_checkable
 class Blocks(Protocol):
-    """An iterator of rows that can hand out some of them by column."""
+    """An iterator of rows that can hand out some of them by column, and that asks which columns are used."""
 
     def block(self, most: int) -> TextBlock | None:
         """Give the next rows, at most so many; None where they have to be read one by one, or where there are none."""
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no row, and leave the first where it is."""
+
+    def use(self, positions: Iterable[int]) -> None:
+        """Say which columns somebody uses."""
 
 
 @dataclass(slots=True)
@@ -77,17 +103,40 @@ class Table:
     :param columns: in the order of the values.
     :param rows: tuples of values; the first is row 1.
     :param origin: what messages call the source, e.g. ``customers.csv``.
+    :raises ColumnError: a column has no name.
     """
 
     columns: tuple[str, ...]
     rows: Iterator[Sequence[Any]]
     origin: str
 
+    def __post_init__(self) -> None:
+        nameless = [number for number, name in enumerate(self.columns, 1) if not str(name).strip()]
+        if nameless:
+            raise ColumnError(
+                f"{self.origin}: column {nameless[0]} has no name. Give it one where the rows are made, or leave it "
+                "out there; pandas writes such a column for its index, and none with index=False."
+            )
+
+    def use(self, columns: Iterable[str]) -> None:
+        """Say which columns somebody uses, before the rows are read.
+
+        Before that every column counts as used. What a column holds that nobody uses does less harm: see `csv_rows.py`
+        and `null_values.py`.
+
+        :param columns: their names; those that the table does not have are passed over.
+        """
+        if isinstance(self.rows, Blocks):
+            names = set(columns)
+            self.rows.use([at for at, name in enumerate(self.columns) if name in names])
+
     def is_empty(self) -> bool:
         """Tell whether there is no row, and leave the first where it is."""
+        if isinstance(self.rows, Blocks):
+            return self.rows.is_empty()
         first = next(self.rows, None)
         if first is not None:
-            self.rows = _Behind(first, self.rows)
+            self.rows = itertools.chain([first], self.rows)
         return first is None
 
     def take(self, most: int, into: list[Sequence[Any]]) -> Sequence[Sequence[Any]]:
@@ -103,21 +152,6 @@ class Table:
         for row in itertools.islice(self.rows, most):
             into.append(row)
         return into
-
-
-class _Behind(Iterator[Sequence[Any]]):
-    """Rows behind a first one that was read already."""
-
-    def __init__(self, first: Sequence[Any], rest: Iterator[Sequence[Any]]) -> None:
-        self._first: list[Sequence[Any]] = [first]
-        self._rest = rest
-
-    def __next__(self) -> Sequence[Any]:
-        return self._first.pop() if self._first else next(self._rest)
-
-    def block(self, most: int) -> TextBlock | None:
-        """Do as the rows do, once the first one is gone."""
-        return None if self._first or not isinstance(self._rest, Blocks) else self._rest.block(most)
 
 
 class BadRow(tuple[Any, ...]):

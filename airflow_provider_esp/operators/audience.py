@@ -105,12 +105,13 @@ def check_recipients(
     if most is None:
         return
     from airflow_provider_esp.delivery.errors import TooManyRecipients
+    from airflow_provider_esp.delivery.rows import looking_ahead
 
     rows = source_of(source)
     known = rows.count()
     if known is not None and known <= most:
         return
-    with rows.open() as table:
+    with looking_ahead(), rows.open() as table:
         at = _row_beyond(most, table, make(table), once_each, suppression)
         if at is not None:
             of = "" if known is None else f" of {known:,} rows"

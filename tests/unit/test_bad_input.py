@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.delivery.checking import BatchChecker
@@ -25,6 +25,7 @@ from airflow_provider_esp.delivery.csv_rows import read_csv
 from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore
 from airflow_provider_esp.delivery.mapping import custom_fields, event_mapper, recipient_mapper
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
+from airflow_provider_esp.delivery.records import has_address
 from airflow_provider_esp.delivery.report import Report, RowReport
 from airflow_provider_esp.delivery.rows import Table, read_mappings, read_ndjson
 from airflow_provider_esp.delivery.send import SendRun
@@ -242,9 +243,11 @@ def test_no_line_of_a_csv_is_lost(lines: list[tuple[str, ...]], service: str, se
     written = io.StringIO()
     writer = csv.writer(written, quoting=csv.QUOTE_ALL)
     writer.writerows([COLUMNS, *lines])
-    table = read_csv(io.BytesIO(written.getvalue().encode()), "rows.csv")
+    # A value that spans lines and holds an address may be several people, and is taken apart.
+    assume(not any(has_address(cell) for line in lines for cell in line if "\n" in cell or "\r" in cell))
+    table = read_csv(io.BytesIO(written.getvalue().encode()), "rows.csv", allow_line_breaks=True)
     counts = send(table, service, Wire()) if sends else upload(table, service, Wire())[0]
-    add_up(counts, len(lines))
+    add_up(counts, sum(any(map(str.strip, line)) for line in lines))
 
 
 def objects() -> Iterator[bytes]:

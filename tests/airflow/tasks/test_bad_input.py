@@ -163,7 +163,7 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_line(run: Run, sandbox: Sand
     told = only_error(run(upload(write("people.csv", f"email,first_name\n{ANN},An\xef\n".encode("latin-1")))))
     assert told.startswith("people.csv: ")
     assert "line 2" in told
-    assert "as UTF-8 and run the task again." in told
+    assert "save the file as UTF-8, or say what it is in" in told
     assert not written(sandbox)
 
 
