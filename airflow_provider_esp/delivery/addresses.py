@@ -49,7 +49,7 @@ _DECIMALS = "the number has decimals"
 _BARE_DIGITS = re.compile(r"(?!00)[0-9]{1,40}").fullmatch
 _SPELLED_PHONE = re.compile(r"[+]?[0-9\s()./-]+").fullmatch
 _SPACING = str.maketrans("", "", " ()-./\t\n\r\f\v")
-_TRUNK_IN_BRACKETS = re.compile(r"(?<=[0-9]) *\(0\)(?= *[0-9])").sub
+_TRUNK_IN_BRACKETS = re.compile(r"([0-9]+) *\(0\)(?= *[0-9])").sub
 _DATE = re.compile(
     r"(?:[12][0-9]{3}([./-])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
     r"|(?:0?[1-9]|[12][0-9]|3[01])([./-])(?:0?[1-9]|[12][0-9]|3[01])\2(?:[12][0-9])?[0-9]{2})(?:\s.*)?",
@@ -204,13 +204,32 @@ def whole_number(value: str) -> str | None:
             raise Refused(_DECIMALS)
         return sign + whole + decimals[: int(exponent)]
     if (decimal := _DECIMAL(value)) is None:
-        return None
+        return _without_decimals(value)
     sign, whole, decimals = decimal.groups()
     if not decimals.strip("0") and whole.isdigit():
         return str(sign + whole)
     if sign and len(decimals) > 2 and calling_code(whole) == whole:
         return None  # +1.2025550100, as registrars write numbers
     raise Refused(_DECIMALS)
+
+
+def _without_decimals(value: str) -> str | None:
+    """Return what stands before the decimals of a number that is written in groups, as ``+380 97 111 22 33.0`` is.
+
+    One digit behind the last dot is no group of a phone number. Two zeros may be one where other dots divide groups.
+
+    :returns: None where there are no decimals.
+    :raises Refused: they are not one zero, or may be digits of the number.
+    """
+    groups, dot, last = value.rpartition(".")
+    last = last.strip()
+    if not dot or not last.isdigit() or not _SPELLED_PHONE(groups) or _IP_ADDRESS(value):
+        return None
+    if last == "0" and "." not in groups:
+        return groups
+    if len(last) == 1 or (not last.strip("0") and "." not in groups):
+        raise Refused(_DECIMALS)
+    return None
 
 
 def _in_ascii(character: str) -> str:
@@ -236,10 +255,16 @@ def _read_phone(spelled: str) -> str:
         raise Refused(f"{_NO_PHONE}: it is a network address")
     if spelled.startswith("-"):
         raise Refused(f"{_NO_PHONE}: it is a negative number")
-    digits = _TRUNK_IN_BRACKETS("", spelled).translate(_SPACING)
+    digits = _TRUNK_IN_BRACKETS(_before_trunk, spelled).translate(_SPACING)
     if digits.startswith("00"):
         digits = f"+{digits[2:]}"
     return digits
+
+
+def _before_trunk(match: re.Match[str]) -> str:
+    """Leave a 0 in brackets out only behind a whole country code: in +38 (0)97 it belongs to Ukraine's code 380."""
+    before = match[1].removeprefix("00")
+    return match[1] if calling_code(before) == before else f"{match[1]}0"
 
 
 def _what_is_no_phone(spelled: str) -> str:

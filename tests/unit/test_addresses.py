@@ -174,3 +174,44 @@ def test_no_library_is_imported_for_ordinary_addresses() -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert told.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("+380 97 111 22 33.0", "+380971112233"),
+        ("0038 0971112233.0", "+380971112233"),
+        ("+49 30 123456.0", "+4930123456"),
+        ("380 97 1112233.0", "380971112233"),
+        ("+380-97-111-22-33.", "+380971112233"),
+        ("044.555.00.00", "380445550000"),
+    ],
+)
+def test_a_zero_behind_a_decimal_point_is_no_digit_of_a_number_in_groups(value: str, number: str) -> None:
+    rules = PhoneRules(default_country="UA") if value[:1] != "+" else PhoneRules()
+    assert rules.normalize(value) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["+49.30.123456.0", "+380 97 111 22 33.00", "+380 97 111 22 33.5", "+380.97.111.22.33.0", "(097) 111-22-33.00"],
+)
+@pytest.mark.parametrize("country", [None, "UA", "DE"])
+def test_a_number_in_groups_with_decimals_is_not_guessed_at(value: str, country: str | None) -> None:
+    with pytest.raises(Refused, match="has decimals"):
+        PhoneRules(default_country=country).normalize(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["+38 (0)97 111 22 33", "+38(0)971112233", "0038 (0) 97 111-22-33", "+380 (0)97 1112233"]
+)
+def test_a_zero_in_brackets_that_belongs_to_the_country_code_stays(value: str) -> None:
+    assert PhoneRules().normalize(value) == "+380971112233"
+    assert PhoneRules(phone_format="international").normalize(value.lstrip("+0")) == "380971112233"
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [("+44 (0)20 7946 0958", "+442079460958"), ("+7(0)9111112233", "+79111112233")]
+)
+def test_a_trunk_zero_in_brackets_behind_a_country_code_goes(value: str, number: str) -> None:
+    assert PhoneRules().normalize(value) == number
