@@ -91,5 +91,9 @@ class StartInPast(DeliveryError):
     """The start of a broadcast is further in the past than ``start_grace`` allows; nothing was created."""
 
 
+class BalanceTooLow(DeliveryError):
+    """The account cannot pay for a send; nothing was sent."""
+
+
 class SendWindowClosed(Exception):
     """The send window has closed while a send was under way; what was not sent is sent when it opens again."""

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_esp import connections
 from airflow_provider_esp.hooks.broadcasting import Broadcasting
 from airflow_provider_esp.hooks.reporting import Reporting
+from airflow_provider_esp.hooks.spending import Spending
 from airflow_provider_esp.hooks.telling import Telling
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ Work: TypeAlias = Literal["upload", "imports", "events", "messages", "deliveries
 """What a task may be about to do, for `EspHook.require`: ``contacts`` reads them, ``upload`` writes them."""
 
 
-class EspHook(Reporting, Broadcasting, Telling, BaseHook):
+class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
     """The common half of `EsputnikHook` and `SendPulseHook`.
 
     :param esp_conn_id: the Airflow connection; read when the first call is made, never before.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_esp.hooks.base import EspHook, Work
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from airflow_provider_esp.connections import EsputnikSettings
     from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch
     from airflow_provider_esp.delivery.broadcasts import BroadcastTarget
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         UploadOptions,
     )
     from airflow_provider_esp.services.notices import Notice
+    from airflow_provider_esp.services.pricing import Estimate, Pricing
     from airflow_provider_esp.transport.exchange import Credential
 
 
@@ -168,6 +171,26 @@ class EsputnikHook(EspHook):
         from airflow_provider_esp.services.esputnik import translate_broadcasts
 
         return (yield from translate_broadcasts.prepare(options, self.settings.timezone))
+
+    def message_pricing(self, options: MessageOptions) -> Flow[Pricing]:
+        """Ask what text messages cost, and what the account has: `GET v1/balance` and its history."""
+        from airflow_provider_esp.services.esputnik import pricing
+
+        return pricing.of_message(options.message_id, self._today())
+
+    def broadcast_estimate(self, options: BroadcastOptions, target: BroadcastTarget) -> Flow[Estimate]:
+        """Count the contacts of the segments, and ask what a text message costs each of them at least."""
+        from airflow_provider_esp.services.esputnik import pricing
+        from airflow_provider_esp.services.pricing import estimate, filled, sms_parts
+
+        told = yield from pricing.of_message(options.message_id or "", self._today())
+        recipients = yield from self.count_recipients(target.segments, target.excluded)
+        return estimate(told, recipients, recipients * sms_parts(filled(told.text or "", {})))
+
+    def _today(self) -> date:
+        from datetime import UTC, datetime
+
+        return datetime.fromtimestamp(self.clock(), UTC).astimezone(self.settings.timezone).date()
 
     def find_broadcasts(self, marker: str) -> Flow[list[Broadcast]]:
         """Find broadcasts by a text in their title: `GET v1/broadcasts`."""

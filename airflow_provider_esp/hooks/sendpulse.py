@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UploadOptions,
     )
     from airflow_provider_esp.services.notices import Notice
+    from airflow_provider_esp.services.pricing import Estimate, Pricing
     from airflow_provider_esp.services.sendpulse.verification import Verification
     from airflow_provider_esp.transport.exchange import Credential
     from airflow_provider_esp.transport.tokens import Token, TokenSource
@@ -170,6 +171,18 @@ class SendPulseHook(EspHook):
                 options, settings.timezone, settings.sender_name, settings.sender_email
             )
         )
+
+    def message_pricing(self, options: MessageOptions) -> Flow[Pricing]:
+        """Ask what is left of the plan for SMTP: `GET user/balance/detail`."""
+        from airflow_provider_esp.services.sendpulse import pricing
+
+        return pricing.of_message()
+
+    def broadcast_estimate(self, options: BroadcastOptions, target: BroadcastTarget) -> Flow[Estimate]:
+        """Ask what a campaign costs: `GET addressbooks/{id}/cost`."""
+        from airflow_provider_esp.services.sendpulse import pricing
+
+        return pricing.of_campaign(target.segments, options.segment_id)
 
     def find_broadcasts(self, marker: str) -> Flow[list[Broadcast]]:
         """Find campaigns by a text in their name: `GET campaigns`."""

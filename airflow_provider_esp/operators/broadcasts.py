@@ -52,6 +52,8 @@ class CreateBroadcastOperator(StartOperator):
     :param segment_id: SendPulse: its segment, in place of mailing lists.
     :param is_test: SendPulse: to the account's owner alone.
     :param draft: SendPulse: somebody launches it by hand.
+    :param check_balance: ask first what it costs, show that, and refuse one that the account cannot pay for:
+        SendPulse's campaigns to mailing lists, eSputnik's text messages. Templated.
     :param wait_for_completion: wait until the broadcast has come to its end.
     :param until: eSputnik, whose API documents no status of a broadcast: what counts as its end. ``"started"``;
         ``"settled"`` (default), no new result in the contacts' activity for `settle_time`; or a share such as 0.98 of
@@ -77,7 +79,7 @@ class CreateBroadcastOperator(StartOperator):
     template_fields: Sequence[str] = (
         *StartOperator.template_fields,
         *("title", "message_id", "segments", "segments_exclude", "subject", "body", "expected"),
-        *("resend", "ledger_path"),
+        *("resend", "ledger_path", "check_balance"),
     )
     template_ext: Sequence[str] = (".html",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"body": "html"}
@@ -100,6 +102,7 @@ class CreateBroadcastOperator(StartOperator):
         segment_id: int | None = None,
         is_test: bool = False,
         draft: bool = False,
+        check_balance: bool | str = False,
         wait_for_completion: bool = False,
         until: awaiting.Until = None,
         settle_time: float = 600.0,
@@ -133,6 +136,7 @@ class CreateBroadcastOperator(StartOperator):
         self.segment_id = segment_id
         self.is_test = is_test
         self.draft = draft
+        self.check_balance = check_balance
         self.wait_for_completion = wait_for_completion
         self.until = until
         self.settle_time = settle_time
@@ -164,8 +168,9 @@ class CreateBroadcastOperator(StartOperator):
             goal = self._goal(hook, target)
             if self.is_dry:
                 self.check_start(context, hook, start)
+                estimate = self._check_balance(hook, target, start)
                 self.change(hook, target.create(self._title))
-                return self.told({"broadcast_id": None, "title": self._title, "how": "not created"})
+                return self.told({"broadcast_id": None, "title": self._title, "how": "not created", **estimate})
             made = self._create(context, hook, target, start)
             self.push_links(context, hook, "broadcast", made.id)
             summary = {"broadcast_id": made.id, "title": made.title, "how": made.how}
@@ -208,6 +213,10 @@ class CreateBroadcastOperator(StartOperator):
     def _create(self, context: Any, hook: EspHook, target: BroadcastTarget, start: Start) -> Made:
         from airflow_provider_esp.delivery.broadcasts import LEAVES_WITHIN, Creation, content_of
 
+        def before() -> None:
+            self.check_start(context, hook, start)
+            self._check_balance(hook, target, start)
+
         creation = Creation(
             target=target,
             find=hook.find_broadcasts,
@@ -218,13 +227,22 @@ class CreateBroadcastOperator(StartOperator):
             content=content_of(self._title, target.segments, target.excluded, self._options(start.meant)),
             warn=self.log.warning,
             clock=hook.clock,
-            before=lambda: self.check_start(context, hook, start),
+            before=before,
         )
         made = creation.run(resend=switch_of("resend", self.resend))
         said = {"created": "is created", "found": "was created by an earlier try", "known": "is known already"}
         self.log.info("Broadcast %s %s: %s", made.id, said[made.how], made.title)
         awaiting.check_clock(start.at, made, hook.settings.timezone, self.log)
         return made
+
+    def _check_balance(self, hook: EspHook, target: BroadcastTarget, start: Start) -> dict[str, Any]:
+        if not switch_of("check_balance", self.check_balance):
+            return {}
+        from airflow_provider_esp.operators import balance
+
+        estimate = hook.run(hook.broadcast_estimate(self._options(start.at), target))
+        balance.check(estimate, self.refuse, self.log)
+        return {"estimate": balance.as_result(estimate)}
 
     def _wait(self, context: Any, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
         from airflow_provider_esp.delivery import broadcast_waits

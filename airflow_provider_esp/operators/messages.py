@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.assets import tells_outlets
+from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.base import default_deferrable, final_errors, main_reasons
 from airflow_provider_esp.operators.sends import SendOperator
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.mapping import Mapper
     from airflow_provider_esp.delivery.rows import Table
     from airflow_provider_esp.delivery.send import SendRun
+    from airflow_provider_esp.delivery.suppression import Suppression
     from airflow_provider_esp.hooks.base import EspHook
     from airflow_provider_esp.services.neutral import MessageOptions, Recipient
 
@@ -42,6 +44,9 @@ class SmartSendOperator(SendOperator):
     :param subject: SendPulse: of the message. Templated.
     :param sender_name: who it comes from, in place of the message's (eSputnik) or the connection's (SendPulse).
     :param sender_email: SendPulse: the address it comes from, in place of the connection's.
+    :param check_balance: count parts and cost first, show them, and refuse a send that the account cannot pay for:
+        eSputnik's text messages, SendPulse's e-mails by what the plan has left. The source is read once more.
+        Templated.
     :param wait_for_delivery: wait until each message is delivered or has failed, and count them.
     :param deferrable: wait in the triggerer instead of on the worker.
     :param poll_interval: seconds between two looks.
@@ -54,7 +59,13 @@ class SmartSendOperator(SendOperator):
         delivery: ``delivered``, ``failed``, ``pending``, and the service's own words for them.
     """
 
-    template_fields: Sequence[str] = (*SendOperator.template_fields, "message_id", "external_request_id", "subject")
+    template_fields: Sequence[str] = (
+        *SendOperator.template_fields,
+        "message_id",
+        "external_request_id",
+        "subject",
+        "check_balance",
+    )
 
     def __init__(
         self,
@@ -67,6 +78,7 @@ class SmartSendOperator(SendOperator):
         subject: str | None = None,
         sender_name: str | None = None,
         sender_email: str | None = None,
+        check_balance: bool | str = False,
         wait_for_delivery: bool = False,
         deferrable: bool | None = None,
         poll_interval: float = 15.0,
@@ -91,6 +103,7 @@ class SmartSendOperator(SendOperator):
         self.subject = subject
         self.sender_name = sender_name
         self.sender_email = sender_email
+        self.check_balance = check_balance
         self.wait_for_delivery = wait_for_delivery
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.poll_interval = poll_interval
@@ -108,6 +121,7 @@ class SmartSendOperator(SendOperator):
             self.values = self.value_rules(hook)
             target, look_up = hook.message_target(self._options()), self._look_up(hook)
             left_out = self.audience(hook, self._mapper, once_each=True)
+            estimate = self._check_balance(context, hook, left_out)
             with self.rows() as table:
                 run = self.send(
                     context,
@@ -119,7 +133,7 @@ class SmartSendOperator(SendOperator):
                     look_up=look_up,
                     suppression=left_out,
                 )
-            summary = {**self.send_summary(run), "request_ids": run.request_ids}
+            summary = {**self.send_summary(run), "request_ids": run.request_ids, **estimate}
             kept: dict[str, Any] = {"reasons": main_reasons(run.report), "delivery": run.record.delivery}
             if not self.wait_for_delivery or self.is_dry:
                 return self.end_send(context, summary, kept["reasons"], run.ledger)
@@ -154,6 +168,17 @@ class SmartSendOperator(SendOperator):
         from airflow_provider_esp.delivery.mapping import recipient_mapper
 
         return recipient_mapper(table, self.to, self.data, self.values)
+
+    def _check_balance(self, context: Any, hook: EspHook, left_out: Suppression | None) -> dict[str, Any]:
+        """Show what the send costs, and refuse what cannot be paid for; one that has begun is not asked again."""
+        if not switch_of("check_balance", self.check_balance) or self.has_begun(context):
+            return {}
+        from airflow_provider_esp.operators import balance
+
+        pricing = hook.run(hook.message_pricing(self._options()))
+        estimate = balance.estimate_messages(pricing, self.source, self._mapper, left_out)
+        balance.check(estimate, self.refuse, self.log)
+        return {"estimate": balance.as_result(estimate)}
 
     def _done(
         self, context: Any, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any]

@@ -109,6 +109,15 @@ class SendOperator(TimedSendOperator, RowsOperator):
         elif not record.sent_at or record.too_many_refused or not record.reached:
             self.check_time(context, hook, sent=record.rows)
 
+    def has_begun(self, context: Any) -> bool:
+        """Check whether an earlier try of this task has sent something, and there is no order to send it all again."""
+        if self.is_dry:
+            return False
+        record = self.ledger(context).load()
+        if record.finished_at:
+            return not switch_of("resend", self.resend)
+        return record.reached > 0
+
     def send(
         self,
         context: Any,

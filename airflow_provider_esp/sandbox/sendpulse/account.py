@@ -48,7 +48,8 @@ def balance(incoming: Incoming) -> Response:
     currency = incoming.params.get("currency", CURRENCY).upper().replace("RUB", "RUR")  # answered by its older code
     if currency not in _CURRENCIES:
         raise invalid("Argument currency is invalid")
-    return answers.json({"currency": currency, "balance_currency": _CURRENCIES[currency]})
+    money = incoming.world.settings["sendpulse.balance"] / _CURRENCIES[CURRENCY] * _CURRENCIES[currency]
+    return answers.json({"currency": currency, "balance_currency": round(money, 2)})
 
 
 @routes("GET", "user/balance/detail")
@@ -58,9 +59,13 @@ def detail(incoming: Incoming) -> Response:
     end = moments.stamp(world, incoming.now + _MONTH)
     contacts = incoming.store.value("SELECT count(DISTINCT email) FROM sendpulse_contacts")
     sent = world.outbox.count(service="sendpulse")
+    smtp = {"tariff_name": "SMTP Sandbox", "end_date": end, "auto_renew": 1}
+    if world.settings["sendpulse.smtp_left"] is not None:
+        smtp["email_qty_left"] = world.settings["sendpulse.smtp_left"]
+    money = float(world.settings["sendpulse.balance"])
     return answers.json(
         {
-            "balance": {"main": f"{_CURRENCIES[CURRENCY]:.2f}", "bonus": "0.00", "currency": CURRENCY},
+            "balance": {"main": f"{money:.2f}", "bonus": "0.00", "currency": CURRENCY},
             "email": {
                 "tariff_name": "Sandbox",
                 "finished_time": end,
@@ -68,7 +73,7 @@ def detail(incoming: Incoming) -> Response:
                 "maximum_subscribers": _EMAILS,
                 "current_subscribers": contacts,
             },
-            "smtp": {"tariff_name": "SMTP Sandbox", "end_date": end, "auto_renew": 1},
+            "smtp": smtp,
             "push": {"tariff_name": "Push Sandbox", "end_date": end[:10], "auto_renew": 1},
         }
     )

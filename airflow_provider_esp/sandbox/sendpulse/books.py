@@ -115,7 +115,8 @@ def cost(incoming: Incoming) -> Response:
     )
     if not emails:
         raise invalid("Addressbook is empty", 211)
-    excess = max(0, emails - _FREE)
+    free = int(incoming.world.settings["sendpulse.campaigns_free"])
+    excess = max(0, emails - free)
     return answers.json(
         {
             "cur": CURRENCY,

@@ -36,6 +36,13 @@ SETTINGS = {
     "sendpulse.unauthorised": Setting(False, "whether every credential is refused with 401, even a fresh token"),
     "sendpulse.retry_after": Setting(False, "whether a 429 says in Retry-After when to come back"),
     "sendpulse.time_zone": Setting("Europe/Kyiv", "the time zone in which the account's dates are written", _is_zone),
+    "sendpulse.balance": Setting(100.0, "the account's money in its own currency"),
+    "sendpulse.campaigns_free": Setting(1_000_000, "e-mails of a campaign that cost nothing beyond the plan"),
+    "sendpulse.smtp_left": Setting(
+        None,
+        "e-mails that the plan for SMTP has left; null: it does not say",
+        lambda left: left is None or (isinstance(left, int) and not isinstance(left, bool)),
+    ),
     "sendpulse.events": Setting(
         None,
         "names and hashes of the events there are: a list; null: every one exists",

@@ -162,10 +162,11 @@ def test_a_wait_that_ends_outside_of_the_hours_waits_again(
 def test_airflow_2_would_cut_the_wait_by_execution_timeout_and_that_is_said_at_once(
     play: Play, sandbox: Sandbox, set_clock: Clock
 ) -> None:
-    now = set_clock.set(datetime.now(UTC).replace(hour=3))  # Airflow's own clock tells when the task began
-    ran = play(message(send_window=DAY, execution_timeout=timedelta(minutes=1)), "manual", now)
+    now = set_clock.set(datetime.now(UTC))  # Airflow's own clock tells when the task began
+    window = [(now + timedelta(hours=hours)).strftime("%H:%M") for hours in (6, 18)]
+    ran = play(message(send_window=window, execution_timeout=timedelta(minutes=10)), "manual", now)
     assert (ran.state, sent(sandbox)) == ("failed", 0)
-    assert "Airflow 2 ends this task by its execution_timeout (1 min) before that" in ran.error
+    assert "Airflow 2 ends this task by its execution_timeout (10 min) before that" in ran.error
 
 
 # -- under way when the hours end -----------------------------------------------------------------------------------

@@ -1,0 +1,71 @@
+"""`check_balance`: what a send costs is shown, and one that the account cannot pay for is refused before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_esp.sources import source_of
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.mapping import Mapper
+    from airflow_provider_esp.delivery.rows import Table
+    from airflow_provider_esp.delivery.suppression import Suppression
+    from airflow_provider_esp.services.neutral import Recipient
+    from airflow_provider_esp.services.pricing import Estimate, Pricing
+
+
+def estimate_messages(
+    pricing: Pricing, source: Any, make: Callable[[Table], Mapper[Recipient]], suppression: Suppression | None
+) -> Estimate:
+    """Count who would be written to, and in how many parts; reads the source once more.
+
+    :param pricing: what the service tells.
+    :param make: makes the mapper for the opened source.
+    :param suppression: who is left out.
+    """
+    from airflow_provider_esp.delivery.people import People
+    from airflow_provider_esp.delivery.suppression import names_of
+    from airflow_provider_esp.services.pricing import estimate, filled, sms_parts
+
+    met, messages, units = People(), 0, 0
+    with source_of(source).open() as table:
+        mapper = make(table)
+        for row in table.rows:
+            recipient = mapper(row)
+            if isinstance(recipient, str) or not met.add(mapper.key(recipient)):
+                continue
+            if suppression is not None and suppression.reason(names_of(recipient)):
+                continue
+            messages += 1
+            units += 1 if pricing.text is None else sms_parts(filled(pricing.text, recipient.data))
+    return estimate(pricing, messages, units)
+
+
+def as_result(estimate: Estimate) -> dict[str, Any]:
+    """Return what an XCom holds of an estimate, for a person who approves."""
+    return {
+        "messages": estimate.messages,
+        "parts": estimate.units,
+        "cost": estimate.cost,
+        "currency": estimate.currency,
+        "available": estimate.available,
+        "words": estimate.words,
+    }
+
+
+def check(estimate: Estimate, refuse: Callable[[Exception], None], log: Any) -> None:
+    """Log an estimate, and refuse a send that the account cannot pay for.
+
+    :param refuse: raises the error, or in a dry run notes it.
+    """
+    from airflow_provider_esp.delivery.errors import BalanceTooLow
+
+    log.info("Before sending: %s.", estimate.words)
+    if estimate.shortfall:
+        refuse(
+            BalanceTooLow(
+                f"The account cannot pay for this send: {estimate.shortfall} ({estimate.words}). Nothing was sent. Top "
+                "the account up, or say check_balance=False, and clear the task."
+            )
+        )
