@@ -6,10 +6,13 @@ rendered. What must not stand there is wrapped the moment it is assigned, whiche
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 _BEGINS = ("{{", "{%", "{#")
+_QUERY = re.compile(r"(https?://[^\s?#'\"<>]*)[?#][^\s'\"<>]*", re.IGNORECASE)
+_LOGIN = re.compile(r"(https?://)[^\s/'\"<>]*@", re.IGNORECASE)
 
 
 class Personal:
@@ -66,3 +69,8 @@ def is_open(value: Any) -> bool:
         case list() | tuple():
             return any(is_open(item) for item in value)
     return hasattr(value, "resolve")  # an XCom's reference
+
+
+def without_secrets(text: str) -> str:
+    """Take logins and queries out of the addresses in a text."""
+    return _LOGIN.sub(r"\1***@", _QUERY.sub(r"\1?***", text))

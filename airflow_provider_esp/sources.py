@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_esp.delivery.null_words import NULL_VALUES, check_null_values
+from airflow_provider_esp.personal import is_open, without_secrets
 from airflow_provider_esp.sql_source import SqlSource
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class FileSource:
         self.null_values = check_null_values(null_values)
 
     def __repr__(self) -> str:
-        return f"FileSource({self.path!r})"
+        return f"FileSource({without_secrets(self.path)!r})"
 
     @property
     def origin(self) -> str:
         """What messages call it: the file's name."""
-        return self.path.rsplit("/", 1)[-1]
+        return without_secrets(self.path).removesuffix("?***").rsplit("/", 1)[-1]
 
     @contextmanager
     def open(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
@@ -119,12 +120,12 @@ class FileSource:
             stream = storage_path(self.path).open("rb")
         except FileNotFoundError:
             raise SourceError(
-                f"{self.path}: there is no such file; check the path, and that this worker sees it."
+                f"{without_secrets(self.path)}: there is no such file; check the path, and that this worker sees it."
             ) from None
         except IsADirectoryError:
-            raise SourceError(f"{self.path}: this is a folder; name a file in it.") from None
+            raise SourceError(f"{without_secrets(self.path)}: this is a folder; name a file in it.") from None
         except PermissionError:
-            raise SourceError(f"{self.path}: this worker may not read it.") from None
+            raise SourceError(f"{without_secrets(self.path)}: this worker may not read it.") from None
         with stream:
             yield stream
 
@@ -211,6 +212,8 @@ def wrapped(value: Any) -> Any:
     """
     if isinstance(value, list | tuple) and not any(_is_reference(item) for item in value):
         return ListSource(value)
+    if isinstance(value, str) and not is_open(value) and without_secrets(value) != value:
+        return FileSource(value)  # Airflow stores and shows a text as it is, and this one is signed or holds a login
     return value
 
 

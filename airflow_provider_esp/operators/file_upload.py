@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_provider_esp.personal import without_secrets
+
 if TYPE_CHECKING:
     from airflow_provider_esp.hooks.base import EspHook
     from airflow_provider_esp.operators.contacts import UploadContactsOperator
     from airflow_provider_esp.services.neutral import Import
 
 LINK = "link"
-_QUERY = re.compile(r"(https?://[^\s?#'\"<>]*)[?#][^\s'\"<>]*", re.IGNORECASE)
-_LOGIN = re.compile(r"(https?://)[^\s/'\"<>]*@", re.IGNORECASE)
 
 
 class Link:
@@ -52,11 +52,6 @@ class LinkAttribute:
 
     def __set__(self, operator: Any, value: Any) -> None:
         setattr(operator, self._name, Link(value) if isinstance(value, str) else value)
-
-
-def without_secrets(text: str) -> str:
-    """Take logins and queries out of the addresses in a text."""
-    return _LOGIN.sub(r"\1***@", _QUERY.sub(r"\1?***", text))
 
 
 def check_arguments(link: Any, given: Mapping[str, bool]) -> None:

@@ -13,6 +13,7 @@ from airflow_provider_esp.delivery.errors import SourceError
 from airflow_provider_esp.delivery.query import run_query
 from airflow_provider_esp.lineage import tables_of
 from airflow_provider_esp.reports.funnel import FunnelRow, as_csv, from_csv
+from airflow_provider_esp.sources import FileSource, source_of, wrapped
 
 Refused = Callable[[str, str, str], None]
 
@@ -86,3 +87,29 @@ def test_a_message_whose_name_is_a_formula_is_text_in_a_spreadsheet(name: str, r
     assert cell.startswith(name if name == "Black Friday" else "'")
     assert from_csv(text) == rows
     refused("query that changes data", "a formula as a name in CSV", "marked as text")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://files.example/people.csv?X-Amz-Signature=secret-signature",
+        "HTTPS://U:secret-signature@files.example/people.csv",
+        "https://files.example/people.csv#secret-signature",
+        "http://a@b:secret-signature@files.example/people.csv",
+    ],
+)
+def test_a_signed_address_of_a_file_is_never_shown_whole(url: str, refused: Refused) -> None:
+    source = FileSource(url, format="csv")
+    told = f"{source!r} {source} {source.origin} {wrapped(url)!r}"
+    assert "secret-signature" not in told
+    assert "people.csv" in source.origin
+    assert source_of(wrapped(url)).path == url  # type: ignore[union-attr]  # it is a FileSource
+    refused("secret or person quoted", "a signed URL as a source", "shown without it")
+
+
+@pytest.mark.parametrize(
+    "path", ["/data/people.csv", "s3://crm@bucket/people.csv", "/data/what?.csv", "{{ var.value.x }}"]
+)
+def test_any_other_path_stays_as_it_is(path: str) -> None:
+    assert wrapped(path) == path
+    assert repr(FileSource(path, format="csv")) == f"FileSource({path!r})"

@@ -11,7 +11,8 @@ import pytest
 from airflow.serialization.helpers import serialize_template_field
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.file_upload import Link, check_link, without_secrets
+from airflow_provider_esp.operators.file_upload import Link, check_link
+from airflow_provider_esp.personal import without_secrets
 from airflow_provider_esp.sandbox import Sandbox
 
 Run = Callable[..., Any]
@@ -170,6 +171,7 @@ def test_https_and_this_machine_are_fine(link: str) -> None:
 def test_a_link_is_shown_without_login_and_query() -> None:
     link = Link(f"https://ann:{SECRET}@example.com/a.csv?sig={SECRET}#x")
     assert str(link) == repr(link) == "https://***@example.com/a.csv?***"
+    assert str(Link(f"HTTPS://U:{SECRET}@example.com/a.csv")) == "HTTPS://***@example.com/a.csv"
     told = f"cannot fetch 'https://b:{SECRET}@example.com/a?x={SECRET}' (twice)"
     assert without_secrets(told) == "cannot fetch 'https://***@example.com/a?***' (twice)"
 
