@@ -5,18 +5,26 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING
 
+from airflow_provider_esp.delivery.errors import SourceError
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _CHUNK = 64 * 1024
+LONGEST_LINE = 8 * 2**20
+"""Bytes from one line end to the next. A small compressed file can hold a line of gigabytes."""
 
 
-def in_chunks(stream: IO[bytes]) -> io.BufferedReader:
-    """Give a stream of the same bytes that reads much at a time; closing it leaves the other open.
+def in_chunks(stream: IO[bytes], origin: str) -> io.BufferedReader:
+    """Return a stream of the same bytes that reads much at a time; closing it leaves the other open.
 
-    Its ``peek`` shows the first 64 KiB, or the whole of a shorter stream.
+    Its ``peek`` shows the first 64 KiB, or the whole of a shorter stream. Reading raises `SourceError` where a line
+    is longer than `LONGEST_LINE`, before much more of it is held.
+
+    :param stream: with lines of text, in any encoding that writes a line end with the byte of ASCII.
+    :param origin: what messages call it.
     """
-    return io.BufferedReader(_Chunks(stream), _CHUNK)
+    return io.BufferedReader(_Chunks(stream, origin), _CHUNK)
 
 
 class _Chunks(io.RawIOBase):
@@ -26,9 +34,11 @@ class _Chunks(io.RawIOBase):
     would take as long as reading them.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], origin: str) -> None:
         self._stream = stream
+        self._origin = origin
         self._ahead = memoryview(b"")
+        self._line = 0  # bytes since the last line end
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -49,4 +59,11 @@ class _Chunks(io.RawIOBase):
         chunk = self._stream.read(_CHUNK)
         while 0 < len(chunk) < _CHUNK and (more := self._stream.read(_CHUNK - len(chunk))):
             chunk += more
+        end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        self._line = len(chunk) - end - 1 if end >= 0 else self._line + len(chunk)
+        if self._line > LONGEST_LINE:
+            raise SourceError(
+                f"{self._origin}: a line in it is longer than {LONGEST_LINE // 2**20} MB. Is it a file of lines? Make "
+                "it again with a line end behind each row."
+            )
         return chunk

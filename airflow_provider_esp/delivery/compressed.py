@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Compression = Literal["gzip", "zstd"]
 
 _CHUNK = 16 * 1024
-"""Compressed bytes that are taken at once; where text repeats itself, a hundred times as many come out."""
+"""Compressed bytes that are read at once; where text repeats itself, a hundred times as many come out."""
+_AT_ONCE = {"gzip": _CHUNK, "zstd": 512}
+"""Compressed bytes that are unpacked at once. Of gzip at most a thousand times as many come out; four bytes of zstd may
+become 128 KiB."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -55,7 +58,7 @@ class _Inside(io.RawIOBase):
         self._kind = kind
         self._origin = origin
         self._under_way = part()  # None between two parts
-        self._behind = b""  # what stood behind the last part's end
+        self._waiting = b""  # what was read and is not unpacked yet
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -77,8 +80,8 @@ class _Inside(io.RawIOBase):
 
     def _decompress(self) -> bool:
         """Take in a little; False at the end."""
-        chunk = self._behind + self._stream.read(_CHUNK)
-        self._behind = b""
+        waiting = self._waiting or self._stream.read(_CHUNK)
+        chunk, self._waiting = waiting[: _AT_ONCE[self._kind]], waiting[_AT_ONCE[self._kind] :]
         if self._under_way is None:
             if not chunk:
                 return False
@@ -93,6 +96,6 @@ class _Inside(io.RawIOBase):
             except self._failure as error:
                 raise SourceError(f"{self._origin}: not a {self._kind} file, or a damaged one ({error}).") from None
             if self._under_way.eof:
-                self._behind = self._under_way.unused_data
+                self._waiting = self._under_way.unused_data + self._waiting
                 self._under_way = None
         return True

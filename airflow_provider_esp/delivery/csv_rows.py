@@ -55,7 +55,7 @@ def read_csv(
     :raises SourceError: not in that encoding, or not CSV; the message names the line.
     :raises ColumnError: a column has no name, or the header names one twice.
     """
-    ahead = in_chunks(stream)
+    ahead = in_chunks(stream, origin)
     head = ahead.peek(HEAD)
     layout = layout_of(head, origin, delimiter=delimiter, encoding=encoding, whole=len(head) < HEAD)
     nulls = NullValues(origin=origin) if null_values is None else null_values

@@ -83,7 +83,7 @@ def open_rows(
         case "parquet":
             return nulls.applied_to(read_parquet(stream, origin))
         case "ndjson":
-            return nulls.applied_to(read_ndjson(in_chunks(stream), origin, columns))
+            return nulls.applied_to(read_ndjson(in_chunks(stream, origin), origin, columns))
         case "tsv" | "csv":
             between = "\t" if kind == "tsv" and delimiter == AUTO else delimiter
             return read_csv(stream, origin, between, encoding, allow_line_breaks=allow_line_breaks, null_values=nulls)

@@ -14,6 +14,7 @@ KINDS = (
     "too much for the sandbox",
     "token file",
     "query that changes data",
+    "file that unpacks",
     "make up",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""

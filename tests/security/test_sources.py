@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import sqlite3
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
+from airflow_provider_esp.delivery.compressed import decompressed
 from airflow_provider_esp.delivery.cursor import SourceInterrupted
 from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.formats import open_rows
 from airflow_provider_esp.delivery.query import run_query
 from airflow_provider_esp.lineage import tables_of
 from airflow_provider_esp.reports.funnel import FunnelRow, as_csv, from_csv
@@ -113,3 +123,51 @@ def test_a_signed_address_of_a_file_is_never_shown_whole(url: str, refused: Refu
 def test_any_other_path_stays_as_it_is(path: str) -> None:
     assert wrapped(path) == path
     assert repr(FileSource(path, format="csv")) == f"FileSource({path!r})"
+
+
+# -- small files that become large ones
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Return the most memory that Python held while it worked, in bytes."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def one_line(kind: str) -> bytes:
+    """Make a file of a few kilobytes with one line of 800 MB in it, behind an ordinary row."""
+    heads = {"csv": b"email,name\nann@example.com,Ann\nbob@example.com,", "ndjson": b'{"n": "x"}\n{"n": "'}
+    blocks = itertools.chain([heads[kind]], itertools.repeat(b"x" * 2**20, 800))
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(map(packer.compress, blocks)) + packer.flush()
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_a_line_of_800_megabytes_costs_a_few(kind: Literal["csv", "ndjson"], refused: Refused) -> None:
+    packed = one_line(kind)
+
+    def read() -> None:
+        with pytest.raises(SourceError, match="a line in it is longer than 8 MB"):
+            list(open_rows(io.BytesIO(packed), kind, "gzip", "people").rows)
+
+    assert peak_of(read) < 100 * 2**20
+    refused("file that unpacks", f"{kind}.gz, one line of 800 MB", "an error at 8 MB")
+
+
+def test_a_few_bytes_of_zstd_do_not_become_gigabytes_at_once(refused: Refused) -> None:
+    packed = zstandard.ZstdCompressor(level=19).compress(b"email\n" + b"\n" * (512 * 2**20))
+    assert len(packed) < 100_000
+    stream = decompressed(io.BytesIO(packed), "zstd", "people")
+    assert peak_of(lambda: [None for _ in iter(lambda: stream.read(2**16), b"")]) < 64 * 2**20
+    refused("file that unpacks", "zstd: 512 MB in a few KB", "a little at a time")
+
+
+@given(st.lists(st.binary(max_size=3000), max_size=4), st.integers(1, 700))
+def test_zstd_is_read_the_same_however_it_is_cut(parts: list[bytes], size: int) -> None:
+    packed = b"".join(map(zstandard.compress, parts))
+    stream = decompressed(io.BytesIO(packed), "zstd", "people") if packed else io.BytesIO()
+    assert b"".join(iter(lambda: stream.read(size), b"")) == b"".join(parts)
