@@ -19,6 +19,8 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack_keys = msgspec.msgpack.Decoder(list[str]).decode
 _unpack_names = msgspec.msgpack.Decoder(list[str | None]).decode
 
+OPEN = "open"
+"""Outcome and stage of rows whose import has not ended."""
 NOT_NAMED = "the import finished without naming this contact"
 
 
@@ -28,13 +30,21 @@ class Members:
     :param rows: numbers of the source rows.
     :param keys: what each contact is known by.
     :param aliases: columns with other names by which the service may call the contact (its external id, say).
+    :param names: what the report calls each, where that is not the key.
     """
 
-    __slots__ = ("_aliases", "_keys", "rows")
+    __slots__ = ("_aliases", "_keys", "_names", "rows")
 
-    def __init__(self, rows: Sequence[int], keys: Sequence[str], aliases: Sequence[Sequence[Any]] = ()) -> None:
+    def __init__(
+        self,
+        rows: Sequence[int],
+        keys: Sequence[str],
+        aliases: Sequence[Sequence[Any]] = (),
+        names: Sequence[str | None] | None = None,
+    ) -> None:
         self.rows: Sequence[int] = rows if isinstance(rows, range) else array("Q", rows)
         self._keys = _pack(list(keys))
+        self._names = None if names is None or list(names) == list(keys) else _pack(list(names))
         # What is no text (a field that the contact does not carry, or erases) names nobody.
         self._aliases = [_pack([name if isinstance(name, str) else None for name in names]) for names in aliases]
 
@@ -60,14 +70,17 @@ class Members:
         if not positions:
             return []
         keys, aliases = self.keys, self.aliases
+        named = keys if self._names is None else _unpack_names(self._names)
+        still_open = outcome == OPEN
         return [
             RowReport(
                 self.rows[at],
                 outcome,
-                keys[at],
+                named[at] or keys[at],
                 reason,
                 import_id=import_id,
                 aliases=[name for names in aliases if (name := names[at]) is not None],
+                known_as=keys[at] if still_open and named[at] != keys[at] else None,
             )
             for at in positions
         ]
@@ -77,7 +90,8 @@ class Members:
         """Read back what `reports` gave."""
         width = max((len(row.aliases) for row in reports), default=0)
         aliases = [[row.aliases[n] if n < len(row.aliases) else None for row in reports] for n in range(width)]
-        return cls([row.row for row in reports], [row.key or "" for row in reports], aliases)
+        keys = [row.known_as or row.key or "" for row in reports]
+        return cls([row.row for row in reports], keys, aliases, [row.key for row in reports])
 
 
 @dataclass(slots=True)
@@ -106,8 +120,8 @@ class OpenImport:
         """
         if self.members is not None and self.part is None:
             everybody = range(len(self.members.rows))
-            reports = self.members.reports("open", everybody, "", self.id)
-            self.part = report.write(self.first_row, self.digest, "open", reports)
+            reports = self.members.reports(OPEN, everybody, "", self.id)
+            self.part = report.write(self.first_row, self.digest, OPEN, reports)
         return self.facts()
 
     def facts(self) -> dict[str, Any]:

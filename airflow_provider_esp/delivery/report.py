@@ -21,6 +21,7 @@ from airflow_provider_esp.delivery.outcomes import Outcome
 from airflow_provider_esp.delivery.patience import MISTAKES, Patience, unwritable
 
 MOST_REASONS = 100
+_MOST_OTHERS = 10_000
 SENT = "sent"
 """The stage of parts that list everybody a send had to do with: the only ones that are proof of what was accepted."""
 _PART = re.compile(r"part-\d{10,}-[0-9a-f]+-[a-z]+\.ndjson")
@@ -52,7 +53,9 @@ class RowReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of a report.
 
     :ivar row: number in the source, from 1.
-    :ivar key: what the person is known by: the report is the one place where it is written.
+    :ivar key: by what the row is found again: the source's key, or the address as it stood there. The report is the one
+        place where it is written.
+    :ivar known_as: while an import is open: what the service calls the person, where that is not the key.
     :ivar aliases: while an import is open: other names by which the service may call the person.
     :ivar values: the source's row, only where the author asked for it.
     """
@@ -64,6 +67,7 @@ class RowReport(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str | None = None
     import_id: str | None = None
     aliases: list[str] = []
+    known_as: str | None = None
     values: dict[str, Any] | None = None
 
 
@@ -84,6 +88,8 @@ class Report:
         self._failed = False
         self._earlier: dict[str, list[str]] | None = None
         self.reasons: dict[str, int] = {}
+        self._others: set[int] = set()
+        self._rows_of_others = 0
 
     @property
     def kept(self) -> bool:
@@ -178,6 +184,20 @@ class Report:
         """Note why rows were refused, for the summary."""
         if rows and (reason in self.reasons or len(self.reasons) < MOST_REASONS):
             self.reasons[reason] = self.reasons.get(reason, 0) + rows
+        elif rows:
+            self._rows_of_others += rows
+            if len(self._others) < _MOST_OTHERS:
+                self._others.add(hash(reason))
+
+    def first_reasons(self, most: int) -> tuple[list[tuple[str, int]], int, int]:
+        """Return the reasons of most rows.
+
+        :param most: how many at the most.
+        :returns: those reasons with their rows, how many more reasons there are, and how many rows those have.
+        """
+        ranked = sorted(self.reasons.items(), key=lambda pair: -pair[1])
+        rest = ranked[most:]
+        return ranked[:most], len(rest) + len(self._others), sum(rows for _, rows in rest) + self._rows_of_others
 
     def names(self, stage: str) -> list[str]:
         """List the parts of a stage that are in the folder, by every try, in the order of their rows."""

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
-from airflow_provider_esp.delivery.errors import AlreadySent, AudienceChanged, SendOutcomeUnknown
+from airflow_provider_esp.delivery.errors import AlreadySent, AudienceChanged, PlaceUnwritable, SendOutcomeUnknown
 from airflow_provider_esp.delivery.ledger import Intent, Ledger, RowsDigest, SendRecord, new_record
 from airflow_provider_esp.delivery.lookup import LookUp
 from airflow_provider_esp.delivery.mapping import Mapper
@@ -24,6 +24,7 @@ from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.people import People
 from airflow_provider_esp.delivery.refused_rows import REFUSED, RefusedRows
 from airflow_provider_esp.delivery.report import Report
+from airflow_provider_esp.delivery.row_keys import RowKeys
 from airflow_provider_esp.delivery.row_ranges import RowRanges
 from airflow_provider_esp.delivery.rows import Table
 from airflow_provider_esp.delivery.send_parts import SendParts
@@ -66,6 +67,7 @@ class SendRun(Generic[Item]):
     :param progress: called with this object, first before anything is done and then after each block.
     :param keep_values: whether the report holds the rows themselves.
     :param suppression: who is left out; None for nobody.
+    :param row_keys: by what the report names rows; None for what people are known by.
     """
 
     target: SendTarget[Item]
@@ -80,6 +82,7 @@ class SendRun(Generic[Item]):
     progress: Callable[[SendRun[Any]], None] = lambda run: None
     keep_values: bool = False
     suppression: Suppression | None = None
+    row_keys: RowKeys | None = None
     parts: SendParts = field(init=False)
     record: SendRecord = field(default_factory=SendRecord)
     _refused: RefusedRows = field(init=False)
@@ -91,7 +94,7 @@ class SendRun(Generic[Item]):
     _resumed: bool = False
 
     def __post_init__(self) -> None:
-        self.parts = SendParts(self.report, keep_values=self.keep_values)
+        self.parts = SendParts(self.report, keep_values=self.keep_values, row_keys=self.row_keys)
 
     @property
     def counts(self) -> Counts:
@@ -374,7 +377,7 @@ class SendRun(Generic[Item]):
             raise (final or doubtful)[0]
 
     def _finish(self, block: Block[Item]) -> None:
-        self._write_part(block)
+        part, refusal = self._try_part(block)
         counts, record, lost = self.record.count(), self.record, False
         if block.again:
             for row in block.rows:
@@ -384,13 +387,15 @@ class SendRun(Generic[Item]):
             for row in block.rows:
                 counts.add(row.outcome or Outcome.NOT_REACHED)
             record.rows = block.rows[-1].number
-            lost = bool(block.refused) and not self._refused.add(block.refused, in_parts=self.report.kept)
+            lost = bool(block.refused) and not self._refused.add(block.refused, in_parts=part is not None)
         self._digest = self._digest_after(block, with_refused=lost)
         record.counts = {name: rows for name, rows in counts.as_dict().items() if rows}
         record.digest, record.intent = str(self._digest), None
         self._resumed = False
         self.ledger.save(record)
         self.progress(self)
+        if refusal is not None:  # what is known stays known, and nothing else is sent that no report would name
+            raise refusal
 
     def _interrupt(self, block: Block[Item]) -> str | None:
         """Write down how far a block came that cannot be finished now, and give the name of its part."""
@@ -404,7 +409,7 @@ class SendRun(Generic[Item]):
         # Where nothing ever left there is nothing to remember, and the author may change these rows.
         left = self._resumed or block.reached or any(row.outcome in SETTLED for row in block.rows)
         if self.record.intent is not None and left:
-            part = self._write_part(block)
+            part, _ = self._try_part(block)  # the run is ending for another reason
             intent = self._intent(block, self.record.intent.at, leaving=False)
         self.record.intent = intent
         self.ledger.save(self.record)
@@ -421,8 +426,12 @@ class SendRun(Generic[Item]):
             'Look them up at the service, then run the task again with on_unknown="skip" or "resend".'
         ) from cause
 
-    def _write_part(self, block: Block[Item]) -> str | None:
-        return self.parts.write(self.record.send, self._columns, block.rows, again=block.again)
+    def _try_part(self, block: Block[Item]) -> tuple[str | None, PlaceUnwritable | None]:
+        """Write a block's part, and return its name, or why it cannot be written: the ledger is saved all the same."""
+        try:
+            return self.parts.write(self.record.send, self._columns, block.rows, again=block.again), None
+        except PlaceUnwritable as refusal:
+            return None, refusal
 
 
 def _moves(row: SendRow[Any]) -> tuple[Outcome, Outcome]:

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_esp.delivery.outcomes import Outcome
 from airflow_provider_esp.delivery.refused_rows import REFUSED
 from airflow_provider_esp.delivery.report import Report, RowReport, part_name
+from airflow_provider_esp.delivery.row_keys import RowKeys
 from airflow_provider_esp.delivery.rows import as_source
 from airflow_provider_esp.delivery.send_rows import SendRow
 
@@ -24,13 +25,15 @@ class SendParts:
 
     :param report: where it goes.
     :param keep_values: whether it holds the rows themselves.
+    :param row_keys: by what it names rows; None for what people are known by.
     :ivar written: names of the parts that this try wrote.
     :ivar request_ids: the first ids of messages that were accepted.
     :ivar all_ids: how many there are.
     """
 
-    def __init__(self, report: Report, *, keep_values: bool) -> None:
+    def __init__(self, report: Report, *, keep_values: bool, row_keys: RowKeys | None = None) -> None:
         self.report = report
+        self._row_keys = row_keys
         self.written: list[str] = []
         self.request_ids: list[str] = []
         self.all_ids = 0
@@ -91,18 +94,20 @@ class SendParts:
         by_part: dict[int, list[int]] = defaultdict(list)
         for number in changed:
             by_part[bisect_right(firsts, number) - 1].append(number)
+        first = None
         for at, numbers in sorted(by_part.items()):
             there = {row.row: row for row in self.report.read_if_there(names[at])} if at >= 0 else {}
             there |= {number: changed[number] for number in numbers}
-            self._note(self.report.write(min(there), send, STAGE, [there[number] for number in sorted(there)]))
+            part = self._note(self.report.write(min(there), send, STAGE, [there[number] for number in sorted(there)]))
+            first = first or part
         self.report.reasons = reasons  # those of rows that stay as they are have been told
-        return self.written[-len(by_part)]
+        return first
 
     def _about(self, columns: Sequence[str], row: SendRow[Any]) -> RowReport:
         return RowReport(
             row.number,
             row.outcome or row.before or Outcome.NOT_REACHED,
-            row.key,
+            (self._row_keys and self._row_keys(row.values)) or row.key,
             row.reason,
             row.request_id,
             values=as_source(columns, row.values) if self._keep_values else None,

@@ -23,6 +23,7 @@ from airflow_provider_esp.delivery.imports import Members, OpenImport
 from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
 from airflow_provider_esp.delivery.outcomes import HELD_BACK, Counts, Outcome
 from airflow_provider_esp.delivery.report import Report, RowReport
+from airflow_provider_esp.delivery.row_keys import RowKeys
 from airflow_provider_esp.delivery.rows import Table, as_source
 from airflow_provider_esp.delivery.watermark import Batch, Watermark, digest_of
 from airflow_provider_esp.services.call import Flow
@@ -128,6 +129,7 @@ class Upload:
     :param poll_interval: seconds between looks at the open imports, while uploading and while waiting.
     :param progress: called with this object, first before anything is done and then often.
     :param keep_values: whether the report holds the rows themselves.
+    :param row_keys: by what the report names rows; None for what the service knows people by.
     :param watermark: tells what earlier tries have done, and keeps what this one has.
     """
 
@@ -139,6 +141,7 @@ class Upload:
     poll_interval: float = 5.0
     progress: Callable[[Upload], None] = lambda upload: None
     keep_values: bool = False
+    row_keys: RowKeys | None = None
     watermark: Watermark = field(default_factory=lambda: Watermark(UploadLedger(MemoryStore())))
     counts: Counts = field(default_factory=Counts)
     passed: int = 0
@@ -302,7 +305,8 @@ class Upload:
         if answer.import_id is not None and len(taken):
             columns = taken.contacts.standard
             aliases = [columns[name] for name in self.target.names if name in columns]
-            members = Members(taken.rows, taken.keys, aliases)
+            names = None if self.row_keys is None else self.row_keys.of_all(taken.values)
+            members = Members(taken.rows, taken.keys, aliases, names)
             item = OpenImport(answer.import_id, len(taken), taken.rows[0], taken.batch.digest, members=members)
             self.imports.append(item.id)
             self.open_imports[item.id] = item
@@ -362,4 +366,5 @@ class Upload:
 
     def _about(self, row: int, outcome: Outcome, key: str | None, reason: str, values: Sequence[Any]) -> RowReport:
         whole = as_source(self._columns, values) if self.keep_values else None
-        return RowReport(row, outcome, key, reason, values=whole)
+        named = None if self.row_keys is None else self.row_keys(values)
+        return RowReport(row, outcome, named or key, reason, values=whole)

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperat
 from airflow_provider_esp import links, retry_policy
 from airflow_provider_esp.operators.audience import SuppressAttribute, switch_of
 from airflow_provider_esp.operators.dry_run import DryRunAttribute
+from airflow_provider_esp.operators.outcome_tables import main_reasons, outcome_table
 from airflow_provider_esp.operators.report_folders import folder_of_this_task, open_report
 from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.outcomes import Counts
     from airflow_provider_esp.delivery.preview import Preview
     from airflow_provider_esp.delivery.report import Report
+    from airflow_provider_esp.delivery.row_keys import RowKeys
     from airflow_provider_esp.delivery.rows import Table
     from airflow_provider_esp.delivery.suppression import Suppression
     from airflow_provider_esp.delivery.values import ValueRules
@@ -40,9 +42,7 @@ final_errors = retry_policy.final_errors
 """What every operator's work stands in: errors that a retry meets again fail at once."""
 
 MOST_IDS = 100
-_MOST_REASONS_TOLD = 5
 _LIST_THEM = "Give report_path= to list them."
-_MOST_REASONS_IN_LINE = 3
 
 
 def default_deferrable() -> bool:
@@ -281,6 +281,15 @@ class RowsOperator(ChangingOperator):
         """
         return open_report(self.report_folder, self.report_path, dry_run=self.is_dry, trial=trial)
 
+    def row_keys(self, table: Table, identity: Sequence[str]) -> RowKeys:
+        """Return by what the report names rows: the source's ``key=``, or the address as it stands there.
+
+        :param identity: columns that tell whose a row is, the ones that decide first.
+        """
+        from airflow_provider_esp.delivery.row_keys import RowKeys
+
+        return RowKeys(table.columns, getattr(self.source, "key", None), identity)
+
     def suppression(self, hook: EspHook, segment: str | None = None) -> Suppression | None:
         """Read everybody who is to be left out; None where nothing is said of it.
 
@@ -364,31 +373,3 @@ class RowsOperator(ChangingOperator):
     def summary(self, counts: Counts) -> dict[str, Any]:
         """Give what the task returns: small, and no row in it."""
         return self.told({"rows": counts.rows, **counts.as_dict(), "report_path": self.report_folder})
-
-
-def outcome_table(counts: Counts, report: Report, report_path: str | None) -> str:
-    """Draw the outcomes of a run's rows as a table of at most 80 columns."""
-    lines = ["What became of the rows:", *(f"  {name:<12} {rows:>12,}" for name, rows in counts.as_dict().items())]
-    lines.append(f"  {'rows read':<12} {counts.rows:>12,}")
-    if report.reasons:
-        lines.append("Why rows were not accepted:")
-        ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])
-        lines += [f"  {rows:>8,}  {_short(reason, 66)}" for reason, rows in ranked[:_MOST_REASONS_TOLD]]
-        if len(ranked) > _MOST_REASONS_TOLD:
-            others = ranked[_MOST_REASONS_TOLD:]
-            lines.append(f"  {sum(rows for _, rows in others):>8,}  for {len(others):,} other reasons")
-    if report_path and report.kept:
-        lines.append(f"Each of them: {report_path}")
-    return "\n".join(lines)
-
-
-def main_reasons(report: Report) -> str:
-    """Name the most frequent reasons, and how many rows have another."""
-    ranked = sorted(report.reasons.items(), key=lambda pair: -pair[1])
-    told = "; ".join(f"{reason.rstrip('.')} ({rows:,})" for reason, rows in ranked[:_MOST_REASONS_IN_LINE])
-    others = sum(rows for _, rows in ranked[_MOST_REASONS_IN_LINE:])
-    return (told or "no reason was given") + (f", and {others:,} more" if others else "")
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

@@ -224,6 +224,7 @@ class UploadContactsOperator(RowsOperator):
         from airflow_provider_esp.delivery.errors import SourceChanged
         from airflow_provider_esp.delivery.mapping import custom_fields
         from airflow_provider_esp.delivery.preview import DryUpload
+        from airflow_provider_esp.delivery.row_keys import contact_columns
         from airflow_provider_esp.delivery.suppression import SuppressingChecker
         from airflow_provider_esp.delivery.upload import Upload
         from airflow_provider_esp.delivery.watermark import Watermark
@@ -247,6 +248,7 @@ class UploadContactsOperator(RowsOperator):
                 poll_interval=self.poll_interval,
                 progress=progress.tell,
                 keep_values=self.report_rows,
+                row_keys=self.row_keys(table, contact_columns(table.columns, self.columns, target.identity)),
                 watermark=Watermark(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
             )
             try:
@@ -317,7 +319,7 @@ class UploadContactsOperator(RowsOperator):
 
 
 def _table(upload: Upload, report_path: str | None) -> str:
-    from airflow_provider_esp.operators.base import outcome_table
+    from airflow_provider_esp.operators.outcome_tables import outcome_table
 
     return outcome_table(upload.counts, upload.report, report_path)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import final_errors, main_reasons
+from airflow_provider_esp.operators.base import final_errors
+from airflow_provider_esp.operators.outcome_tables import main_reasons
 from airflow_provider_esp.operators.sends import SendOperator
 from airflow_provider_esp.personal import PersonalAttribute, revealed
 
@@ -123,6 +124,11 @@ class SendEventOperator(SendOperator):
                 mapper = self._mapper(table)
                 run = self.send(context, hook, table, target, mapper, once_each=False, suppression=left_out)
             return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
+
+    @property
+    def identity_columns(self) -> Sequence[str]:
+        """The columns of address, number and key."""
+        return [column for column in (self.email_column, self.phone_column, self.key_column) if column]
 
     def _mapper(self, table: Table) -> Mapper[Event]:
         from airflow_provider_esp.delivery.mapping import event_mapper

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators.audience import switch_of
-from airflow_provider_esp.operators.base import default_deferrable, final_errors, main_reasons
+from airflow_provider_esp.operators.base import default_deferrable, final_errors
+from airflow_provider_esp.operators.outcome_tables import main_reasons
 from airflow_provider_esp.operators.sends import SendOperator
 
 if TYPE_CHECKING:
@@ -163,6 +164,11 @@ class SmartSendOperator(SendOperator):
             else:
                 told = self._told(event["states"], event["statuses"], 0)
             return self._done(context, summary, told, kept)
+
+    @property
+    def identity_columns(self) -> Sequence[str]:
+        """The column of addresses."""
+        return (self.to,)
 
     def _mapper(self, table: Table) -> Mapper[Recipient]:
         from airflow_provider_esp.delivery.mapping import recipient_mapper

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_esp.operators.audience import check_recipients, switch_of
-from airflow_provider_esp.operators.base import RowsOperator, outcome_table
+from airflow_provider_esp.operators.base import RowsOperator
+from airflow_provider_esp.operators.outcome_tables import outcome_table
 from airflow_provider_esp.operators.send_policy import TIMING_FIELDS, TimedSendOperator
 from airflow_provider_esp.sources import SqlSource
 
@@ -97,6 +98,11 @@ class SendOperator(TimedSendOperator, RowsOperator):
             self.values.notes.clear()
         return suppression
 
+    @property
+    def identity_columns(self) -> Sequence[str]:
+        """Columns of the source that tell whose a row is, the ones that decide first."""
+        return ()
+
     def check_send_time(self, context: Any, hook: EspHook) -> None:
         """Make sure that something may be sent now, unless nothing is left to send; see `check_time`."""
         if self.is_dry:
@@ -159,6 +165,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
             progress=progress.tell,
             keep_values=self.report_rows,
             suppression=suppression,
+            row_keys=self.row_keys(table, self.identity_columns),
         )
         try:
             run.run(self.in_window(table), mapper, resend=switch_of("resend", self.resend))

@@ -29,6 +29,7 @@ BUILT_UPON = {
     "airflow_provider_esp.operators.base",
     "airflow_provider_esp.operators.broadcast_start",
     "airflow_provider_esp.operators.dry_run",
+    "airflow_provider_esp.operators.outcome_tables",
     "airflow_provider_esp.operators.report_folders",
     "airflow_provider_esp.operators.file_upload",
     "airflow_provider_esp.operators.progress",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_esp.delivery.errors import PlaceUnwritable
 from airflow_provider_esp.delivery.outcomes import Outcome
-from airflow_provider_esp.delivery.report import MOST_REASONS, Report, RowReport, part_name, sent_request_ids
+from airflow_provider_esp.delivery.patience import Patience
+from airflow_provider_esp.delivery.report import (
+    MOST_REASONS,
+    Report,
+    RowReport,
+    part_name,
+    sent_request_ids,
+    without_loss,
+)
+from airflow_provider_esp.output_paths import private_path
 
 ANN = RowReport(7, Outcome.REJECTED, "ann@example.com", "on a list")
 
@@ -168,3 +180,174 @@ def test_any_values_can_be_written(values: dict[str, Any]) -> None:
         (row,) = report.read([part])
         assert row.values is not None
         assert row.values.keys() == values.keys()
+
+
+# -- what a part knows stays known ------------------------------------------------------------------------------------
+
+
+def about(first: int, count: int, outcome: Outcome) -> list[RowReport]:
+    ids = outcome == Outcome.ACCEPTED
+    return [
+        RowReport(row, outcome, f"p{row}@example.com", request_id=f"r{row}" if ids else None)
+        for row in range(first, first + count)
+    ]
+
+
+def test_a_part_is_never_replaced_by_one_that_knows_less(folder: Any) -> None:
+    Report(folder).write(1, "abc", "sent", about(1, 40, Outcome.ACCEPTED))
+    later = [*about(1, 30, Outcome.ACCEPTED), *about(31, 10, Outcome.UNKNOWN)]
+    name = Report(folder).write(1, "abc", "sent", later)
+    assert name is not None
+    assert list(Report(folder).read([name])) == about(1, 40, Outcome.ACCEPTED)
+    assert list(sent_request_ids(folder)) == [f"r{row}" for row in range(1, 41)]
+
+
+OUTCOMES = st.sampled_from(list(Outcome))
+
+
+@given(st.lists(st.tuples(OUTCOMES, OUTCOMES), max_size=20), st.integers(0, 3))
+def test_two_reports_together_lose_nobody_who_was_accepted(pairs: list[tuple[Outcome, Outcome]], missing: int) -> None:
+    earlier = [row for at, (before, _) in enumerate(pairs) for row in about(at + 1, 1, before)]
+    rows = [row for at, (_, now) in enumerate(pairs) for row in about(at + 1, 1, now)][missing:]
+    merged = without_loss(earlier, rows)
+    assert [row.row for row in merged] == list(range(1, len(pairs) + 1))
+    for (before, now), row in zip(pairs[missing:], merged[missing:], strict=True):
+        if Outcome.ACCEPTED in (before, now):
+            assert row.outcome == Outcome.ACCEPTED
+            assert row.request_id
+        elif now == Outcome.NOT_REACHED and before in (Outcome.REJECTED, Outcome.UNKNOWN):
+            assert row.outcome == before
+        else:
+            assert row.outcome == now
+
+
+def test_what_is_no_part_of_ours_is_not_read_and_is_replaced(tmp_path: Path) -> None:
+    folder = private_path(str(tmp_path), "report_path")
+    (tmp_path / "theirs").write_text("not json")
+    (tmp_path / part_name(1, "abc", "sent")).symlink_to(tmp_path / "theirs")
+    name = Report(folder).write(1, "abc", "sent", [ANN])
+    assert name is not None
+    assert list(Report(folder).read([name])) == [ANN]
+    assert (tmp_path / "theirs").read_text() == "not json"
+
+
+# -- a place that refuses ----------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Disk(type(Path())):  # type: ignore[misc]  # the class differs by system
+    """A folder on a disk that refuses to be written for some time."""
+
+    clock: Clock
+    error: OSError
+    refuses_until = 0.0
+
+    def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if mode == "wb" and self.clock() < self.refuses_until:
+            raise self.error
+        return super().open(mode, *args, **kwargs)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(Disk, "clock", Clock(), raising=False)
+    monkeypatch.setattr(Disk, "error", OSError(errno.ENOSPC, "No space left on device"), raising=False)
+    return Disk(tmp_path)
+
+
+def patience(seconds: float = 300.0, stopped: Any = lambda: False) -> Patience:
+    return Patience(seconds, stopped, Disk.clock, Disk.clock.sleep)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO, errno.ESTALE])
+def test_a_disk_that_refuses_for_six_seconds_is_waited_for(
+    disk: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    monkeypatch.setattr(Disk, "refuses_until", 6.0)
+    monkeypatch.setattr(Disk, "error", OSError(number, os.strerror(number)))
+    name = Report(disk, patience()).write(7, "abc", "sent", [ANN])
+    assert name is not None
+    assert list(Report(disk).read([name])) == [ANN]
+    assert 6.0 <= Disk.clock() < 13.0
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert os.strerror(number) in warning
+    assert "trying again for 300 s" in warning
+
+
+def test_patience_ends_once_and_what_is_written_while_the_run_ends_is_tried_once(
+    disk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Disk, "refuses_until", 1000.0)
+    report = Report(disk, patience(60.0))
+    with pytest.raises(PlaceUnwritable, match=r"No space left on device; make room there.*It was tried for 60 s"):
+        report.write(7, "abc", "sent", [ANN])
+    over = Disk.clock()
+    assert 50.0 <= over <= 65.0
+    assert report.write(8, "abc", "sent", [ANN]) is None
+    assert Disk.clock() == over
+    Disk.clock.sleep(1000.0)
+    assert report.write(9, "abc", "sent", [ANN]) is not None
+
+
+def test_a_task_that_is_being_ended_does_not_wait(disk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Disk, "refuses_until", 1000.0)
+    with pytest.raises(PlaceUnwritable):
+        Report(disk, patience(stopped=lambda: Disk.clock() > 2.0)).write(7, "abc", "sent", [ANN])
+    assert Disk.clock() <= 4.0
+
+
+def test_what_is_in_the_way_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file")
+    with pytest.raises(PlaceUnwritable, match="remove the file or link that is in the way"):
+        Report(tmp_path / "report").write(7, "abc", "sent", [ANN])
+
+
+def test_the_trial_writes_reads_and_leaves_nothing(folder: Any, tmp_path: Path) -> None:
+    Report(folder).check_writable()
+    assert list((tmp_path / "deep" / "report").iterdir()) == []
+    Report(None).check_writable()
+
+
+def test_the_trial_says_what_is_wrong_at_once(disk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Disk, "refuses_until", 1.0)
+    with pytest.raises(PlaceUnwritable, match=r"No space left on device; make room there, or name another place"):
+        Report(disk, patience()).check_writable()
+    assert Disk.clock() == 0.0
+
+
+def test_a_mistake_of_ours_is_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        Report(tmp_path, patience_of_nothing()).write(7, "abc", "sent", [RowReport(7, "invalid", "\udcff")])
+
+
+def patience_of_nothing() -> Patience:
+    def sleep(seconds: float) -> None:
+        raise AssertionError("it waited")
+
+    return Patience(sleep=sleep)
+
+
+# -- reasons --
+
+
+def test_reasons_beyond_the_first_are_counted() -> None:
+    report = Report(None)
+    for number in range(MOST_REASONS + 50):
+        report.count_reason(f"reason {number}", 2)
+    report.count_reason("reason 7", 5)
+    first, more, rows = report.first_reasons(5)
+    assert first[0] == ("reason 7", 7)
+    assert (len(first), more, rows) == (5, MOST_REASONS + 45, 2 * (MOST_REASONS + 45))
+    assert Report(None).first_reasons(5) == ([], 0, 0)

@@ -1,0 +1,54 @@
+"""By what a person finds a row again that a report speaks of: the source's key, or the address as it stood there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_esp.delivery.rows import MISSING, BadRow, TextBlock
+
+_MOST_CHARACTERS = 500
+_USUAL = ("email", "phone", "external_id")
+
+
+class RowKeys:
+    """Names rows of a table.
+
+    :param columns: the table's.
+    :param key: the column that the author named as the source's key; None where there is none.
+    :param identity: columns that tell whose a row is: the first one with a value names it.
+    """
+
+    def __init__(self, columns: Sequence[str], key: str | None, identity: Iterable[str]) -> None:
+        names = (key,) if key in columns else tuple(dict.fromkeys(identity))
+        self._positions = [columns.index(name) for name in names if name is not None and name in columns]
+
+    def __call__(self, row: Sequence[Any]) -> str | None:
+        """Return what names a row, as its source has it; None where nothing does."""
+        if isinstance(row, BadRow):
+            return None
+        for position in self._positions:
+            value = row[position]
+            if value is not None and value is not MISSING and (text := str(value).strip()):
+                return text[:_MOST_CHARACTERS]
+        return None
+
+    def of_all(self, rows: Sequence[Sequence[Any]]) -> list[str | None]:
+        """Return what names each of some rows."""
+        if isinstance(rows, TextBlock) and len(self._positions) == 1:
+            return [text.strip()[:_MOST_CHARACTERS] or None for text in rows.columns[self._positions[0]]]
+        return list(map(self, rows))
+
+
+def contact_columns(
+    table_columns: Sequence[str], columns: Mapping[str, str] | None, identity: Iterable[str]
+) -> list[str]:
+    """List the columns of an upload's source that tell whose a row is, the ones that decide first.
+
+    :param columns: source column to contact field; None where the columns are called like the fields.
+    :param identity: the fields by which the service knows a contact.
+    """
+    by_field = {
+        field: name for name, field in (columns or dict(zip(table_columns, table_columns, strict=True))).items()
+    }
+    return [by_field[field] for field in dict.fromkeys((*identity, *_USUAL)) if field in by_field]
