@@ -16,7 +16,6 @@ from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.outcomes import Counts
-    from airflow_provider_esp.delivery.upload import Upload
     from airflow_provider_esp.hooks.base import EspHook
 
 Accepted = Literal["valid", "unconfirmed", "unverified"]
@@ -102,10 +101,7 @@ class VerifyContactsOperator(RowsOperator):
             if self.segment is not None:
                 list_id = hook.run(verification.find_list(str(self.segment)))
             else:
-                list_id, upload = self._upload(context, hook)
-                counts = upload.counts
-                self.conclude(counts, upload.report)
-                self._check_all_handed_over(counts)
+                list_id, counts = self._upload(context, hook)
                 self.discard_copy()
             if self.is_dry:
                 if self.segment is not None:
@@ -136,8 +132,11 @@ class VerifyContactsOperator(RowsOperator):
                 self._too_late(state["list_id"])
             return self._write(hook, state["list_id"], Counts.from_dict(state["counts"]))
 
-    def _upload(self, context: Any, hook: EspHook) -> tuple[str, Upload]:
-        """Put the addresses of the source into a list of their own."""
+    def _upload(self, context: Any, hook: EspHook) -> tuple[str, Counts]:
+        """Put the addresses of the source into a list of their own, which goes again if not all of them get there.
+
+        :returns: the list's id, and the source's rows by outcome.
+        """
         from airflow_provider_esp.delivery.checking import BatchChecker
         from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
         from airflow_provider_esp.delivery.preview import DryUpload
@@ -149,9 +148,10 @@ class VerifyContactsOperator(RowsOperator):
         left_out = self.suppression(hook)
         columns = {self.email_column: "email"}
         with self.rows() as table:
+            fresh = verification.upload(None)
+            checker = BatchChecker(table, columns, fresh.identity, "keep", fresh.rules)
             list_id = self.change(hook, verification.create_list(f"verification {task_identity(context).digest(6)}"))
             target = verification.upload(list_id)
-            checker = BatchChecker(table, columns, target.identity, "keep", target.rules)
             upload = Upload(
                 target=DryUpload(target, self.preview) if self.is_dry else target,
                 perform=hook.run,
@@ -163,8 +163,15 @@ class VerifyContactsOperator(RowsOperator):
                 keep_values=self.report_rows,
                 watermark=Watermark(UploadLedger(MemoryStore()), every=3600),
             )
-            upload.run(table, checker if left_out is None else SuppressingChecker(checker, left_out))
-        return list_id or "", upload
+            try:
+                upload.run(table, checker if left_out is None else SuppressingChecker(checker, left_out))
+                self.conclude(upload.counts, upload.report)
+                self._check_all_handed_over(upload.counts)
+            except Exception:
+                if list_id is not None:
+                    self._delete_list(hook, list_id)
+                raise
+        return list_id or "", upload.counts
 
     def _check_all_handed_over(self, counts: Counts) -> None:
         """Refuse to go on with a part: who is not verified would pass for verified.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.operators.verification import VerifyContactsOperator
 from airflow_provider_esp.sandbox import Sandbox
+from airflow_provider_esp.sources import SqlSource
 
 Run = Callable[..., Any]
 GOOD, BAD, WAITS = "ann@example.com", "bounce@example.com", "bob@example.com"
@@ -21,7 +24,9 @@ PEOPLE = [{"email": row["email"]} for row in ROWS]
 
 
 @pytest.fixture(autouse=True)
-def _verifier(worker: Any, sandbox: Sandbox) -> None:
+def _verifier(worker: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    people = {"conn_type": "sqlite", "host": str(tmp_path / "people.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_PEOPLE_DB", json.dumps(people))
     sandbox.set(outcomes={WAITS: "stuck"}, sendpulse__verify_seconds=1.0)
     sandbox.limit("sendpulse.second", None)
 
@@ -172,7 +177,9 @@ def test_nothing_is_verified_where_the_service_did_not_take_every_address(
 ) -> None:
     refusal = json.dumps({"message": "Argument emails is invalid", "error_code": 422})
     sandbox.fault("status", "POST", "*/addressbooks/*/emails", times=None, status=422, body=refusal)
+    before = books(sandbox)
     ran = run(verify(tmp_path / "left-out.ndjson", max_rejects="100%"))
+    assert books(sandbox) == before
     assert "3 addresses did not reach the service, so nothing was verified" in ran.error
     assert sandbox.requests("*/verifier-service/*") == []
 
@@ -184,7 +191,46 @@ def test_what_is_no_address_counts_as_invalid_and_goes_into_the_report(
     path = tmp_path / "left-out.ndjson"
     ran = run(verify(path, source=source, max_rejects=1, report_path=str(tmp_path / "report")))
     assert (ran.value["invalid"], ran.value["duplicate"], ran.value["accepted"]) == (1, 1, 3)
+    before = books(sandbox)
     assert run(verify(path, source=source)).state == "failed"
+    assert books(sandbox) == before
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet", "sql"])
+def test_addresses_come_from_any_source_by_the_name_of_their_column(
+    run: Run, sandbox: Sandbox, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "left-out.ndjson"
+    ran = run(verify(path, source=source_of(kind, tmp_path), email_column="mail", max_rejects=1))
+    assert left_out(path) == {BAD: "invalid", WAITS: "unconfirmed"}
+    assert ran.value["checked"] == 3
+
+
+def source_of(kind: str, folder: Path) -> Any:
+    rows = [{"mail": row["email"], "city": row["city"]} for row in ROWS]
+    if kind == "csv":
+        lines = ["mail;city", *(";".join(row.values()) for row in rows)]
+        (folder / "people.csv").write_text("\n".join(lines))
+    elif kind == "ndjson":
+        (folder / "people.ndjson").write_text("\n".join(map(json.dumps, rows)))
+    elif kind == "parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        import_module("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(rows), folder / "people.parquet")
+    else:
+        pytest.importorskip("airflow.providers.sqlite.hooks.sqlite", reason="Airflow's sqlite provider is missing")
+        database = sqlite3.connect(folder / "people.db")
+        database.execute("CREATE TABLE people (mail TEXT, city TEXT)")
+        database.executemany("INSERT INTO people VALUES (:mail, :city)", rows)
+        database.commit()
+        database.close()
+        return SqlSource("people_db", "SELECT mail, city FROM people", key="mail")
+    return str(folder / f"people.{kind}")
+
+
+def test_a_column_that_is_not_there_is_said_before_anything_leaves(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    ran = run(verify(tmp_path / "left-out.ndjson", email_column="mail"))
+    assert "mail" in ran.error
+    assert [row for row in sandbox.requests("*addressbooks*") if row["method"] != "GET"] == []
 
 
 def test_people_who_are_left_out_are_not_even_verified(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
