@@ -5,10 +5,8 @@ Nothing is imported here that a DAG file would pay for: the hook, the readers an
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,6 +17,7 @@ from airflow_provider_esp.operators.audience import SuppressAttribute, switch_of
 from airflow_provider_esp.operators.dry_run import DryRunAttribute
 from airflow_provider_esp.operators.outcome_tables import main_reasons, outcome_table
 from airflow_provider_esp.operators.report_folders import folder_of_this_task, open_report
+from airflow_provider_esp.operators.wait_limits import end_of_wait, until_after
 from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
 
 if TYPE_CHECKING:
@@ -89,17 +88,12 @@ class EspOperator(BaseOperator):
         links.push_links(context, hook, about, getattr(self, "report_folder", None))
 
     def end_of_wait(self, timeout: float) -> float:
-        """Say when a wait that begins now is over, in seconds since the epoch.
-
-        Airflow 3 enforces no ``execution_timeout`` while a task is deferred, so it is part of the deadline.
-        """
-        limit = self.execution_timeout
-        return time.time() + (min(timeout, limit.total_seconds()) if limit else timeout)
+        """Say when a wait that begins now is over, in seconds since the epoch."""
+        return end_of_wait(self, timeout)
 
     def defer_until(self, end: float, trigger: Any) -> None:
         """Leave the worker until the trigger fires; Airflow's own limit stands a little behind the trigger's."""
-        left = timedelta(seconds=max(1.0, end - time.time()) + 60)
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=left)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
 
 class ChangingOperator(EspOperator):

@@ -11,6 +11,7 @@ from airflow_provider_esp.operators import awaiting
 from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.base import ChangingOperator, default_deferrable, final_errors
 from airflow_provider_esp.operators.broadcast_start import StartOperator
+from airflow_provider_esp.operators.wait_limits import limit_of_wait
 from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
@@ -283,9 +284,10 @@ class CreateBroadcastOperator(StartOperator):
         return {**summary, **found}
 
     def _too_late(self, broadcast_id: str) -> NoReturn:
+        limit = limit_of_wait(self, self.timeout)
         raise TimeoutError(
-            f"Broadcast {broadcast_id} had not come to its end after {self.timeout:g} s. The service goes on with it; "
-            "a retry only waits again. Raise timeout= if it takes longer."
+            f"Broadcast {broadcast_id} had not come to its end after {limit}. The service goes on with it; a retry "
+            f"only waits again. Raise {limit.name}= if it takes longer."
         )
 
     def _options(self, start: datetime | None) -> BroadcastOptions:

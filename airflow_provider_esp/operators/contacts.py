@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
 from airflow_provider_esp.operators.file_upload import LINK, LinkAttribute, check_arguments, finish_file, upload_file
+from airflow_provider_esp.operators.wait_limits import limit_of_wait
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.ledger import UploadLedger
@@ -312,9 +313,10 @@ class UploadContactsOperator(RowsOperator):
         return {**self.summary(upload.counts), **upload.watermark.imports}
 
     def _too_late(self, imports: int) -> None:
+        limit = limit_of_wait(self, self.timeout)
         raise TimeoutError(
-            f"{imports} imports had not ended after {self.timeout:g} s. The service goes on with them; a retry waits "
-            "for them again. Raise timeout= if the service takes longer."
+            f"{imports} imports had not ended after {limit}. The service goes on with them; a retry waits for them "
+            f"again. Raise {limit.name}= if the service takes longer."
         )
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_provider_esp.operators.wait_limits import limit_of_wait
 from airflow_provider_esp.personal import without_secrets
 
 if TYPE_CHECKING:
@@ -195,7 +196,8 @@ def _refused(url: str, problem: str) -> NoReturn:
 
 
 def _too_late(operator: UploadContactsOperator, import_id: str) -> NoReturn:
+    limit = limit_of_wait(operator, operator.timeout)
     raise TimeoutError(
-        f"The import {import_id} had not ended after {operator.timeout:g} s. The service goes on with it; a retry "
-        "hands the link over again, which does no harm. Raise timeout= if the service takes longer."
+        f"The import {import_id} had not ended after {limit}. The service goes on with it; a retry hands the link over "
+        f"again, which does no harm. Raise {limit.name}= if the service takes longer."
     )

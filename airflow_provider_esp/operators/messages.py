@@ -11,6 +11,7 @@ from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.base import default_deferrable, final_errors
 from airflow_provider_esp.operators.outcome_tables import main_reasons
 from airflow_provider_esp.operators.sends import SendOperator
+from airflow_provider_esp.operators.wait_limits import limit_of_wait
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.lookup import LookUp
@@ -158,6 +159,13 @@ class SmartSendOperator(SendOperator):
             )
         with final_errors():
             if event["status"] == "timeout":
+                limit = limit_of_wait(self, self.timeout)
+                self.log.warning(
+                    "The wait for the delivery ended after %s: what is on its way counts as pending. Raise %s= to wait "
+                    "longer.",
+                    limit,
+                    limit.name,
+                )
                 with self.hook() as hook:
                     ids = self._reported_ids() or summary["request_ids"]
                     told = self._wait(hook, ids, 0)

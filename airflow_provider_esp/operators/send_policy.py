@@ -163,9 +163,9 @@ class TimedSendOperator(ChangingOperator):
         from airflow_provider_esp.delivery.errors import OutsideSendWindow
 
         limit, began = self.execution_timeout, getattr(context["ti"], "start_date", None)
-        if limit is None or began is None or not compat.IS_AIRFLOW_2:
+        if limit is None or not compat.IS_AIRFLOW_2:
             return
-        if opens_at > began.timestamp() + limit.total_seconds():
+        if opens_at > (began.timestamp() if began else clock.now()) + limit.total_seconds():
             self.refuse(
                 OutsideSendWindow(
                     f"send_window opens at {opens}, and Airflow 2 ends this task by its execution_timeout "

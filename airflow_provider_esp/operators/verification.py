@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
+from airflow_provider_esp.operators.wait_limits import limit_of_wait
 from airflow_provider_esp.sources import storage_path
 from airflow_provider_esp.task_identity import task_identity
 
@@ -248,7 +249,8 @@ class VerifyContactsOperator(RowsOperator):
 
     def _too_late(self, list_id: str) -> None:
         again = "verifies anew" if self.segment is None else "waits for it again"
+        limit = limit_of_wait(self, self.timeout)
         raise TimeoutError(
-            f"The verification of mailing list {list_id} had not ended after {self.timeout:g} s. The service goes on "
-            f"with it; a retry {again}. Raise timeout= if it takes longer."
+            f"The verification of mailing list {list_id} had not ended after {limit}. The service goes on with it; a "
+            f"retry {again}. Raise {limit.name}= if it takes longer."
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.operators import awaiting
 from airflow_provider_esp.operators.base import default_deferrable, final_errors
+from airflow_provider_esp.operators.wait_limits import end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch, Teller
@@ -123,8 +123,10 @@ class BroadcastSensor(BaseSensorOperator):
         if event["status"] == "error":
             raise RuntimeError(f"The wait for the broadcast ended: {event['message']}")
         if event["status"] == "timeout":
+            limit = limit_of_wait(self, float(self.timeout))
             raise AirflowSensorTimeout(
-                f"The broadcast had not come to its end after {self.timeout:g} s; the service goes on with it."
+                f"The broadcast had not come to its end after {limit}; the service goes on with it. Raise "
+                f"{limit.name}= if it takes longer."
             )
         with final_errors():
             return self._conclude(event["broadcast"])
@@ -180,20 +182,18 @@ class BroadcastSensor(BaseSensorOperator):
         )
 
     def _defer(self, first: BroadcastLook) -> None:
-        import time
-
         if self._goal is None:
             raise RuntimeError("A look comes before the wait.")
-        timeout = float(self.timeout)
+        end = end_of_wait(self, float(self.timeout))
         trigger = awaiting.trigger_for(
             self,
             awaiting.id_of(self.broadcast_id),
             self._goal,
             first,
-            end_time=time.time() + timeout,
+            end_time=end,
             poll_interval=float(self.poke_interval),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout + 60))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
     def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
         from airflow_provider_esp.delivery.broadcast_waits import check

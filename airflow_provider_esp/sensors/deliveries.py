@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -14,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_esp.operators.base import default_deferrable, final_errors
+from airflow_provider_esp.operators.wait_limits import end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.tally import Goal, Tally
@@ -121,18 +121,17 @@ class DeliverySensor(BaseSensorOperator):
         if event["status"] == "error":
             raise RuntimeError(f"The wait for the delivery ended: {event['message']} A retry looks again.")
         if event["status"] == "timeout":
+            limit = limit_of_wait(self, float(self.timeout))
             raise AirflowSensorTimeout(
-                f"The messages were not delivered as far as awaited after {self.timeout:g} s; the service goes on with "
-                "them."
+                f"The messages were not delivered as far as awaited after {limit}; the service goes on with them. "
+                f"Raise {limit.name}= if it takes longer."
             )
         return self._end(event["good"], event["why"], event["summary"])
 
     def _defer(self) -> None:
-        import time
-
         from airflow_provider_esp.triggers.waits import DeliveryTrigger
 
-        timeout = float(self.timeout)
+        end = end_of_wait(self, float(self.timeout))
         report = self._report()
         trigger = DeliveryTrigger(
             request_ids=None if report else self._ids(),
@@ -141,10 +140,10 @@ class DeliverySensor(BaseSensorOperator):
             fail_when=self.fail_when,
             sms=self.sms_campaign_ids is not None,
             esp_conn_id=self.esp_conn_id,
-            end_time=time.time() + timeout,
+            end_time=end,
             poll_interval=float(self.poke_interval),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout + 60))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
     def _goal(self) -> Goal:
         from airflow_provider_esp.delivery.tally import Goal

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.operators.base import default_deferrable, final_errors
+from airflow_provider_esp.operators.wait_limits import end_of_wait, limit_of_wait, until_after
 
 
 class ImportSensor(BaseSensorOperator):
@@ -71,18 +71,16 @@ class ImportSensor(BaseSensorOperator):
             raise
         if done:
             return
-        import time
-
         from airflow_provider_esp.triggers.waits import ImportTrigger
 
-        timeout = float(self.timeout)
+        end = end_of_wait(self, float(self.timeout))
         trigger = ImportTrigger(
             import_ids=self._ids(),
             esp_conn_id=self.esp_conn_id,
-            end_time=time.time() + timeout,
+            end_time=end,
             poll_interval=float(self.poke_interval),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout + 60))
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
         """Go on after the wait.
@@ -94,8 +92,10 @@ class ImportSensor(BaseSensorOperator):
         if event["status"] == "error":
             raise RuntimeError(f"The wait for the imports ended: {event['message']}")
         if event["status"] == "timeout":
+            limit = limit_of_wait(self, float(self.timeout))
             raise AirflowSensorTimeout(
-                f"The imports had not ended after {self.timeout:g} s; the service goes on with them."
+                f"The imports had not ended after {limit}; the service goes on with them. Raise {limit.name}= if it "
+                "takes longer."
             )
         self._check(event["imports"])
 
