@@ -7,22 +7,33 @@ how many there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import decimal
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_esp.operators.optout_sources import key_of, open_optouts
 from airflow_provider_esp.personal import is_open
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
+from airflow_provider_esp.stores.optout_counts import source_key
 
 if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.addresses import PhoneRules
     from airflow_provider_esp.delivery.mapping import Mapper
     from airflow_provider_esp.delivery.rows import Table
     from airflow_provider_esp.delivery.suppression import OneList, Suppression
     from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.operators.optout_limits import OptOutLimits
+    from airflow_provider_esp.stores.optout_counts import OptOutCounts
 
 UNSUBSCRIBED: Final = "unsubscribed"
 """What stands in ``suppress=`` for the service's own list of those who have unsubscribed."""
 
-_GIVEN = "the list in suppress="
+_GIVEN: Final = "the list in suppress="
+_ENDINGS: Final = frozenset(("csv", "tsv", "ndjson", "jsonl", "parquet", "pq", "txt", "gz", "gzip", "zst", "zstd"))
+_PATH: Final = re.compile(r"(?!mailto:|tel:|sms:)(?:[A-Za-z][A-Za-z0-9+.-]*://|[~./]|[A-Za-z]:[\\/])").match
 
 
 class GivenPeople:
@@ -39,7 +50,10 @@ class GivenPeople:
 
 
 class SuppressAttribute:
-    """An operator's ``suppress``, which wraps addresses the moment they are assigned, whichever way they came."""
+    """An operator's ``suppress``, which wraps addresses the moment they are assigned, whichever way they came.
+
+    What an XCom or a template gives is a source of its own: if it gives nothing, that source is empty.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -48,37 +62,65 @@ class SuppressAttribute:
         return self if operator is None else getattr(operator, self._name)
 
     def __set__(self, operator: Any, value: Any) -> None:
+        before = getattr(operator, self._name, None)
+        rendered = is_open(before)
+        if value is None and rendered:
+            value = []
+        elif rendered and isinstance(before, list) and isinstance(value, list):
+            value = [one for item in value for one in _rendered(item)]
         setattr(operator, self._name, _wrapped(value))
 
 
 def read_suppression(
-    given: Any, columns: str | Sequence[str] | None, hook: EspHook, segment: str | None, log: Any
-) -> Suppression | None:
+    given: Any,
+    columns: str | Sequence[str] | None,
+    hook: EspHook,
+    segment: str | None,
+    log: Any,
+    *,
+    rules: PhoneRules | None = None,
+    limits: OptOutLimits | None = None,
+    counts: OptOutCounts | None = None,
+) -> tuple[Suppression, dict[str, Any]] | None:
     """Read everybody who is to be left out.
 
     :param given: the operator's ``suppress``, rendered.
     :param columns: the operator's ``suppress_column``.
     :param segment: where people are about to be added to; None where they are about to be written to.
-    :returns: None where nothing is said of it.
+    :param rules: how phone numbers are read.
+    :param limits: what stops the task.
+    :param counts: how many people each source named at the last success.
+    :returns: who they are, and what the task's result says of them; None where nothing is said of it.
     :raises SourceError: something of it cannot be read, so nothing may be sent.
     :raises Unsupported: the service's own list is asked for, and it has none.
     """
     if given is None:
         return None
     from airflow_provider_esp.delivery.suppression import Suppression
+    from airflow_provider_esp.operators.optout_limits import OptOutLimits, check_amount, check_entries, check_total
 
-    suppression = Suppression()
+    limits = limits or OptOutLimits()
+    suppression = Suppression(rules)
     wanted = (columns,) if isinstance(columns, str) else columns
-    for one in given if isinstance(given, list | tuple) else [given]:
-        taken = _read(one, wanted, hook, segment, suppression)
+    people: dict[str, int] = {}
+    for one in [item.strip() if isinstance(item, str) else item for item in _as_list(given)]:
+        taken, key = _read(one, wanted, hook, segment, suppression)
         log.info("Left out: %s people whom %s names.", f"{taken.people:,}", taken.origin)
-        if taken.odd:
-            log.warning(
-                "%s values in %s are neither an address nor a number: they leave out only who has one of them as id.",
-                f"{taken.odd:,}",
-                taken.origin,
-            )
-    return suppression
+        if taken.blank:
+            log.info("%s: %s entries are blank and are passed over.", taken.origin, f"{taken.blank:,}")
+        if one != UNSUBSCRIBED:
+            check_entries(taken, limits, log)
+        if key is not None:
+            key = next(name for number in count() if (name := f"{key}-{number}") not in people)
+            check_amount(taken, limits, counts, key, log)
+            people[key] = taken.people
+    check_total(suppression, limits)
+    return suppression, {
+        "people": len(suppression),
+        "blank": sum(taken.blank for taken in suppression.lists),
+        "unreadable": sum(taken.unreadable for taken in suppression.lists),
+        "sources": people,
+    }
 
 
 def check_recipients(
@@ -173,69 +215,115 @@ def _row_beyond(
 
 def _read(
     one: Any, columns: Sequence[str] | None, hook: EspHook, segment: str | None, suppression: Suppression
-) -> OneList:
+) -> tuple[OneList, str | None]:
+    """Read one source.
+
+    :returns: whom it names, and its key; no key for what may be empty: the service's own list, another task's result.
+    """
     if isinstance(one, GivenPeople):
-        return suppression.take_given(one.values, _GIVEN)
-    if isinstance(one, str) and one.strip() == UNSUBSCRIBED:
+        return suppression.take_given(one.values, _GIVEN), source_key("list")
+    if one == UNSUBSCRIBED:
         service = suppression.open(f"{hook.service.title}'s own list of unsubscribed people")
         hook.run(hook.unsubscribed(service.take, segment))
-        return service
+        return service, None
     if (isinstance(one, str) and one.strip()) or isinstance(one, FileSource | ListSource | SqlSource):
-        with source_of(one).open(columns) as table:
-            return suppression.take_rows(table, columns)
+        source = source_of(one)
+        with open_optouts(source, columns) as table:
+            return suppression.take_rows(table, columns), None if isinstance(source, ResultFile) else key_of(source)
     raise TypeError(
         "suppress= takes addresses and numbers in a list, a path, a FileSource, a SqlSource, rows, or "
-        f"{UNSUBSCRIBED!r}, or a list of these; not a {type(one).__name__}{' without text' if one == '' else ''}."
+        f"{UNSUBSCRIBED!r}, or a list of these; not a {type(one).__name__}."
     )
 
 
 def _wrapped(value: Any) -> Any:
     """Put what is people's into wrappers; sources, and what is still to be rendered, stay what they are."""
-    if isinstance(value, str):
-        return GivenPeople([value]) if _names_somebody(value) else value
-    if (path := _path_of_result(value)) is not None:
-        return FileSource(path)
-    if not isinstance(value, list | tuple | set | frozenset):
+    match value:
+        case str():
+            if not value.strip():
+                return [GivenPeople([])]
+            return GivenPeople([value]) if _names_somebody(value) else value
+        case Mapping():
+            return _of_result(value) or ListSource([value])
+        case int() | float() | decimal.Decimal() | bytes():
+            return GivenPeople([value])
+    values = _several(value)
+    if values is None:
         return value
     kept: list[Any] = []
     people: list[Any] = []
     rows: list[Mapping[str, Any]] = []
-    for item in _flat(value):
-        if (path := _path_of_result(item)) is not None:
-            kept.append(FileSource(path))
+    for item in values:
+        if (result := _of_result(item)) is not None:
+            kept.append(result)
         elif isinstance(item, Mapping):
             rows.append(item)
-        elif isinstance(item, GivenPeople):
-            people += item.values
-        elif isinstance(item, FileSource | ListSource | SqlSource) or is_open(item) or item == UNSUBSCRIBED:
+        elif (
+            isinstance(item, GivenPeople | FileSource | ListSource | SqlSource)
+            or _is_reference(item)
+            or item == UNSUBSCRIBED
+        ):
             kept.append(item)
+        elif _several(item) is not None:
+            kept += _as_list(_wrapped(item))
         else:  # whatever it is: in a list, a path would have to be a FileSource
             people.append(item)
     if rows:
         kept.append(ListSource(rows))
-    return [*kept, GivenPeople(people)] if people else kept
+    return [*kept, GivenPeople(people)] if people or not kept else kept
 
 
-def _path_of_result(value: Any) -> str | None:
+class ResultFile(FileSource):
+    """A file that another task has written and counted: it may well be empty."""
+
+
+def _of_result(value: Any) -> ResultFile | None:
     """Return the file that another task has written, where its result is given: a verification's, or an export's."""
     if isinstance(value, Mapping) and {"path", "format", "sha256"} <= value.keys() and isinstance(value["path"], str):
-        return value["path"]
+        return ResultFile(value["path"])
     return None
 
 
-def _flat(value: Any) -> Iterator[Any]:
-    for item in value:
-        if isinstance(item, list | tuple | set | frozenset):
-            yield from _flat(item)
-        else:
-            yield item
+def _rendered(item: Any) -> list[Any]:
+    """Wrap what an item of a list was rendered to: by itself it may be a path."""
+    wrapped = _wrapped([] if item is None else item)
+    if isinstance(wrapped, str) and wrapped.strip() != UNSUBSCRIBED and not is_open(wrapped):
+        return [FileSource(wrapped)]
+    return _as_list(wrapped)
+
+
+def _is_reference(item: Any) -> bool:
+    """Tell whether an item of a list is still to be rendered: an XCom, or text with a template."""
+    return is_open(item) if isinstance(item, str) else hasattr(item, "resolve")
+
+
+def _several(value: Any) -> list[Any] | None:
+    """Return the items of what holds several: a list, a set, an XCom of mapped tasks, an array; None for others."""
+    if isinstance(value, str | bytes | Mapping | GivenPeople) or hasattr(value, "resolve"):
+        return None
+    if isinstance(value, Sequence | AbstractSet | Iterator | ValuesView):
+        return list(value)
+    if hasattr(value, "tolist"):  # an array, or a column of a data frame
+        items = value.tolist()
+        return items if isinstance(items, list) else [items]
+    return None
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _names_somebody(value: str) -> bool:
     """Tell whether a text by itself is somebody's, and not a path: paths to buckets have an @ as well."""
     plain = value.strip()
-    if is_open(plain):
+    if is_open(plain) or plain == UNSUBSCRIBED:
         return False
-    # A list that a template wrote down as text cannot be read, but it names people all the same.
-    is_list = plain[:1] in ("[", "(", "{")
-    return is_list or ("@" in plain and "/" not in plain) or plain.strip("+ ()-.").isdigit()
+    # A list that a template wrote down as text names people.
+    if plain[:1] in ("[", "(", "{", "<", "'", '"', "\u201c") or "\n" in plain:
+        return True
+    last = plain.rpartition("/")[2].lower()
+    if last.rpartition(".")[2] in _ENDINGS or _PATH(plain):
+        return False
+    if "/" in plain and "@" not in plain and any(map(str.isalpha, plain)):
+        return False
+    return any(sign in plain for sign in "@\uff20\ufe6b%&") or sum(map(str.isdecimal, plain)) * 2 > len(plain)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator, conf
 
 from airflow_provider_esp import links, retry_policy
-from airflow_provider_esp.operators.audience import SuppressAttribute, switch_of
+from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.dry_run import DryRunAttribute
+from airflow_provider_esp.operators.optout_limits import ARGUMENTS
 from airflow_provider_esp.operators.outcome_tables import main_reasons, outcome_table
 from airflow_provider_esp.operators.report_folders import folder_of_this_task, open_report
+from airflow_provider_esp.operators.suppressing import Suppressing
 from airflow_provider_esp.operators.wait_limits import end_of_wait, until_after
 from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.report import Report
     from airflow_provider_esp.delivery.row_keys import RowKeys
     from airflow_provider_esp.delivery.rows import Table
-    from airflow_provider_esp.delivery.suppression import Suppression
     from airflow_provider_esp.delivery.values import ValueRules
     from airflow_provider_esp.hooks.base import EspHook
     from airflow_provider_esp.operators.progress import Progress
@@ -157,7 +158,7 @@ class ChangingOperator(EspOperator):
         return {**summary, "dry_run": True, "requests_held_back": self.preview.requests} if self.is_dry else summary
 
 
-class RowsOperator(ChangingOperator):
+class RowsOperator(Suppressing, ChangingOperator):
     """An operator that does something for each row of a source.
 
     :param source: a path, a `FileSource`, a `SqlSource`, or a list of dictionaries (also through an XCom).
@@ -173,8 +174,15 @@ class RowsOperator(ChangingOperator):
         ``unsubscribed`` for the service's own list, the result of a `VerifyContactsOperator` or an export, or several
         of these in a list. They are read before anything is sent, at every try anew, and count as *suppressed*.
         Templated.
-    :param suppress_column: the column, or columns, of these sources that name people; None for ``email``, ``phone``
-        and ``external_id``, or the only column.
+    :param suppress_column: the column, or columns, of these sources that name people; None for those whose names say
+        so (``email``, ``phone``, ``external_id``, ``E-Mail Address``, ``mobile``), or else those that hold addresses.
+    :param on_unreadable_suppression: what to do about entries of ``suppress`` that name nobody: ``stop`` the task
+        before anything is sent (the default), or ``ignore`` them and count them in the result. Templated.
+    :param on_empty_suppression: what to do about a source of ``suppress`` without entries: ``stop`` the task, or
+        ``continue``. Templated.
+    :param max_suppression_shrink: the share of its people, such as 0.2 or ``"20%"``, that a source may have lost since
+        this task last succeeded; more stop the task. None for any. Templated.
+    :param min_suppressed: stop the task where ``suppress`` names fewer people than this in all. Templated.
     :param default_country: two letters, e.g. ``UA``: phone numbers without plus are read as numbers of that country,
         with its code or without. None for what the connection says. Templated.
     :param phone_format: ``international`` where every phone number carries its country's code, with plus or without.
@@ -189,6 +197,7 @@ class RowsOperator(ChangingOperator):
         "report_path",
         "max_rejects",
         "suppress",
+        *ARGUMENTS,
         "default_country",
         "phone_format",
         "clean_text",
@@ -196,7 +205,6 @@ class RowsOperator(ChangingOperator):
     template_ext: Sequence[str] = (".sql",)
     source = SourceAttribute()
     progress: Progress | None = None
-    suppress = SuppressAttribute()
 
     def __init__(
         self,
@@ -208,6 +216,10 @@ class RowsOperator(ChangingOperator):
         on_empty: OnEmpty = "skip",
         suppress: Any = None,
         suppress_column: str | Sequence[str] | None = None,
+        on_unreadable_suppression: str = "stop",
+        on_empty_suppression: str = "stop",
+        max_suppression_shrink: float | str | None = 0.2,
+        min_suppressed: int | str | None = None,
         default_country: str | None = None,
         phone_format: str | None = None,
         clean_text: bool | str = False,
@@ -223,6 +235,11 @@ class RowsOperator(ChangingOperator):
         self.on_empty = on_empty
         self.suppress = suppress
         self.suppress_column = suppress_column
+        self.on_unreadable_suppression = on_unreadable_suppression
+        self.on_empty_suppression = on_empty_suppression
+        self.max_suppression_shrink = max_suppression_shrink
+        self.min_suppressed = min_suppressed
+        self.check_suppression()
         self.default_country = default_country
         self.phone_format = phone_format
         self.clean_text = clean_text
@@ -283,16 +300,6 @@ class RowsOperator(ChangingOperator):
         from airflow_provider_esp.delivery.row_keys import RowKeys
 
         return RowKeys(table.columns, getattr(self.source, "key", None), identity)
-
-    def suppression(self, hook: EspHook, segment: str | None = None) -> Suppression | None:
-        """Read everybody who is to be left out; None where nothing is said of it.
-
-        :param segment: where people are about to be added to; None where they are about to be written to.
-        :raises SourceError: something of it cannot be read.
-        """
-        from airflow_provider_esp.operators.audience import read_suppression
-
-        return read_suppression(self.suppress, self.suppress_column, hook, segment, self.log)
 
     def phone_rules(self, hook: EspHook) -> PhoneRules:
         """Return how phone numbers are read, in the rows and in ``suppress``.
@@ -366,4 +373,7 @@ class RowsOperator(ChangingOperator):
 
     def summary(self, counts: Counts) -> dict[str, Any]:
         """Give what the task returns: small, and no row in it."""
-        return self.told({"rows": counts.rows, **counts.as_dict(), "report_path": self.report_folder})
+        told: dict[str, Any] = {"rows": counts.rows, **counts.as_dict(), "report_path": self.report_folder}
+        if self.suppression_counts is not None:
+            told["suppression"] = self.suppression_counts
+        return self.told(told)

@@ -175,6 +175,7 @@ class UploadContactsOperator(RowsOperator):
                 self._too_late(len(state["open"]))
             counts, report = Counts.from_dict(state["counts"]), self.report(trial=False)
             report.reasons.update(state["reasons"])
+            self.suppression_counts = state.get("suppression")
             self.begin_progress(reads=False).begin(counts, sum(facts["rows"] for facts in state["open"]))
             for facts in state["open"]:
                 item = OpenImport(**facts)
@@ -293,6 +294,7 @@ class UploadContactsOperator(RowsOperator):
             "open": opened,
             "counts": upload.counts.as_dict(),
             "reasons": upload.report.reasons,
+            "suppression": self.suppression_counts,
             **upload.watermark.imports,
         }
         trigger = ImportTrigger(

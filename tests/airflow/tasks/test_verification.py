@@ -113,6 +113,7 @@ def test_an_empty_file_leaves_nobody_out(run: Run, worker: Any, sandbox: Sandbox
         segments=["Customers"],
         create_segments=True,
         suppress=str(path),
+        on_empty_suppression="continue",
     )
     ran = run(check, upload)
     assert path.read_text() == ""

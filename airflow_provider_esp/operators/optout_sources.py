@@ -1,0 +1,75 @@
+"""The sources of people to leave out, opened so that nothing in them that names somebody is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_esp.sources import FileSource, Format, ListSource, Source
+from airflow_provider_esp.stores.optout_counts import source_key
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.rows import Table
+
+
+@contextmanager
+def open_optouts(source: Source, columns: Sequence[str] | None) -> Iterator[Table]:
+    """Open a source of people to leave out.
+
+    :param columns: those that name them, as the author says; None for those that are called so.
+    :raises SourceError: there is no such file, or it cannot be read as what it is said to be.
+    """
+    if isinstance(source, FileSource) and _is_text(source):
+        with _text(source, columns) as table:
+            table.rows = _without_words(table.rows, frozenset(source.null_values))
+            yield table
+        return
+    with source.open(None) as table:
+        yield table
+
+
+def _without_words(rows: Iterator[Sequence[Any]], words: frozenset[str]) -> Iterator[Sequence[Any]]:
+    """Yield rows with None for the words that mean nothing, as the author of the source names them."""
+    for row in rows:
+        if isinstance(row, tuple):  # a row that does not fit its columns, or one of JSON
+            yield row
+        else:
+            yield [None if cell in words else cell for cell in row]
+
+
+def key_of(source: Source) -> str:
+    """Return a name for a source that is the same in every run of its task."""
+    if isinstance(source, FileSource):
+        return source_key("file", source.path)
+    if isinstance(source, ListSource):
+        return source_key("rows")
+    return source_key("query", source.conn_id, source.sql)
+
+
+def _is_text(source: FileSource) -> bool:
+    from airflow_provider_esp.delivery.formats import format_of
+
+    return format_of(source.path, source.format or _by_name(source), source.compression).kind != "parquet"
+
+
+def _by_name(source: FileSource) -> Format | None:
+    """Tell the format of a plain list of lines, which an audience's file cannot be."""
+    name = source.path.rsplit("/", 1)[-1].lower()
+    return "csv" if ".txt" in name and not name.endswith(("csv", "tsv", "json")) else None
+
+
+@contextmanager
+def _text(source: FileSource, columns: Sequence[str] | None) -> Iterator[Table]:
+    from airflow_provider_esp.delivery.compressed import decompressed
+    from airflow_provider_esp.delivery.formats import format_of
+    from airflow_provider_esp.delivery.optout_files import read_delimited, read_lines
+
+    kind, packed = format_of(source.path, source.format or _by_name(source), source.compression)
+    with source._stream() as packed_stream:
+        stream = decompressed(packed_stream, packed, source.origin) if packed else packed_stream
+        if kind == "ndjson":
+            yield read_lines(stream, source.origin, source.encoding, columns)
+        else:
+            delimiter = "\t" if kind == "tsv" and source.delimiter == "auto" else source.delimiter
+            yield read_delimited(stream, source.origin, delimiter, source.encoding)
