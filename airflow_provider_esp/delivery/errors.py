@@ -43,6 +43,14 @@ class LedgerUnreadable(DeliveryError):
     """What is kept of an earlier try cannot be read, so nobody can tell what was sent."""
 
 
+class SendTakenOver(DeliveryError):
+    """A later try of the same task sends now, so this one sends nothing more."""
+
+
+class LedgerOfAnotherTask(DeliveryError):
+    """The ledger that a task was given is another task's."""
+
+
 class AlreadySent(DeliveryError):
     """This run has sent its messages before."""
 

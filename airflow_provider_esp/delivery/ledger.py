@@ -19,10 +19,12 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
-from airflow_provider_esp.delivery.errors import LedgerUnreadable
+from airflow_provider_esp.delivery import tries
+from airflow_provider_esp.delivery.errors import LedgerOfAnotherTask, LedgerUnreadable, SendTakenOver
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.row_ranges import RowRanges
 from airflow_provider_esp.delivery.rows import fingerprint
+from airflow_provider_esp.delivery.tries import Stamp, Tries, stamped, take_over
 
 VERSION = 1
 SEND_VERSION = 2
@@ -87,6 +89,7 @@ class Intent(msgspec.Struct, frozen=True):
 class SendRecord(msgspec.Struct, kw_only=True):
     """The ledger of a send.
 
+    :ivar task: names the task instance that sends.
     :ivar send: tells this send from an earlier one of the same task; the parts of its report are named by it.
     :ivar rows: source rows whose result is known.
     :ivar digest: digest of those rows, without the refused ones that can be tried again.
@@ -102,6 +105,7 @@ class SendRecord(msgspec.Struct, kw_only=True):
     """
 
     version: int = SEND_VERSION
+    task: str = ""
     send: str = ""
     rows: int = 0
     digest: str = ""
@@ -134,36 +138,60 @@ class Ledger:
     """Reads and writes a send's record.
 
     :param store: where it is kept.
+    :param task: names the task instance, whose record it has to be; empty for any.
+    :param patience: seconds for which the answers of an earlier try that may still run are waited for; None for
+        `tries.PATIENCE`.
     """
 
-    def __init__(self, store: RecordStore) -> None:
+    def __init__(self, store: RecordStore | Tries, task: str = "", patience: float | None = None) -> None:
         self._store = store
+        self._task = task
+        self._patience = tries.PATIENCE if patience is None else patience
+        self._stamp = Stamp()
+        self._record: SendRecord | None = None
 
     def load(self) -> SendRecord:
-        """Give the record of an earlier try, or a new one.
+        """Give the record of an earlier try, or a new one; an earlier try that still runs is taken over from.
 
         :raises LedgerUnreadable: what is kept is no record of this version.
+        :raises LedgerOfAnotherTask: it is a record of another task.
+        :raises SendTakenOver: a later try sends already.
         """
-        kept = self._store.load()
-        if kept is None:
-            return new_record()
-        if kept.get("version", SEND_VERSION) != SEND_VERSION:
-            raise LedgerUnreadable(
-                f"The ledger was written by another version of this package (format {kept['version']}, not "
-                f"{SEND_VERSION}). {_LOOK}"
-            )
-        return _as_record(kept, SendRecord, "a send")
+        if isinstance(self._store, Tries):
+            kept, self._stamp = take_over(self._store, self._patience)
+        else:
+            kept = self._store.load()
+        self._record = new_record() if kept is None else self._read(kept)
+        self._record.task = self._task or self._record.task
+        return self._record
 
-    def save(self, record: SendRecord) -> None:
-        """Write the record down."""
-        self._store.save(msgspec.to_builtins(record))
+    def save(self, record: SendRecord, *, leaving: bool = False) -> None:
+        """Write the record down.
+
+        :param leaving: whether the block in it is about to leave.
+        """
+        self._record = record
+        record.task = self._task or record.task
+        content = msgspec.to_builtins(record)
+        if isinstance(self._store, Tries):
+            self._stamp = self._stamp.next(leaving=leaving)
+            content = stamped(content, self._stamp)
+        self._store.save(content)
+
+    def check_owner(self) -> None:
+        """Find out, after an intent was written and before anything leaves, that a later try has taken over.
+
+        :raises SendTakenOver: it has.
+        """
+        if isinstance(self._store, Tries) and not self._store.is_owner():
+            raise SendTakenOver("A later try of this task has taken over: this one ends here and sends nothing more.")
 
     def end(self, *, too_many_refused: bool = False) -> None:
         """Write down that nothing is left to be done.
 
         :param too_many_refused: whether more rows were refused than the author allows; then the send has not finished.
         """
-        record = self.load()
+        record = self._record or self.load()
         record.too_many_refused = too_many_refused
         # Where nobody was reached there is nothing to guard, and a cleared task begins anew.
         record.finished_at = record.sent_at if record.reached and not too_many_refused else None
@@ -171,9 +199,23 @@ class Ledger:
 
     def note_delivery(self, delivery: dict[str, Any]) -> None:
         """Write down what a wait for the delivery has counted, for a later try that does not know these messages."""
-        record = self.load()
+        record = self._record or self.load()
         record.delivery = delivery
         self.save(record)
+
+    def _read(self, kept: dict[str, Any]) -> SendRecord:
+        if kept.get("version", SEND_VERSION) != SEND_VERSION:
+            raise LedgerUnreadable(
+                f"The ledger was written by another version of this package (format {kept['version']}, not "
+                f"{SEND_VERSION}). {_LOOK}"
+            )
+        record = _as_record(kept, SendRecord, "a send")
+        if self._task and record.task and record.task != self._task:
+            raise LedgerOfAnotherTask(
+                f"The ledger is that of {record.task}, and this is {self._task}. Nothing was sent. Give each task a "
+                "ledger_path= of its own, with {{ run_id }} in it, and {{ ti.map_index }} where it is mapped."
+            )
+        return record
 
 
 def new_record() -> SendRecord:

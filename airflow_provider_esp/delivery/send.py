@@ -343,8 +343,17 @@ class SendRun(Generic[Item]):
             self._stop(block, reason, cause)
 
     def _intend(self, block: Block[Item]) -> None:
+        """Write down what is about to leave, and see to it that no later try sends it as well.
+
+        :raises SendTakenOver: one does.
+        """
         self.record.intent = self._intent(block, _now(), leaving=True)
-        self.ledger.save(self.record)
+        self.ledger.save(self.record, leaving=True)
+        try:
+            self.ledger.check_owner()
+        except BaseException:
+            self._interrupt(block)  # takes the intent back: nothing of it has left
+            raise
 
     def _intent(self, block: Block[Item], at: str, *, leaving: bool) -> Intent:
         numbers = str(RowRanges.of(row.number for row in block.rows)) if block.again else ""

@@ -14,6 +14,7 @@ from airflow_provider_esp.operators.sends import SendOperator
 from airflow_provider_esp.operators.wait_limits import limit_of_wait
 
 if TYPE_CHECKING:
+    from airflow_provider_esp.delivery.ledger import Ledger
     from airflow_provider_esp.delivery.lookup import LookUp
     from airflow_provider_esp.delivery.mapping import Mapper
     from airflow_provider_esp.delivery.rows import Table
@@ -143,7 +144,7 @@ class SmartSendOperator(SendOperator):
             if ids and self.deferrable:
                 self._defer(ids, end, {**summary, _KEPT: kept})
             told = self._wait(hook, ids, end) if ids else self._told({}, {}, 0)
-            return self._done(context, summary, told, kept)
+            return self._done(context, summary, told, kept, run.ledger)
 
     @tells_outlets
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class SmartSendOperator(SendOperator):
                     told = self._wait(hook, ids, 0)
             else:
                 told = self._told(event["states"], event["statuses"], 0)
-            return self._done(context, summary, told, kept)
+            return self._done(context, summary, told, kept, self.ledger(context))
 
     @property
     def identity_columns(self) -> Sequence[str]:
@@ -195,7 +196,7 @@ class SmartSendOperator(SendOperator):
         return {"estimate": balance.as_result(estimate)}
 
     def _done(
-        self, context: Any, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any]
+        self, context: Any, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any], ledger: Ledger
     ) -> dict[str, Any]:
         """Write down how the delivery ended, and end the send.
 
@@ -205,7 +206,6 @@ class SmartSendOperator(SendOperator):
         before = kept["delivery"]
         if before and not self.report_path:
             told = _sum(told, before)
-        ledger = self.ledger(context)
         ledger.note_delivery({"of": sum(told[state] for state in _STATES), **told})
         return self.end_send(context, {**summary, **told}, kept["reasons"], ledger)
 

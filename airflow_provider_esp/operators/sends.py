@@ -13,6 +13,7 @@ from airflow_provider_esp.operators.base import RowsOperator
 from airflow_provider_esp.operators.outcome_tables import outcome_table
 from airflow_provider_esp.operators.send_policy import TIMING_FIELDS, TimedSendOperator
 from airflow_provider_esp.sources import SqlSource
+from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.ledger import Ledger
@@ -238,10 +239,10 @@ class SendOperator(TimedSendOperator, RowsOperator):
     def ledger(self, context: Any) -> Ledger:
         """Open the ledger of this task instance; that of a dry run is forgotten with it."""
         from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore
-        from airflow_provider_esp.stores.ledgers import ledger_store
+        from airflow_provider_esp.stores.tries import send_store
 
-        store = ledger_store(context, self.ledger_path, keep=self.keep_sent)
-        return Ledger(MemoryStore() if self.is_dry else store)
+        store = send_store(context, self.ledger_path, keep=self.keep_sent)
+        return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)))
 
 
 def _delivery_of(summary: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 LOCK = threading.RLock()
 """Held while this package talks to Airflow from more than one thread."""
 
-_LOOKS = (0.1, 0.3, 0.6)
+LOOKS = (0.1, 0.3, 0.6)
 
 
 def in_task() -> bool:
@@ -56,7 +56,7 @@ class VariableSlot:
 
         Airflow answers "not there" as well where reading fails for a moment, so it is asked more than once.
         """
-        for pause in _LOOKS:
+        for pause in LOOKS:
             found = self.glance()
             if found is not None:
                 return found

@@ -22,7 +22,7 @@ from airflow_provider_esp.task_identity import task_identity
 
 KEY = "esp_ledger"
 KEEP_SENT = timedelta(days=90)
-_UNTIL = "keep_until"
+UNTIL = "keep_until"
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class VariableLedger:
     """
 
     def __init__(self, name: str, keep: timedelta = KEEP_SENT) -> None:
+        self.name = name
         self._keep = keep
         self._slot = VariableSlot(name, "What a task has done; see the ledger docs.")
 
@@ -72,14 +73,14 @@ class VariableLedger:
         kept = self._slot.read()
         if not kept:
             return None
-        record = _read(kept, f"Variable {self._slot.name}")
-        record.pop(_UNTIL, None)
+        record = read_record(kept, f"Variable {self._slot.name}")
+        record.pop(UNTIL, None)
         return record
 
     def save(self, record: dict[str, Any]) -> None:
         """Keep the record; and once a send has finished, remove others whose time is up, where that can be done."""
         until = datetime.now(UTC) + _retention(record, self._keep)
-        self._slot.write(json.dumps({**record, _UNTIL: until.isoformat()}))
+        self._slot.write(json.dumps({**record, UNTIL: until.isoformat()}))
         if not _is_finished(record) or in_task():  # there a task cannot list Variables
             return
         try:
@@ -105,17 +106,17 @@ class FileLedger:
 
         if "://" in path:
             raise LedgerUnsafe(f"ledger_path must be a file on a disk that every worker sees, not {path}.")
-        self._path = Path(path).expanduser()
+        self.path = Path(path).expanduser()
 
     def load(self) -> dict[str, Any] | None:
         """Give the record, or None where there is none."""
         try:
-            kept = self._path.read_text("utf-8")
+            kept = self.path.read_text("utf-8")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise PlaceUnwritable(unwritable("The ledger", self._path, "ledger_path", error)) from error
-        return _read(kept, f"file {self._path}")
+            raise PlaceUnwritable(unwritable("The ledger", self.path, "ledger_path", error)) from error
+        return read_record(kept, f"file {self.path}")
 
     def save(self, record: dict[str, Any]) -> None:
         """Keep the record; it is on the disk when this returns.
@@ -125,19 +126,19 @@ class FileLedger:
         try:
             self._save(record)
         except OSError as error:
-            raise PlaceUnwritable(unwritable("The ledger", self._path, "ledger_path", error)) from error
+            raise PlaceUnwritable(unwritable("The ledger", self.path, "ledger_path", error)) from error
 
     def _save(self, record: dict[str, Any]) -> None:
         import os
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_name(self._path.name + ".new")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(self.path.name + ".new")
         with fresh.open("w", encoding="utf-8") as file:
             json.dump(record, file)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)  # the new name has to reach the disk as well
+        fresh.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)  # the new name has to reach the disk as well
         try:
             os.fsync(folder)
         finally:
@@ -145,7 +146,7 @@ class FileLedger:
 
     def clear(self) -> None:
         """Remove the record, if there is one."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 def ledger_store(
@@ -161,9 +162,9 @@ def ledger_store(
     """
     if path:
         return FileLedger(path)
-    state = compat.task_state_store(context)
-    if state is None:
-        return VariableLedger(f"{KEY}_{task_identity(context).digest()}", keep)
+    state, identity = compat.task_state_store(context), task_identity(context)
+    if state is None or identity.in_loop:  # clearing a loop's gate begins with an empty state
+        return VariableLedger(f"{KEY}_{identity.digest()}", keep)
     if outlives_success and compat.clears_state_on_success():
         raise LedgerUnsafe(
             "[state_store] clear_on_success makes Airflow forget what was sent as soon as the task succeeds, so that a "
@@ -218,12 +219,12 @@ def _retention(record: dict[str, Any], keep: timedelta) -> timedelta:
 def _is_expired(kept: str | None, now: datetime) -> bool:
     """Tell whether a record's time is up; one that cannot be read stays, because somebody has to look at it."""
     try:
-        return datetime.fromisoformat(json.loads(kept or "")[_UNTIL]) < now
+        return datetime.fromisoformat(json.loads(kept or "")[UNTIL]) < now
     except (ValueError, KeyError, TypeError):
         return False
 
 
-def _read(kept: str, place: str) -> dict[str, Any]:
+def read_record(kept: str, place: str) -> dict[str, Any]:
     """Read a record.
 
     :raises LedgerUnreadable: it is none.

@@ -89,7 +89,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "variable":
         monkeypatch.setattr(Variables, "kept", {})
         monkeypatch.setattr(access, "_variables", lambda: Variables)
-        monkeypatch.setattr(access, "_LOOKS", ())
+        monkeypatch.setattr(access, "LOOKS", ())
         return VariableLedger("esp_ledger_x")
     return MemoryStore()
 
@@ -284,7 +284,7 @@ def test_without_a_state_each_task_instance_has_a_variable_of_its_own(
 ) -> None:
     monkeypatch.setattr(Variables, "kept", {})
     monkeypatch.setattr(access, "_variables", lambda: Variables)
-    monkeypatch.setattr(access, "_LOOKS", ())
+    monkeypatch.setattr(access, "LOOKS", ())
     ours = context()
     ledger_store(ours, None).save({"rows": 1})
     assert ledger_store(context(), None).load() == {"rows": 1}
