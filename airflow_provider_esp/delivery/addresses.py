@@ -253,6 +253,8 @@ def _read_phone(spelled: str) -> str:
         raise Refused(f"{_NO_PHONE}: it is a date")
     if _IP_ADDRESS(spelled) and not _PAIRS(spelled):
         raise Refused(f"{_NO_PHONE}: it is a network address")
+    if spelled.startswith((".", "+.")):
+        raise Refused(_DECIMALS)
     if spelled.startswith("-"):
         raise Refused(f"{_NO_PHONE}: it is a negative number")
     digits = _TRUNK_IN_BRACKETS(_before_trunk, spelled).translate(_SPACING)

@@ -144,18 +144,21 @@ class VerifyContactsOperator(RowsOperator):
         from airflow_provider_esp.delivery.suppression import SuppressingChecker
         from airflow_provider_esp.delivery.upload import Upload
         from airflow_provider_esp.delivery.watermark import Watermark
+        from airflow_provider_esp.operators.values import ValueNotes
 
         verification = hook.verification()
         left_out = self.suppression(hook)
         columns = {self.email_column: "email"}
         with self.rows() as table:
             fresh = verification.upload(None)
-            checker = BatchChecker(table, columns, fresh.identity, "keep", fresh.rules)
+            values = self.value_rules(hook)
+            notes = ValueNotes(values, self.log)
+            checker = BatchChecker(table, columns, fresh.identity, "keep", fresh.rules, values=values)
             list_id = self.change(hook, verification.create_list(f"verification {task_identity(context).digest(6)}"))
             target = verification.upload(list_id)
             upload = Upload(
                 target=DryUpload(target, self.preview) if self.is_dry else target,
-                perform=hook.run,
+                perform=notes.before(hook.run),
                 report=self.report(),
                 concurrency=4,
                 max_open_imports=1,
@@ -172,6 +175,8 @@ class VerifyContactsOperator(RowsOperator):
                 if list_id is not None:
                     self._delete_list(hook, list_id)
                 raise
+            finally:
+                notes.end()
         return list_id or "", upload.counts
 
     def _check_all_handed_over(self, counts: Counts) -> None:

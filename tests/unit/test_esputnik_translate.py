@@ -97,7 +97,8 @@ def test_what_was_not_given_is_not_written_and_none_is_null() -> None:
         (Decimal("1E+2"), "100"),
         (True, "true"),
         (date(2025, 3, 1), "2025-03-01"),
-        (datetime(2025, 3, 1, 9, 5, 59), "2025-03-01T09:05"),
+        (datetime(2025, 3, 1, 9, 5, 59), "2025-03-01T09:05:59"),
+        (datetime(2025, 3, 1, 9, 5), "2025-03-01T09:05"),
         (None, None),
     ],
 )

@@ -223,6 +223,7 @@ def test_the_examples_of_every_region_are_valid(code: str) -> None:
     [
         ("380971112233.5", "decimals"),
         ("380971112233.25", "decimals"),
+        (".380971112233", "decimals"),
         ("380 971 112 233.50", "decimals"),
         ("3.80971E+11", "lost digits"),
         ("3,80971112233E+12", "lost digits"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -317,6 +317,8 @@ def _field_text(key: str, value: Any) -> str | None:
             return str(value)
         case Decimal():
             return f"{value:f}"
+        case datetime() if value.tzinfo is None and value.second:
+            return value.isoformat(timespec="seconds")
         case date():
             return stamp(value)
     raise ValueError(f"The additional field {key} takes text, numbers and dates, not a {type(value).__name__}.")

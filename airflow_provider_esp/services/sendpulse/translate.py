@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -121,13 +121,12 @@ def _variable(name: str, value: object) -> books.Value | Decimal:
 def plain(value: object) -> Any:
     """Spell what a database hands out as JSON has it: decimals as numbers, dates as ``YYYY-MM-DD``.
 
-    A moment becomes ``YYYY-MM-DD hh:mm:ss`` with its offset, if it has one; the vendor's date variables take days only.
+    A moment becomes ``YYYY-MM-DDThh:mm:ss`` with its offset, if it has one, as everywhere in this package; the vendor's
+    date variables take days only.
     """
     match value:
         case Decimal():
             return int(value) if value.is_finite() and value == value.to_integral_value() else value
-        case datetime():
-            return value.isoformat(sep=" ", timespec="seconds")
         case date():
             return value.isoformat()
         case Mapping():
