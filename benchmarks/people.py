@@ -1,4 +1,7 @@
-"""The contacts that the benchmarks upload: as many as wanted, always the same, and one broken row of each kind.
+"""The contacts that the benchmarks upload: as many as wanted, always the same.
+
+There are two files. The plain one has one broken row of each kind. The mixed one is what people keep: national phone
+numbers, names in Cyrillic letters, quotation marks, ampersands, blank cells.
 
 Nobody in them exists: the addresses are in example.com and the phone numbers are numbered through.
 """
@@ -88,7 +91,39 @@ def broken_rows(rows: int) -> list[int]:
 
 
 def write(path: Path, rows: int) -> None:
-    """Write the file."""
+    """Write the plain file."""
     with path.open("w", newline="", encoding="utf-8") as file:
         file.write(",".join(HEADER) + "\r\n")
         file.writelines(lines(rows))
+
+
+COUNTRY = "UA"
+"""Whose national numbers stand in the mixed file."""
+
+
+def mixed(number: int, chance: random.Random) -> list[str]:
+    """Make a row of the mixed file; everybody can take it."""
+    digits = f"{number:07d}"
+    return [
+        f"user{number}@example.com",
+        chance.choice((f"050{digits}", f"50{digits}", f"050 {digits[:3]} {digits[3:5]} {digits[5:]}")),
+        chance.choice(("Олена", "Дар'я", "Марія-Вероніка", "")),
+        chance.choice(("Коваль", "Нечуй-Левицька", "Doe")),
+        f"c{number}",
+        "uk",
+        chance.choice(("Київ, Поділ", "Львів")),
+        chance.choice(("Київська", "")),
+        "",
+        chance.choice(('"Gold" & Co', "silver & more", "bronze")),
+        str(chance.randint(0, 9999)),
+        "2026-01-02",
+    ]
+
+
+def write_mixed(path: Path, rows: int) -> None:
+    """Write the mixed file."""
+    chance = random.Random(7)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        writer.writerows(mixed(number, chance) for number in range(1, rows + 1))

@@ -1,8 +1,10 @@
 """One upload in a process of its own: ours, or one of the two loops that it is measured against.
 
     python benchmarks/uploads.py KIND PORT FILE
+    python benchmarks/uploads.py PORT
 
-Prints a JSON object: rows a second, seconds, seconds of processor time, and the peak of memory. Ours is the operator
+The second form reads lines ``KIND FILE`` from its input and answers each, so that imports are made once. It
+prints a JSON object: rows a second, seconds, seconds of processor time, and the peak of memory. Ours is the operator
 as a DAG runs it, on a file, with every check, a report and a ledger in a file; what does not belong to it (a
 scheduler, the task's process) is left out of both sides. Each kind uploads a few rows before the clock starts,
 so that what is imported once is not measured.
@@ -31,7 +33,7 @@ WARM_UP = 50
 POLL_EVERY = 1.0
 MOST_OPEN = 500
 
-OURS, HTTPHOOK, HAND = "ours", "httphook", "hand"
+OURS, HTTPHOOK, HAND, MIXED = "ours", "httphook", "hand", "mixed"
 
 
 def ours(port: int, path: Path) -> dict[str, int]:
@@ -63,6 +65,29 @@ def ours(port: int, path: Path) -> dict[str, int]:
     assert sorted(refused) == expected, f"refused are rows {sorted(refused)}, broken are {expected}"
     assert told["invalid"] == len(expected), told
     assert told["accepted"] == told["rows"] - len(expected), told
+    return {"rows": told["rows"]}
+
+
+def mixed(port: int, path: Path) -> dict[str, int]:
+    """Upload the mixed file with the operator of this provider."""
+    from airflow_provider_esp.operators.contacts import UploadContactsOperator
+
+    del port
+    with tempfile.TemporaryDirectory() as folder:
+        told: dict[str, Any] = UploadContactsOperator(
+            task_id="upload",
+            esp_conn_id="bench",
+            source=str(path),
+            columns=people.COLUMNS,
+            default_country=people.COUNTRY,
+            report_path=f"{folder}/report",
+            ledger_path=f"{folder}/ledger.json",
+            batch_size=BATCH,
+            concurrency=THREADS,
+            poll_interval=POLL_EVERY,
+            max_open_imports=MOST_OPEN,
+        ).execute({})
+    assert told["accepted"] == told["rows"], told
     return {"rows": told["rows"]}
 
 
@@ -171,16 +196,19 @@ def hand(port: int, path: Path) -> dict[str, int]:
 
 
 KINDS = {OURS: ours, HTTPHOOK: httphook, HAND: hand}
+FILES = {MIXED: (mixed, people.write_mixed), **{kind: (upload, people.write) for kind, upload in KINDS.items()}}
+"""What uploads a file, and what writes one of that kind."""
 
 
 def measure(kind: str, port: int, path: Path) -> dict[str, float]:
     """Upload a few rows, then the file, and tell what the file took."""
+    upload, write = FILES[kind]
     with tempfile.TemporaryDirectory() as folder:
         few = Path(folder, "few.csv")
-        people.write(few, WARM_UP)
-        KINDS[kind](port, few)
+        write(few, WARM_UP)
+        upload(port, few)
     began, used = time.perf_counter(), _processor()
-    rows = KINDS[kind](port, path)["rows"]
+    rows = upload(port, path)["rows"]
     seconds, processor = time.perf_counter() - began, _processor() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"rows": rows, "rate": rows / seconds, "seconds": seconds, "processor": processor, "peak_mb": peak}
@@ -204,6 +232,16 @@ def environment(home: str, port: int) -> dict[str, str]:
     }
 
 
+def serve(port: int) -> None:
+    """Measure what is asked for, line by line."""
+    for line in sys.stdin:
+        kind, path = line.split()
+        print(json.dumps(measure(kind, port, Path(path))), flush=True)
+
+
 if __name__ == "__main__":
-    kind, port, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    print(json.dumps(measure(kind, port, path)))
+    if len(sys.argv) == 2:
+        serve(int(sys.argv[1]))
+    else:
+        kind, port, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+        print(json.dumps(measure(kind, port, path)))

@@ -82,6 +82,35 @@ class TextBlock(Sequence[Sequence[str]]):
         return zip(*self.columns, strict=True)
 
 
+class Picked(Sequence[Sequence[Any]]):
+    """Some of other rows, by position, which are not made before somebody asks for one.
+
+    :param rows: all of them.
+    :param positions: of those that are meant.
+    """
+
+    __slots__ = ("_positions", "_rows")
+
+    def __init__(self, rows: Sequence[Sequence[Any]], positions: Sequence[int]) -> None:
+        self._rows = rows
+        self._positions = positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, at: int) -> Sequence[Any]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Picked: ...
+
+    def __getitem__(self, at: int | slice) -> Sequence[Any] | Picked:
+        """Give a row, or a part of the rows."""
+        if isinstance(at, slice):
+            return Picked(self._rows, self._positions[at])
+        return self._rows[self._positions[at]]
+
+
 @runtime_checkable
 class Blocks(Protocol):
     """An iterator of rows that can hand out some of them by column, and that asks which columns are used."""

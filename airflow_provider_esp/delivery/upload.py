@@ -24,10 +24,10 @@ from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
 from airflow_provider_esp.delivery.outcomes import HELD_BACK, Counts, Outcome
 from airflow_provider_esp.delivery.report import Report, RowReport
 from airflow_provider_esp.delivery.row_keys import RowKeys
-from airflow_provider_esp.delivery.rows import Table, as_source
+from airflow_provider_esp.delivery.rows import Picked, Table, as_source
 from airflow_provider_esp.delivery.watermark import Batch, Watermark, digest_of
 from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.columns import ContactColumns, FieldRule
+from airflow_provider_esp.services.columns import ContactColumns, FieldRule, picker
 from airflow_provider_esp.services.neutral import Import, ImportState, Submitted
 from airflow_provider_esp.transport.errors import EspError
 from airflow_provider_esp.transport.redaction import redact
@@ -104,11 +104,12 @@ class Group:
         """Give some of the rows, by position."""
         if len(positions) == len(self.rows):
             return self
+        pick = picker(positions)
         return Group(
             self.contacts.take(positions),
-            [self.rows[at] for at in positions],
-            [self.keys[at] for at in positions],
-            [self.values[at] for at in positions],
+            pick(self.rows),
+            pick(self.keys),
+            Picked(self.values, positions),
             self.batch,
         )
 

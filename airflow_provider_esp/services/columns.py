@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from itertools import repeat
+from operator import is_, itemgetter
 from typing import Any, Literal
 
 from msgspec import UNSET
@@ -38,6 +40,18 @@ class FieldRule:
     explain: Callable[[str], str | None] | None = None
 
 
+def picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Make a function that picks values of a sequence, by position: one call for all of them, which is quick.
+
+    :param positions: at most as many as the sequence has values.
+    """
+    return itemgetter(*positions) if len(positions) > 1 else lambda values: [values[at] for at in positions]
+
+
+def _has_gap(column: Column) -> bool:
+    return any(map(is_, column, repeat(UNSET)))
+
+
 class ContactColumns:
     """Some contacts, by column.
 
@@ -56,7 +70,7 @@ class ContactColumns:
         self.standard = standard
         self.custom = custom
         if gaps is None:
-            gaps = {name for name, column in [*standard.items(), *custom.items()] if any(v is UNSET for v in column)}
+            gaps = {name for name, column in [*standard.items(), *custom.items()] if _has_gap(column)}
         self.gaps = gaps
 
     def __len__(self) -> int:
@@ -67,12 +81,12 @@ class ContactColumns:
 
     def take(self, positions: Sequence[int]) -> ContactColumns:
         """Give some of the contacts, in the order of the positions."""
-        return ContactColumns(
-            len(positions),
-            {name: [column[at] for at in positions] for name, column in self.standard.items()},
-            {name: [column[at] for at in positions] for name, column in self.custom.items()},
-            None if self.gaps else self.gaps,
-        )
+        pick = picker(positions)
+        standard = {name: pick(column) for name, column in self.standard.items()}
+        custom = {name: pick(column) for name, column in self.custom.items()}
+        columns = {**custom, **standard}
+        gaps = frozenset(name for name in self.gaps if _has_gap(columns[name]))
+        return ContactColumns(len(positions), standard, custom, gaps)
 
     def part(self, start: int, stop: int) -> ContactColumns:
         """Give the contacts from one position up to another."""
@@ -89,7 +103,7 @@ class ContactColumns:
             return [range(self.size)] if self.size else []
         partial = [column for name, column in [*self.standard.items(), *self.custom.items()] if name in self.gaps]
         groups: dict[tuple[bool, ...], list[int]] = {}
-        signatures = zip(*([value is UNSET for value in column] for column in partial), strict=True)
+        signatures = zip(*(map(is_, column, repeat(UNSET)) for column in partial), strict=True)
         for position, signature in enumerate(signatures):
             groups.setdefault(signature, []).append(position)
         return [*groups.values()]
@@ -105,7 +119,7 @@ class ContactColumns:
         def whole(columns: dict[str, Column]) -> dict[str, Column]:
             kept = {}
             for name, column in columns.items():
-                missing = sum(value is UNSET for value in column) if name in self.gaps else 0
+                missing = sum(map(is_, column, repeat(UNSET))) if name in self.gaps else 0
                 if 0 < missing < self.size:
                     raise ValueError(f"{missing} of {self.size} contacts do not carry {name!r}: it would be erased.")
                 if not missing:

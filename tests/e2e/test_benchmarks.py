@@ -42,6 +42,19 @@ def test_the_throughput_is_measured_and_each_broken_row_is_found() -> None:
     assert {"ours to `DictReader` and `HttpHook`", "ours to the fast loop"} <= told.keys()
 
 
+def test_two_checkouts_are_measured_in_pairs() -> None:
+    """This one against itself, so that the machinery is tried and not the speed."""
+    command = [str(BENCHMARKS / "pairs.py"), str(BENCHMARKS.parent), "--rows", "2000", "--pairs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *command], capture_output=True, text=True, check=False
+    )  # on a busy machine a bar may be missed
+    lines = done.stdout.splitlines()
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert [line.split(",")[0] for line in lines[-3:]] == ["plain", "plain", "mixed"], done.stdout + done.stderr
+    assert max(map(len, lines)) <= 80
+    assert done.returncode == int("MISSED" in done.stdout)
+
+
 def test_the_memory_is_measured_for_each_source() -> None:
     told = figures("memory", "--rows", "20000")
     assert {what.split(":")[0] for what in told} == {"csv", "parquet", "sql"}
