@@ -24,6 +24,7 @@ from airflow_provider_esp.services.sendpulse import (
     push,
     sms,
     smtp,
+    verifier,
     viber,
     webhooks,
 )
@@ -226,3 +227,29 @@ def test_orders_that_were_all_taken_are_answered_with_nothing_or_an_empty_object
     )
     for body in (b"", b"{}"):
         assert decode(body, orders.add([order]).answer).failed_orders == []
+
+
+def test_results_of_the_verifier_are_read_while_it_works_and_after() -> None:
+    address = {"id": 5, "email_address": "ann@example.com", "check_date": "2026-06-27 15:45:18", "status": 1}
+    page = {"id": 11, "address_book_name": "Customers", "all_emails_quantity": 1, "is_updated": 1}
+    page |= {"email_addresses": [{**address, "status_text": "Valid"}], "email_addresses_total": 1}
+    nothing: tuple[Any, ...] = ({}, [])
+    for data in nothing:
+        working = read(verifier.report(11), {**page, "status": 0, "data": data, "status_text": "In progress"})
+        assert (working.status, working.data, working.is_updated) == (0, {}, True)
+    counts = {"0": 0, "1": 1, "2": 0, "3": 0}
+    ended = read(verifier.list_result(11), {**page, "status": 1, "data": counts})
+    assert (ended.data["1"], ended.email_addresses[0].status) == (1, verifier.VALID)
+    summary = {"id": 11, "status": 1, "data": counts, "is_updated": 0, "is_garbage_in_book": True}
+    [listed] = read(verifier.verified_lists(), {"total": 1, "list": [summary]}).lists
+    assert listed.is_garbage_in_book
+    progress = read(verifier.list_progress(11), {"result": True, "data": {"total": 25, "processed": 19}}).data
+    assert progress == verifier.Progress(25, 19)
+    checks = {"status": 1, "valid_format": 1, "disposable": 0, "webmail": 0, "gibberish": 0, "status_text": "Valid"}
+    single = read(
+        verifier.email_result("ann@example.com"), {"result": True, "data": {"email": "a@b.c", "checks": checks}}
+    )
+    assert single.data is not None
+    assert (single.data.checks.status, single.data.checks.valid_format) == (1, True)
+    with pytest.raises(Undecodable):
+        read(verifier.list_result(11), {**page, "status": 1, "data": {}, "email_addresses": "none"})

@@ -120,6 +120,29 @@ def test_an_empty_file_leaves_nobody_out(run: Run, worker: Any, sandbox: Sandbox
     assert (ran.value["accepted"], ran.value["suppressed"]) == (1, 0)
 
 
+def test_a_verification_that_was_skipped_lets_nobody_in(worker: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    dag = worker.dag()
+    with dag:
+        check = verify(tmp_path / "left-out.ndjson", source=[])
+        for service, upload_to in (("sendpulse", ["Customers"]), ("esputnik", ["Readers"])):
+            upload = UploadContactsOperator(
+                task_id=service,
+                esp_conn_id=f"{service}_default",
+                source=PEOPLE,
+                segments=upload_to,
+                create_segments=True,
+                suppress=check.output,
+                trigger_rule="none_failed",
+            )
+            check >> upload
+    ran = worker.run_dag(dag)
+    assert ran["verify"].state == "skipped"
+    for service in ("sendpulse", "esputnik"):
+        assert ran[service].state == "failed"
+        assert "suppress= was given and has come to nothing" in ran[service].error
+        assert sandbox.rows(service, "contacts") == []
+
+
 def book(sandbox: Sandbox, run: Run, name: str = "Customers") -> None:
     upload = UploadContactsOperator(
         task_id="upload",
