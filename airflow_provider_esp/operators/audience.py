@@ -8,6 +8,7 @@ how many there are.
 from __future__ import annotations
 
 import decimal
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
@@ -15,7 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_esp.operators.optout_sources import key_of, open_optouts
-from airflow_provider_esp.personal import is_open
+from airflow_provider_esp.personal import is_open, without_secrets
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
 from airflow_provider_esp.stores.optout_counts import source_key
 
@@ -238,31 +239,18 @@ def _read(
 
 def _wrapped(value: Any) -> Any:
     """Put what is people's into wrappers; sources, and what is still to be rendered, stay what they are."""
-    match value:
-        case str():
-            if not value.strip():
-                return [GivenPeople([])]
-            return GivenPeople([value]) if _names_somebody(value) else value
-        case Mapping():
-            return _of_result(value) or ListSource([value])
-        case int() | float() | decimal.Decimal() | bytes():
-            return GivenPeople([value])
     values = _several(value)
     if values is None:
-        return value
+        return _wrapped_text(value) if isinstance(value, str) else _wrapped_one(value)
     kept: list[Any] = []
     people: list[Any] = []
     rows: list[Mapping[str, Any]] = []
     for item in values:
-        if (result := _of_result(item)) is not None:
-            kept.append(result)
-        elif isinstance(item, Mapping):
+        if isinstance(item, Mapping) and _of_result(item) is None:
             rows.append(item)
-        elif (
-            isinstance(item, GivenPeople | FileSource | ListSource | SqlSource)
-            or _is_reference(item)
-            or item == UNSUBSCRIBED
-        ):
+        elif isinstance(item, GivenPeople | ListSource) or isinstance(_wrapped_one(item), FileSource | SqlSource):
+            kept.append(_wrapped_one(item))
+        elif _is_reference(item) or item == UNSUBSCRIBED:  # a path has a method `resolve` as well
             kept.append(item)
         elif _several(item) is not None:
             kept += _as_list(_wrapped(item))
@@ -271,6 +259,27 @@ def _wrapped(value: Any) -> Any:
     if rows:
         kept.append(ListSource(rows))
     return [*kept, GivenPeople(people)] if people or not kept else kept
+
+
+def _wrapped_text(value: str) -> Any:
+    if not value.strip():
+        return [GivenPeople([])]
+    if _names_somebody(value):
+        return GivenPeople([value])
+    # Airflow stores and shows a text as it is, and this one may be signed or hold a login.
+    is_secret = not is_open(value) and without_secrets(value) != value
+    return FileSource(value) if is_secret else value
+
+
+def _wrapped_one(value: Any) -> Any:
+    match value:
+        case os.PathLike():
+            return FileSource(str(value))
+        case Mapping():
+            return _of_result(value) or ListSource([value])
+        case int() | float() | decimal.Decimal() | bytes():
+            return GivenPeople([value])
+    return value
 
 
 class ResultFile(FileSource):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_esp.personal import without_secrets
 from airflow_provider_esp.sources import FileSource, Format, ListSource, Source
 from airflow_provider_esp.stores.optout_counts import source_key
 
@@ -41,7 +42,7 @@ def _without_words(rows: Iterator[Sequence[Any]], words: frozenset[str]) -> Iter
 def key_of(source: Source) -> str:
     """Return a name for a source that is the same in every run of its task."""
     if isinstance(source, FileSource):
-        return source_key("file", source.path)
+        return source_key("file", without_secrets(source.path))
     if isinstance(source, ListSource):
         return source_key("rows")
     return source_key("query", source.conn_id, source.sql)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from airflow_provider_esp.operators.optout_limits import (
     check_total,
     limits_of,
 )
+from airflow_provider_esp.operators.optout_sources import key_of
 from airflow_provider_esp.sources import FileSource, ListSource
 from airflow_provider_esp.stores.optout_counts import source_key
 
@@ -166,6 +168,16 @@ def test_the_result_of_another_task_is_the_file_that_it_wrote() -> None:
         (one,) = people(Operator(value).suppress)
         assert isinstance(one, FileSource)
         assert one.path == "out.ndjson"
+
+
+def test_a_path_of_any_kind_is_a_file() -> None:
+    signed = "https://example.com/optouts.csv?signature=secret"
+    for value in (Path("/data/optouts.csv"), [Path("/data/optouts.csv")], signed):
+        (one,) = people(Operator(value).suppress)
+        assert isinstance(one, FileSource)
+        assert "secret" not in repr(one)
+    keys = {key_of(FileSource(f"https://example.com/optouts.csv?signature={one}")) for one in ("secret", "another")}
+    assert len(keys) == 1
 
 
 def test_rows_become_a_source() -> None:
