@@ -15,6 +15,7 @@ from airflow_provider_esp.delivery.optout_text import ascii_digits
 FEWEST_DIGITS: Final = 7
 MOST_DIGITS: Final = 15
 _MOST_TOGETHER: Final = 150
+_FEWEST_BEFORE_DOT: Final = 9
 
 _ALONE: Final = PhoneRules()
 _PIECES: Final = re.compile(r"[;|\n\r\t<>\"]+")
@@ -116,6 +117,11 @@ def _read_piece(piece: str, rules: PhoneRules, found: Numbers, *, beside: bool, 
 
 def _read_run(run: str, rules: PhoneRules, found: Numbers, *, certain_only: bool) -> None:
     """Read digits with what is written between them."""
+    head, dot, tail = run.rpartition(".")
+    if dot and "." not in head and len(tail) <= 2 and len(_digits(head)) >= _FEWEST_BEFORE_DOT:
+        # Behind so many digits, in groups, a dot is a decimal point: no number's last group has one digit or two.
+        found.lost |= tail.strip("0") != ""
+        run = head if not tail.strip("0") else ""
     digits = _digits(run)
     if len(digits) < FEWEST_DIGITS:
         return

@@ -113,6 +113,7 @@ NUMBERS: dict[str, Decoration] = {
     "link": "https://wa.me/{}".format,
     "float": "{}.0".format,
     "decimal comma": "{},00".format,
+    "float in groups": lambda digits: f"{int(digits):,}.0".replace(",", " "),
     "scientific": lambda digits: f"{digits[0]}.{digits[1:]}E+{len(digits) - 1}",
     "scientific, comma": lambda digits: f"{digits[0]},{digits[1:]}e{len(digits) - 1}",
     "apostrophe": "'{}".format,
@@ -140,6 +141,7 @@ SEPARATORS = (", ", ";", " ", "\n", "|", "\t", " / ", " & ", ",\n", "; ")
 UNREADABLE = (
     "ann@example", "@example.com", "*@example.com", "ann@", "ann@exam ple.com", "Ann", "12345", "2024-05-01",
     "1 234,50", "3.8E+11", "1234567.5", "s", "yes", "ann@example.com; ben@example", "12345678901234567890",
+    "380 971 112 233.5",
 )  # fmt: skip
 """Entries that are documented to name nobody, or not all whom they mean."""
 
