@@ -9,7 +9,7 @@ INSTALL = python=$$(sh scripts/find-python.sh 11 14) && "$$python" scripts/insta
 # Many tests wait. Those of one module stay in one process, because they share what takes long to start.
 PARALLEL = -n auto --dist loadfile --no-loadscope-reorder --durations=20
 # Tests of MySQL's drivers run where the headers of its library are, which the drivers are built with.
-DEV = dev$(shell command -v mariadb_config mysql_config >/dev/null && echo ,mysql)
+DEV = dev$(shell { command -v mariadb_config || command -v mysql_config; } >/dev/null 2>&1 && echo ,mysql)
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -76,9 +76,9 @@ test-2.11:  ## run what may differ with Airflow 2.11 (Python 3.11 or 3.12)
 	  "$$python" scripts/install.py .venv-2.11 constraints/airflow-2.11.txt $(DEV)
 	@.venv-2.11/bin/python -m pytest $(PARALLEL) --airflow-only $(ARGS)
 
-matrix:  ## run the example campaign with other versions of Airflow and of Python
+matrix:  ## run the example campaign with other versions; ARGS="--tests 3.1" picks one and runs its tests
 	@$(INSTALL) sandbox
-	@.venv/bin/python scripts/matrix.py
+	@.venv/bin/python scripts/matrix.py $(ARGS)
 
 clean:  ## remove what these commands made
 	rm -rf .venv .venv-* .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
