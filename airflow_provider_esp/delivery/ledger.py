@@ -183,8 +183,11 @@ class Ledger:
 
         :raises SendTakenOver: it has.
         """
-        if isinstance(self._store, Tries) and not self._store.is_owner():
+        if not isinstance(self._store, Tries):
+            return
+        if not self._store.is_owner():
             raise SendTakenOver("A later try of this task has taken over: this one ends here and sends nothing more.")
+        self._stamp.checked = True
 
     def end(self, *, too_many_refused: bool = False) -> None:
         """Write down that nothing is left to be done.

@@ -45,18 +45,29 @@ class Stamp(msgspec.Struct):
 
     :ivar turn: one more than that of the try that was taken over from.
     :ivar step: counts what a try has written.
+    :ivar checked: whether its writer has found itself to be the owner since it took its turn.
     :ivar leaving: whether a block is about to leave whose answers will be written down.
     :ivar process: who writes: host, process id and when the process was started.
     """
 
     turn: int = 0
     step: int = 0
+    checked: bool = False
     leaving: bool = False
     process: str = ""
 
     def next(self, *, leaving: bool) -> Stamp:
         """Return the stamp of what is written next."""
-        return Stamp(self.turn, self.step + 1, leaving, this_process())
+        return Stamp(self.turn, self.step + 1, self.checked, leaving, this_process())
+
+    @property
+    def rank(self) -> tuple[int, bool, bool, int]:
+        """What orders records: the one of the highest rank tells what was sent.
+
+        Two tries that did not see each other's records took the same turn, and only one of them can have found itself
+        to be the owner. What the other one wrote is what both began with, or an intent that never left.
+        """
+        return self.turn, self.checked, self.leaving, self.step
 
 
 def stamped(record: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def this_process() -> str:
 
 
 def _latest(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    return max(records, key=lambda record: (stamp_of(record).turn, stamp_of(record).step), default=None)
+    return max(records, key=lambda record: stamp_of(record).rank, default=None)
 
 
 def _has_ended(process: str) -> bool:

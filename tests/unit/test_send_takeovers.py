@@ -21,7 +21,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.delivery import send as send_module
@@ -275,6 +275,7 @@ audiences = st.lists(
 @pytest.mark.parametrize("kind", ["file", "variables", "task state"])
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(audience=audiences, past=st.lists(lives, min_size=1, max_size=5))
+@example(audience=["ok-0"], past=[Life(1, frozen_at=4), Life(1, killed_at=12)])  # neither saw the other's record
 def test_however_tries_overlap_nobody_is_written_to_twice(
     kind: str, on_unknown: OnUnknown, audience: list[str], past: list[Life]
 ) -> None:
