@@ -28,7 +28,7 @@ test:  ## run all tests; ARGS="-k name" picks some, ARGS="-n 0" runs one at a ti
 
 test-fast:  ## run the tests without a real Airflow or browser, in less than two minutes
 	@$(INSTALL) $(DEV)
-	@.venv/bin/python -m pytest $(PARALLEL) tests/unit tests/contract tests/sandbox tests/security $(ARGS)
+	@.venv/bin/python -m pytest $(PARALLEL) -m "not slow" tests/unit tests/contract tests/sandbox tests/security $(ARGS)
 
 contract:  ## hold requests, answers and models against the vendors' specifications; prints counts
 	@$(INSTALL) $(DEV)
