@@ -87,7 +87,7 @@ def test_execution_timeout_ends_a_deferred_wait_of_an_operator_and_of_a_sensor(w
 
 @pytest.mark.usefixtures("_nearly_an_hour_ago")
 def test_a_send_whose_wait_was_cut_says_so_and_counts_what_is_pending(
-    run: Callable[..., Any], sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+    run: Callable[..., Any], sandbox: Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     ran = run(
         SmartSendOperator(
@@ -103,7 +103,9 @@ def test_a_send_whose_wait_was_cut_says_so_and_counts_what_is_pending(
         )
     )
     assert (ran.state, ran.value["pending"]) == ("success", 1), ran.error
-    assert "The wait for the delivery ended after 3600 s (execution_timeout)" in "".join(capfd.readouterr())
+    assert (
+        "The wait for the delivery ended after 3600 s (execution_timeout)" in "".join(capfd.readouterr()) + caplog.text
+    )
 
 
 def test_airflow_2_counts_from_the_beginning_of_the_task_and_needs_time_to_take_it_up_again(

@@ -52,7 +52,7 @@ def test_what_text_messages_have_cost_lately_is_their_price(play: Play, sandbox:
 
 def test_parts_are_counted_for_each_recipient_who_gets_one(play: Play, sandbox: Sandbox) -> None:
     source = [*phones(2), *phones(2), *phones(3, "я" * 60)[2:], {"phone": "nobody", "code": "1"}]
-    ran = play(texts(source, suppress=["+380951100001"], max_rejects=1, dry_run=True), "manual")
+    ran = play(texts(source, suppress=[source[1]["phone"]], max_rejects=1, dry_run=True), "manual")
     told = ran.value["estimate"]
     assert (ran.state, sent(sandbox), told["messages"], told["parts"]) == ("success", 0, 2, 1 + 2), ran.error
 

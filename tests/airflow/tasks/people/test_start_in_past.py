@@ -103,6 +103,7 @@ def test_an_hour_that_does_not_come_once_is_named(
     connections: Mapping[str, str],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     service: str,
     start: str,
     told: str,
@@ -113,7 +114,7 @@ def test_an_hour_that_does_not_come_once_is_named(
     monkeypatch.setenv(f"AIRFLOW_CONN_{service.upper()}_DEFAULT", json.dumps(in_kyiv))
     assert play(broadcast(service, start=start), "manual").state == "success"
     assert start_told(sandbox, service).replace(" ", "T").startswith(told)
-    said = "".join(capfd.readouterr())
+    said = "".join(capfd.readouterr()) + caplog.text
     assert (f"start {start} {warning}" in said) if warning else (f"start {start} " not in said)
 
 
