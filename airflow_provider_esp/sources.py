@@ -31,7 +31,7 @@ class FileSource:
     :param path: local, or anything Airflow's `ObjectStoragePath` takes, e.g. ``s3://conn@bucket/customers.csv``.
         Templated.
     :param format: ``csv``, ``tsv``, ``ndjson`` or ``parquet``; None to tell by the name.
-    :param compression: ``gzip``, ``zstd`` or ``none``; None to tell by the name, e.g. ``customers.csv.gz``.
+    :param compression: ``gzip``, ``zstd`` or ``none``; None to tell by the first bytes.
     :param delimiter: one character between two cells of a CSV file; ``auto`` tells a comma, semicolon, tab or pipe by
         the header and the first lines, and understands Excel's ``sep=;``.
     :param encoding: a codec of Python's, e.g. ``cp1251``; ``auto`` for UTF-8, and UTF-16 or UTF-32 where the first
@@ -96,6 +96,7 @@ class FileSource:
                 packed,
                 self.origin,
                 columns,
+                compression_is_said=self.compression is not None,
                 delimiter=self.delimiter,
                 encoding=self.encoding,
                 allow_line_breaks=self.allow_line_breaks,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, Literal, NamedTuple
+from typing import IO, Literal, NamedTuple, cast
 
 from airflow_provider_esp.delivery.chunks import in_chunks
 from airflow_provider_esp.delivery.compressed import Compression, decompressed
 from airflow_provider_esp.delivery.csv_rows import read_csv
 from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.first_bytes import Peeked, compression_of, refuse_others
 from airflow_provider_esp.delivery.layout import AUTO
 from airflow_provider_esp.delivery.null_values import NullValues
 from airflow_provider_esp.delivery.parquet import count_parquet, read_parquet
@@ -57,6 +58,7 @@ def open_rows(
     origin: str,
     columns: Sequence[str] | None = None,
     *,
+    compression_is_said: bool = True,
     delimiter: str = AUTO,
     encoding: str = AUTO,
     allow_line_breaks: bool = False,
@@ -69,6 +71,7 @@ def open_rows(
     :param compression: around them, as `format_of` tells it.
     :param origin: what messages call the file.
     :param columns: keys to expect where the format has no header; None for those of the first row.
+    :param compression_is_said: whether the author said `compression`; else the first bytes of a text file tell it.
     :param delimiter: of CSV and TSV, or ``auto``.
     :param encoding: of text, or ``auto``.
     :param allow_line_breaks: whether values in a CSV or TSV file may span lines.
@@ -76,8 +79,17 @@ def open_rows(
     :raises SourceError: it cannot be read as that (also while reading).
     :raises ColumnError: the columns are not what they must be.
     """
+    if kind != "parquet":
+        peeked = Peeked(stream)
+        if not compression_is_said and peeked.head:
+            compression = compression_of(peeked.head)
+        stream = cast(IO[bytes], peeked)
     if compression:
         stream = decompressed(stream, compression, origin)
+    if kind != "parquet":
+        peeked = Peeked(stream)
+        refuse_others(peeked.head, origin)
+        stream = cast(IO[bytes], peeked)
     nulls = NullValues(origin=origin) if null_values is None else null_values
     match kind:
         case "parquet":
