@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_esp.assets import tells_outlets
 from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
 from airflow_provider_esp.operators.wait_limits import limit_of_wait
-from airflow_provider_esp.sources import storage_path
+from airflow_provider_esp.output_paths import export_path, file_mode_of
 from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class VerifyContactsOperator(RowsOperator):
     :param on_empty: ``skip``, ``fail`` or ``go_on`` (with an empty file) where the source has no rows.
     :param suppress: people whose addresses are not given to the service, see `RowsOperator`. Templated.
     :param suppress_column: the columns that name them.
+    :param file_mode: permissions of the file on a local disk, in octal such as ``"600"``; None for what the worker's
+        umask says.
     :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
     :returns: ``path``, ``format``, ``left_out`` (rows of the file), ``bytes``, ``sha256``, ``checked``, ``statuses``
         (addresses by status), and the source's rows by outcome.
@@ -67,6 +69,7 @@ class VerifyContactsOperator(RowsOperator):
         email_column: str = "email",
         accept: Sequence[Accepted] = ("valid",),
         format: Literal["ndjson", "parquet"] | None = None,
+        file_mode: str | int | None = None,
         deferrable: bool | None = None,
         poll_interval: float = 10.0,
         timeout: float = 6 * 60 * 60,
@@ -85,6 +88,7 @@ class VerifyContactsOperator(RowsOperator):
         self.email_column = email_column
         self.accept = wanted
         self.format = format
+        self.file_mode = file_mode_of("file_mode", file_mode)
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
@@ -97,6 +101,7 @@ class VerifyContactsOperator(RowsOperator):
 
         with final_errors(), self.hook() as hook:
             export.check(export.format_of(self.path, self.format))
+            export.check_writable(export_path(self.path, self.file_mode))  # a verification costs money
             verification = hook.verification()
             counts = Counts()
             if self.segment is not None:
@@ -232,7 +237,7 @@ class VerifyContactsOperator(RowsOperator):
             statuses,
         )
         form = export.format_of(self.path, self.format)
-        written = export.write(rows, VerifiedRow, storage_path(self.path), form)
+        written = export.write(rows, VerifiedRow, export_path(self.path, self.file_mode), form)
         if self.segment is None:
             self._delete_list(hook, list_id)
         checked = sum(statuses.values())
