@@ -59,6 +59,7 @@ _IP_ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-
 _PAIRS = re.compile(r"[0-9]{2}(?:\.[0-9]{2})*").fullmatch
 # A dot may be the point of a number only where there is one, behind digits that blanks may divide into threes.
 _DECIMAL = re.compile(r"([+]?)([0-9]+|[0-9]{1,3}(?: [0-9]{3})+)\.([0-9]*)").fullmatch
+_COMMA_AND_ZEROS = re.compile(r"([+]?[0-9]+),0{1,2}").fullmatch
 _SCIENTIFIC = re.compile(r"([+]?)([1-9])(?:[.,]([0-9]*))?[eE][+]?([0-9]{1,3})").fullmatch
 
 
@@ -203,6 +204,8 @@ def whole_number(value: str) -> str | None:
         if rest.strip("0"):
             raise Refused(_DECIMALS)
         return sign + whole + decimals[: int(exponent)]
+    if (comma := _COMMA_AND_ZEROS(value)) is not None:
+        return comma[1]
     if (decimal := _DECIMAL(value)) is None:
         return _without_decimals(value)
     sign, whole, decimals = decimal.groups()
@@ -255,7 +258,7 @@ def _read_phone(spelled: str) -> str:
         raise Refused(f"{_NO_PHONE}: it is a network address")
     if spelled.startswith((".", "+.")):
         raise Refused(_DECIMALS)
-    if spelled.startswith("-"):
+    if spelled.startswith(("-", "+-")):
         raise Refused(f"{_NO_PHONE}: it is a negative number")
     digits = _TRUNK_IN_BRACKETS(_before_trunk, spelled).translate(_SPACING)
     if digits.startswith("00"):

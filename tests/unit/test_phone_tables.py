@@ -234,6 +234,8 @@ def test_the_examples_of_every_region_are_valid(code: str) -> None:
         ("1 234,50", "not valid"),
         ("1,234.50", "not valid"),
         ("-380971112233", "negative"),
+        ("+-380971112233", "negative"),
+        ("380971112233,5", "not valid"),
         ("192.168.100.200", "network address"),
         ("+380971112233\u200b", "invisible character U+200B at 14"),
         ("\u202a+380971112233\u202c", "invisible character U+202A at 1"),
@@ -251,6 +253,7 @@ def test_what_is_no_phone_number_is_refused_with_the_reason(rules: PhoneRules, w
     [
         ("380971112233.0", "380971112233"),
         ("380971112233.000", "380971112233"),
+        ("380971112233,0", "380971112233"),
         ("+380971112233.0", "+380971112233"),
         ("3.80971112233E+11", "380971112233"),
         ("3,80971112233e11", "380971112233"),
