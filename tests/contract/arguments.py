@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, Union
 
@@ -160,6 +161,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     int: _NUMBERS,
     bool: st.booleans(),
     float: st.floats(0, 1e9),
+    Decimal: st.decimals(0, 10**9, places=2),
     bytes: st.binary(max_size=8),
     type(None): st.none(),
     date: _DAYS | _MINUTES,

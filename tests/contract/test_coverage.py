@@ -133,7 +133,7 @@ TOOLS = {
 }
 """What puts calls together for others."""
 
-NEUTRAL = ("targets", "translate", "translate_broadcasts", "watch_broadcasts", "notices", "exports")
+NEUTRAL = ("targets", "translate", "translate_broadcasts", "watch_broadcasts", "notices", "exports", "pricing")
 """Modules of flows in neutral words: they call methods of the table, and their tests are those of who uses them."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
 import msgspec
@@ -126,6 +126,18 @@ def vendor_time(moment: datetime, zone: tzinfo) -> str:
     if moment.tzinfo is None:
         raise ValueError("A moment without a time zone cannot be told to SendPulse; give it one.")
     return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(written: str, zone: tzinfo) -> datetime | None:
+    """Read a moment as the vendor writes it, in UTC; None where it is none.
+
+    :param zone: the account's, in which the vendor writes.
+    """
+    try:
+        read = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def paged(fetch: Callable[[int, int], Call[list[R]] | Flow[list[R]]], size: int = PAGE) -> Pages[R]:

@@ -6,7 +6,7 @@ There is no list of what people did: figures of campaigns are the service's own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from airflow_provider_esp.services.gather import for_each
 from airflow_provider_esp.services.neutral import STANDARD_FIELDS, Unsupported
 from airflow_provider_esp.services.sendpulse import books, campaigns, translate, translate_broadcasts
 from airflow_provider_esp.services.sendpulse.campaign_answers import Campaign
+from airflow_provider_esp.services.sendpulse.common import moment
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _DELETED = 1
@@ -77,7 +78,7 @@ class Exports:
             phone=told.phone or _phone(variables),
             **standard,
             status=told.status_explain or str(told.status),
-            added_at=self._moment(told.add_date),
+            added_at=moment(told.add_date, self._zone),
             fields=msgspec.json.encode(
                 {key: value for key, value in variables.items() if key not in standard}, order="sorted"
             ).decode(),
@@ -105,13 +106,6 @@ class Exports:
             counted_from="service",
             service=SENDPULSE.name,
         )
-
-    def _moment(self, written: str) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(written)
-        except ValueError:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
 
 
 def _phone(variables: Mapping[str, object]) -> str | None:

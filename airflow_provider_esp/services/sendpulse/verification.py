@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
 from airflow_provider_esp.services.call import CallFailed, Flow, Pages
 from airflow_provider_esp.services.columns import ContactColumns
 from airflow_provider_esp.services.exports import VerifiedRow, mapped
 from airflow_provider_esp.services.neutral import Submitted, UploadOptions
 from airflow_provider_esp.services.sendpulse import books, targets, translate, verifier
+from airflow_provider_esp.services.sendpulse.common import moment
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _STATUS = {
@@ -110,7 +111,7 @@ class Verification:
                 email=found.email_address,
                 status=_STATUS.get(found.status, str(found.status)),
                 reason=found.status_text or None,
-                checked_at=self._moment(found.check_date),
+                checked_at=moment(found.check_date, self._zone),
                 segment=segment,
                 service=SENDPULSE.name,
             )
@@ -124,10 +125,3 @@ class Verification:
             return VerifiedRow(email=contact.email, status="unverified", segment=segment, service=SENDPULSE.name)
 
         return mapped(books.all_emails(int(list_id)), row)
-
-    def _moment(self, written: str) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(written)
-        except ValueError:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(UTC)
