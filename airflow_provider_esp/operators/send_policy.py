@@ -252,7 +252,7 @@ def run_time(context: Any) -> RunTime:
 
     A scheduled run was due at the end of its data interval, or when its timetable says, if that is later. Any other was
     due when it was asked for: its logical date, or the end of the data interval where that is later. Airflow 3 has
-    runs with neither; there ``run_after`` says it.
+    runs with neither; there ``run_after`` says it. Nothing tells when ``@once`` was due.
 
     :param context: the task's.
     """
@@ -262,6 +262,8 @@ def run_time(context: Any) -> RunTime:
     run_type = getattr(dag_run, "run_type", None)
     name = str(getattr(run_type, "value", run_type))
     kind = RunKind(name) if name in (RunKind.SCHEDULED, RunKind.BACKFILL) else RunKind.OTHER
+    if kind is RunKind.SCHEDULED and type(getattr(context.get("dag"), "timetable", None)).__name__ == "OnceTimetable":
+        return RunTime(RunKind.OTHER, None)  # its interval is the DAG's start_date, which is no time of a campaign
     end = getattr(dag_run, "data_interval_end", None)
     run_after = getattr(dag_run, "run_after", None)
     other = run_after if kind is RunKind.SCHEDULED else _logical_date(dag_run)

@@ -116,6 +116,15 @@ def test_a_late_run_may_be_skipped_instead(
         assert (ran.state, sent(sandbox)) == ("skipped", 0)
 
 
+def test_the_only_run_of_a_dag_is_never_too_late(play: Play, worker: Any, sandbox: Sandbox) -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    dag = DAG("only_once", start_date=datetime(2025, 12, 1, tzinfo=UTC), schedule="@once")
+    task = message()
+    dag.add_task(task)
+    assert play(task, "scheduled", MONDAY, dag=dag).state == "success"
+
+
 @pytest.mark.parametrize(("conf", "state"), [({}, "failed"), ({"late": "4d"}, "success"), ({"late": "off"}, "success")])
 def test_the_limit_may_come_from_a_runs_conf(play: Play, conf: dict[str, Any], state: str) -> None:
     task = message(max_lateness="{{ dag_run.conf.get('late') }}")  # None, if the conf does not say
