@@ -99,9 +99,9 @@ def identities(
     uses = dict.fromkeys(found_at, Use.PEOPLE) | {at: Use.IDS for at in found_at if looks[at].key == "externalid"}
     if len(columns) == 1 and not uses:
         uses = {0: Use.IDS if looks[0].are_ids else Use.PEOPLE}
-    if not any(looks[at].is_email for at in found_at):
+    if not any(looks[at].is_email and looks[at].is_sure for at in found_at):
         uses |= {at: Use.TEXT for at, look in enumerate(looks) if at not in uses and look.addresses}
-    if not any(looks[at].is_phone for at in found_at):
+    if not any(looks[at].is_phone and looks[at].is_sure for at in found_at):
         uses |= {at: Use.PEOPLE for at, look in enumerate(looks) if at not in uses and look.are_phones(named)}
     if not uses:
         uses = {at: Use.PEOPLE for at, look in enumerate(looks) if look.are_numbers}
@@ -157,6 +157,8 @@ class _Look:
         ]
         self.addresses = any("@" in written and entry.certain for written, entry in self._filled)
         self.signs = any("@" in written for written, _ in self._filled)
+        self.is_blank = not self._filled  # it may be filled further down
+        self.is_sure = not self.is_blank or self.key in ("email", "phone")
         self.reads = any(entry.meaning is Meaning.READ for _, entry in self._filled)
 
     def are_phones(self, named: bool) -> bool:
@@ -201,7 +203,7 @@ def _by_name(looks: Sequence[_Look]) -> list[int]:
     found = []
     for at, look in enumerate(looks):
         usual = look.key in ("email", "phone", "externalid")
-        named = (look.is_exact and (look.reads or look.signs)) or ((look.is_email or look.is_phone) and look.reads)
+        named = (look.is_email or look.is_phone) and (look.reads or look.is_blank or (look.is_exact and look.signs))
         if usual or named:
             found.append(at)
     return found

@@ -108,6 +108,17 @@ def test_flags_that_are_called_like_addresses_are_no_people() -> None:
     assert (one.unreadable, left_out(suppression, ANN, BEN)) == (0, [ANN, BEN])
 
 
+def test_a_column_that_is_blank_at_first_is_read() -> None:
+    rows = "".join(f"+38097{number:07},\n" for number in range(1100))
+    suppression, one = taken(f"phone,mail\n{rows},{ANN}\n")
+    assert (one.unreadable, left_out(suppression, ANN)) == (0, [ANN])
+
+
+def test_a_blank_column_hides_no_other() -> None:
+    suppression, one = taken(f"email_note,who\n,{ANN}\n,{BEN}\n")
+    assert (one.unreadable, left_out(suppression, ANN, BEN)) == (0, [ANN, BEN])
+
+
 def test_an_address_in_another_column_than_the_first_rows_have_is_found() -> None:
     rows = "".join(f"p{number}@example.com,x\n" for number in range(1100))
     suppression, one = taken(f"who,why\n{rows},{ANN}\n")
