@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALL = python=$$(sh scripts/find-python.sh 11 14) && "$$python" scripts/install.py .venv constraints.txt
 # Many tests wait. Those of one module stay in one process, because they share what takes long to start.
-PARALLEL = -n auto --dist loadfile --no-loadscope-reorder --durations=20
+PARALLEL = -n logical --dist loadfile --no-loadscope-reorder --durations=20
 # Tests of MySQL's drivers run where the headers of its library are, which the drivers are built with.
 DEV = dev$(shell { command -v mariadb_config || command -v mysql_config; } >/dev/null 2>&1 && echo ,mysql)
 

@@ -65,7 +65,7 @@ def run(name: str, pins: str, oldest: int, newest: int, *, tests: bool) -> str:
         [python, "scripts/run_demo.py"],
     ]
     if tests:
-        commands.append([python, "-m", "pytest", "-n", "auto", "--dist", "loadfile", "--airflow-only"])
+        commands.append([python, "-m", "pytest", "-n", "logical", "--dist", "loadfile", "--airflow-only"])
     for command in commands:
         if subprocess.run(command, check=False).returncode:
             return "FAILED"
