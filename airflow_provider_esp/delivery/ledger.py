@@ -24,6 +24,7 @@ from airflow_provider_esp.delivery.errors import LedgerOfAnotherTask, LedgerUnre
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.row_ranges import RowRanges
 from airflow_provider_esp.delivery.rows import fingerprint
+from airflow_provider_esp.delivery.source_mark import SourceMark
 from airflow_provider_esp.delivery.tries import Stamp, Tries, stamped, take_over
 
 VERSION = 1
@@ -90,6 +91,7 @@ class SendRecord(msgspec.Struct, kw_only=True):
     """The ledger of a send.
 
     :ivar task: names the task instance that sends.
+    :ivar source: what it sends to; empty where that is not known.
     :ivar send: tells this send from an earlier one of the same task; the parts of its report are named by it.
     :ivar rows: source rows whose result is known.
     :ivar digest: digest of those rows, without the refused ones that can be tried again.
@@ -106,6 +108,7 @@ class SendRecord(msgspec.Struct, kw_only=True):
 
     version: int = SEND_VERSION
     task: str = ""
+    source: SourceMark = SourceMark()
     send: str = ""
     rows: int = 0
     digest: str = ""

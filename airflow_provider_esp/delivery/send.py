@@ -30,6 +30,7 @@ from airflow_provider_esp.delivery.rows import Table
 from airflow_provider_esp.delivery.send_parts import SendParts
 from airflow_provider_esp.delivery.send_requests import SendRequests, SendTarget
 from airflow_provider_esp.delivery.send_rows import SETTLED, Block, SendRow, known_of, mark, read_known
+from airflow_provider_esp.delivery.source_mark import SourceMark
 from airflow_provider_esp.delivery.suppression import Suppression, names_of
 from airflow_provider_esp.delivery.upload import Perform
 from airflow_provider_esp.transport.errors import EspError
@@ -68,6 +69,8 @@ class SendRun(Generic[Item]):
     :param keep_values: whether the report holds the rows themselves.
     :param suppression: who is left out; None for nobody.
     :param row_keys: by what the report names rows; None for what people are known by.
+    :param source: what the rows come from; None where there is nothing to tell apart.
+    :param mapped: whether the task is one of several that differ by their place in a list, which may change its order.
     """
 
     target: SendTarget[Item]
@@ -83,6 +86,8 @@ class SendRun(Generic[Item]):
     keep_values: bool = False
     suppression: Suppression | None = None
     row_keys: RowKeys | None = None
+    source: SourceMark | None = None
+    mapped: bool = False
     parts: SendParts = field(init=False)
     record: SendRecord = field(default_factory=SendRecord)
     _refused: RefusedRows = field(init=False)
@@ -124,6 +129,8 @@ class SendRun(Generic[Item]):
         """
         self._columns = table.columns
         self.record = self.ledger.load()
+        if not (self.record.finished_at and resend):
+            self._check_source()
         if self.record.finished_at:
             self._begin_anew(resend)
         elif (self.record.sent_at or self.record.rows or self.record.intent) and not self.record.reached:
@@ -137,6 +144,9 @@ class SendRun(Generic[Item]):
     def _send(self, table: Table, mapper: Mapper[Item]) -> None:
         self._refused = RefusedRows(self.record)
         self._recall_refused()
+        if self.source is not None and self.record.source != self.source:
+            self.record.source = self.source
+            self.ledger.save(self.record)
         self.progress(self)
         rows: Iterator[Numbered] = enumerate(table.rows, 1)
         size = self.target.batch_size if self.target.batch_size > 1 else SINGLES_IN_A_BLOCK
@@ -153,6 +163,20 @@ class SendRun(Generic[Item]):
         self.ledger.save(self.record)
 
     # -- what earlier tries have done --
+
+    def _check_source(self) -> None:
+        """Find out that the rows come from elsewhere than at the last try.
+
+        :raises AudienceChanged: they do, and somebody may be written to twice, and others never.
+        """
+        before, now = self.record.source, self.source
+        if now is None or not before.digest or before.is_same(now) or not (self.mapped or self.record.reached):
+            return
+        mapped = " The list that this task is mapped over has come in another order: restore it." if self.mapped else ""
+        raise AudienceChanged(
+            f"The source is another one than at the last try: it was {before}, and now it is {now}. Nothing was sent "
+            f"by this try.{mapped} If you meant to change it, send to it in a run of its own."
+        )
 
     def _begin_anew(self, resend: bool) -> None:
         """Forget a send that has finished.

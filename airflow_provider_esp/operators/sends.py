@@ -12,7 +12,8 @@ from airflow_provider_esp.operators.audience import check_recipients, switch_of
 from airflow_provider_esp.operators.base import RowsOperator
 from airflow_provider_esp.operators.outcome_tables import outcome_table
 from airflow_provider_esp.operators.send_policy import TIMING_FIELDS, TimedSendOperator
-from airflow_provider_esp.sources import SqlSource
+from airflow_provider_esp.operators.source_marks import source_mark
+from airflow_provider_esp.sources import SqlSource, source_of
 from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
@@ -167,7 +168,14 @@ class SendOperator(TimedSendOperator, RowsOperator):
             keep_values=self.report_rows,
             suppression=suppression,
             row_keys=self.row_keys(table, self.identity_columns),
+            source=None if self.source is None else source_mark(source_of(self.source)),
+            mapped=context["ti"].map_index >= 0,
         )
+        if run.mapped:
+            self.log.info(
+                "This task is mapped, and what it has sent is known by its map index: keep the order of the list over "
+                "tries. That another source has come to an index is noticed only where that index had begun."
+            )
         try:
             run.run(self.in_window(table), mapper, resend=switch_of("resend", self.resend))
         except BaseException as error:

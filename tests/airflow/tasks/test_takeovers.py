@@ -93,3 +93,42 @@ def test_a_ledger_file_that_two_tasks_share_by_mistake_is_refused(
     assert f"The ledger is that of task 'send' of DAG '{first.dag_id}'" in error
     assert f"this is task '{second}' of DAG '{other.dag_id}'" in error
     assert received(sandbox) == {PEOPLE[0]: 1}
+
+
+def test_a_mapped_send_whose_list_came_in_another_order_stops_and_names_both(
+    worker: Any,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    caplog.set_level("INFO")
+    for name, first in (("a", 0), ("b", 3)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["email", *PEOPLE[first : first + 3]]))
+    paths = [f"{tmp_path}/a.csv", f"{tmp_path}/b.csv"]
+
+    with worker.dag() as dag:
+
+        @task
+        def parts() -> list[str]:
+            return paths
+
+        SmartSendOperator.partial(task_id="send", esp_conn_id="esputnik_default", message_id=1001).expand(
+            source=parts()
+        )
+    sandbox.fault("status", "POST", "*/smartsend", status=403, skip=1)
+    states = [ran.state for ran in worker.run_dag(dag).all if ran.task_id == "send"]
+    assert sorted(states) == ["failed", "success"]
+    assert len(received(sandbox)) == 3
+    assert "keep the order of the list" in caplog.text + capsys.readouterr().out
+    paths.reverse()
+    caplog.clear()
+    states = [ran.state for ran in worker.clear(dag).all if ran.task_id == "send"]
+    assert states == ["failed", "failed"]
+    said = caplog.text + capsys.readouterr().out
+    assert f"it was {tmp_path}/a.csv" in said
+    assert f"now it is {tmp_path}/b.csv" in said
+    assert set(received(sandbox).values()) == {1}
+    assert len(received(sandbox)) == 3

@@ -1,0 +1,95 @@
+"""Another source under the same map index is noticed, and a corrected row does not make another source of a list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_esp.delivery.errors import AudienceChanged
+from airflow_provider_esp.delivery.source_mark import SourceMark
+from airflow_provider_esp.operators.source_marks import source_mark
+from airflow_provider_esp.sources import FileSource, ListSource, SqlSource
+from airflow_provider_esp.transport import errors
+from tests.unit.test_send import Task, counted, people, wrong_key
+
+
+def rows(count: int, first: int = 0) -> list[dict[str, str]]:
+    return [{"email": email} for email in people(count, first)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (FileSource("/data/a.csv"), FileSource("/data/b.csv")),
+        (SqlSource("db", "SELECT 1", key="id"), SqlSource("db", "SELECT 2", key="id")),
+        (SqlSource("db", "SELECT 1", {"a": 1}, key="id"), SqlSource("db", "SELECT 1", {"a": 2}, key="id")),
+        (SqlSource("db", "SELECT 1", key="id"), SqlSource("db", "SELECT 1", key="email")),
+        (SqlSource("db", "SELECT 1", key="id"), SqlSource("dc", "SELECT 1", key="id")),
+        (ListSource(rows(300)), ListSource(rows(300, first=300))),
+        (ListSource(rows(1)), ListSource(rows(1, first=1))),
+        (ListSource(rows(5)), FileSource("/data/a.csv")),
+    ],
+    ids=["path", "query", "parameters", "key", "connection", "rows", "one row", "kind"],
+)
+def test_two_sources_differ(one: Any, other: Any) -> None:
+    assert not source_mark(one).is_same(source_mark(other))
+    assert source_mark(one).is_same(source_mark(one))
+
+
+def test_a_list_with_corrected_rows_is_the_same_one() -> None:
+    before, after = rows(300), rows(300)
+    for number in range(0, 300, 10):
+        before[number] = {"email": "bad"}
+    assert source_mark(ListSource(before)).is_same(source_mark(ListSource(after)))
+
+
+def test_the_same_parameters_are_the_same_source_whatever_their_types() -> None:
+    told = {"since": datetime(2026, 1, 1, tzinfo=UTC), "ids": [1, 2]}
+    assert source_mark(SqlSource("db", "q", told)) == source_mark(SqlSource("db", "q", dict(reversed(told.items()))))
+
+
+def test_a_signature_is_no_part_of_an_address() -> None:
+    one, other = (source_mark(FileSource(f"https://example.com/a.csv?sign={number}")) for number in range(2))
+    assert one.is_same(other)
+    assert "sign=" not in str(one)
+
+
+A, B = SourceMark("a.csv", "a" * 32), SourceMark("b.csv", "b" * 32)
+
+
+def test_another_source_stops_a_send_that_has_begun() -> None:
+    task = Task()
+    task.service.before[1] = wrong_key
+    with pytest.raises(errors.Unauthenticated):
+        task.run(people(25), source=A)
+    with pytest.raises(AudienceChanged, match=r"it was a\.csv \(aaaaaaaa\), and now it is b\.csv \(bbbbbbbb\)"):
+        task.run(people(25, first=100), source=B)
+    assert counted(task.run(people(25), source=A)) == {"accepted": 25}
+
+
+def test_a_mapped_task_knows_its_source_before_anything_left() -> None:
+    task = Task()
+    task.service.before[0] = wrong_key
+    with pytest.raises(errors.Unauthenticated):
+        task.run(people(5), source=A, mapped=True)
+    with pytest.raises(AudienceChanged, match="another order: restore it"):
+        task.run(people(5, first=100), source=B, mapped=True)
+    assert not task.service.sent
+
+
+def test_where_nobody_was_reached_a_task_that_is_not_mapped_may_be_given_another_source() -> None:
+    task = Task()
+    task.service.before[0] = wrong_key
+    with pytest.raises(errors.Unauthenticated):
+        task.run(people(5), source=A)
+    assert counted(task.run(people(5, first=100), source=B)) == {"accepted": 5}
+
+
+def test_a_finished_send_of_another_source_is_not_called_sent() -> None:
+    task = Task()
+    task.run(people(5), source=A)
+    with pytest.raises(AudienceChanged, match=r"it was a\.csv"):
+        task.run(people(5, first=100), source=B)
+    assert counted(task.run(people(5, first=100), source=B, resend=True)) == {"accepted": 5}
