@@ -130,14 +130,21 @@ class FileLedger:
 
     def _save(self, record: dict[str, Any]) -> None:
         import os
+        import secrets
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(self.path.name + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(record, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        # A name that nobody can foresee, and a file that is not there yet: a link planted in its place is not followed.
+        fresh = self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(8)}.new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with open(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
+                json.dump(record, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
         folder = os.open(self.path.parent, os.O_RDONLY)  # the new name has to reach the disk as well
         try:
             os.fsync(folder)

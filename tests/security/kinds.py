@@ -15,6 +15,7 @@ KINDS = (
     "token file",
     "query that changes data",
     "file that unpacks",
+    "link that is planted",
     "make up",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""

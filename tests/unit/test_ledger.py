@@ -164,13 +164,13 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def fsync(descriptor: int) -> None:
         name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
         synced.append(name)
-        if name == "ledger.json.new":
+        if name.startswith(".ledger.json."):
             assert json.loads((tmp_path / name).read_text()) == {"rows": 2}
             assert json.loads(path.read_text()) == {"rows": 1}
 
     monkeypatch.setattr(os, "fsync", fsync)
     store.save({"rows": 2})
-    assert synced == ["ledger.json.new", tmp_path.name]
+    assert [synced[0][:13], synced[0][-4:], *synced[1:]] == [".ledger.json.", ".new", tmp_path.name]
     assert os.listdir(tmp_path) == ["ledger.json"]
 
 
