@@ -106,6 +106,8 @@ class SendEventOperator(SendOperator):
         from airflow_provider_esp.delivery.mapping import Mapper
 
         with final_errors(), self.hook() as hook:
+            if self.policy_for_unknown == "look_up":
+                _refuse_look_up()
             self.check_send_time(context, hook)
             if not self.to_event_url:  # which takes no credential
                 hook.require("events")

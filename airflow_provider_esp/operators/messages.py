@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _KEPT = "kept"
 """Where a task leaves with the trigger what is not part of its result."""
+_LABEL_NEEDED = (
+    'on_unknown="look_up" finds messages by external_request_id only: give one that no other run has, such as '
+    'external_request_id="spring-{{ run_id }}".'
+)
 _STATES = ("delivered", "failed", "pending")
 
 
@@ -92,10 +96,7 @@ class SmartSendOperator(SendOperator):
         if external_request_id is not None and (subject is not None or sender_email is not None):
             _refuse_mixture()
         if self.on_unknown == "look_up" and not external_request_id:
-            raise ValueError(
-                'on_unknown="look_up" finds messages by external_request_id only: give one that no other run has, such '
-                'as external_request_id="spring-{{ run_id }}".'
-            )
+            raise ValueError(_LABEL_NEEDED)
         if look_up_wait < 0:
             raise ValueError("look_up_wait must not be negative.")
         self.message_id = message_id
@@ -210,8 +211,10 @@ class SmartSendOperator(SendOperator):
         return self.end_send(context, {**summary, **told}, kept["reasons"], ledger)
 
     def _look_up(self, hook: EspHook) -> LookUp[Recipient] | None:
-        if self.on_unknown != "look_up":
+        if self.policy_for_unknown != "look_up":
             return None
+        if not self.external_request_id:
+            raise ValueError(_LABEL_NEEDED)
         from airflow_provider_esp.delivery.lookup import LookUp
 
         return LookUp(hook.message_look_up(self._options()), hook.run, self.look_up_wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -13,6 +13,7 @@ from airflow_provider_esp.operators.base import RowsOperator
 from airflow_provider_esp.operators.outcome_tables import outcome_table
 from airflow_provider_esp.operators.send_policy import TIMING_FIELDS, TimedSendOperator
 from airflow_provider_esp.operators.source_marks import source_mark
+from airflow_provider_esp.personal import is_open
 from airflow_provider_esp.sources import SqlSource, source_of
 from airflow_provider_esp.task_identity import task_identity
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.delivery.lookup import LookUp
     from airflow_provider_esp.delivery.mapping import Mapper
     from airflow_provider_esp.delivery.rows import Table
-    from airflow_provider_esp.delivery.send import SendRun, SendTarget
+    from airflow_provider_esp.delivery.send import OnUnknown, SendRun, SendTarget
     from airflow_provider_esp.delivery.suppression import Suppression
     from airflow_provider_esp.delivery.values import ValueRules
     from airflow_provider_esp.hooks.base import EspHook
@@ -37,7 +38,8 @@ class SendOperator(TimedSendOperator, RowsOperator):
 
     :param on_unknown: what to do about rows whose outcome is unknown: ``stop`` the task for good (default), ``skip``
         them, ``resend`` them at the next try, which Airflow's ``retries`` may make, or ``look_up`` whether the service
-        shows them as sent (messages of eSputnik), and stop where it does not.
+        shows them as sent (messages of eSputnik), and stop where it does not. Templated, so that a run's conf can say
+        it after a stop.
     :param resend: send again although this task instance has sent before (it was cleared). Templated, so that a
         Variable can say it.
     :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
@@ -52,6 +54,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
     template_fields: Sequence[str] = (
         *RowsOperator.template_fields,
         *TIMING_FIELDS,
+        "on_unknown",
         "resend",
         "ledger_path",
         "max_recipients",
@@ -62,7 +65,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
     def __init__(
         self,
         *,
-        on_unknown: Literal["stop", "skip", "resend", "look_up"] = "stop",
+        on_unknown: Literal["stop", "skip", "resend", "look_up"] | str = "stop",
         resend: bool | str = False,
         ledger_path: str | None = None,
         keep_sent: timedelta | float = 90,
@@ -71,8 +74,8 @@ class SendOperator(TimedSendOperator, RowsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_unknown not in ("stop", "skip", "resend", "look_up"):
-            raise ValueError(f"on_unknown must be 'stop', 'skip', 'resend' or 'look_up', not {on_unknown!r}.")
+        if not is_open(on_unknown):
+            _check_on_unknown(on_unknown)
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1.")
         self.on_unknown = on_unknown
@@ -104,6 +107,14 @@ class SendOperator(TimedSendOperator, RowsOperator):
     def identity_columns(self) -> Sequence[str]:
         """Columns of the source that tell whose a row is, the ones that decide first."""
         return ()
+
+    @property
+    def policy_for_unknown(self) -> OnUnknown:
+        """What ``on_unknown`` says, once it is rendered.
+
+        :raises ValueError: it is no word that it knows.
+        """
+        return _check_on_unknown(self.on_unknown)
 
     def check_send_time(self, context: Any, hook: EspHook) -> None:
         """Make sure that something may be sent now, unless nothing is left to send; see `check_time`."""
@@ -161,7 +172,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
             report=self.report(),
             once_each=once_each,
             concurrency=self.concurrency,
-            on_unknown=self.on_unknown,
+            on_unknown=self.policy_for_unknown,
             look_up=look_up,
             awaits=True,
             progress=progress.tell,
@@ -183,7 +194,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
             self.log.info("%s", outcome_table(run.counts, run.report, self.report_folder))
             if isinstance(error, SendWindowClosed):
                 self.window_closed(context, hook)
-            if isinstance(error, SendOutcomeUnknown) and self.on_unknown == "resend":
+            if isinstance(error, SendOutcomeUnknown) and self.policy_for_unknown == "resend":
                 raise AirflowException(str(error)) from error
             raise
         finally:
@@ -251,6 +262,13 @@ class SendOperator(TimedSendOperator, RowsOperator):
 
         store = send_store(context, self.ledger_path, keep=self.keep_sent)
         return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)))
+
+
+def _check_on_unknown(value: Any) -> OnUnknown:
+    policy = str(value).strip()
+    if policy not in ("stop", "skip", "resend", "look_up"):
+        raise ValueError(f"on_unknown must be 'stop', 'skip', 'resend' or 'look_up', not {value!r}.")
+    return cast("OnUnknown", policy)
 
 
 def _delivery_of(summary: Mapping[str, Any]) -> str:

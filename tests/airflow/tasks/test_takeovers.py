@@ -132,3 +132,22 @@ def test_a_mapped_send_whose_list_came_in_another_order_stops_and_names_both(
     assert f"now it is {tmp_path}/b.csv" in said
     assert set(received(sandbox).values()) == {1}
     assert len(received(sandbox)) == 3
+
+
+def test_a_variable_may_say_how_to_go_on_after_a_stop(
+    worker: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.fault("reset", "POST", "*/smartsend", processed=True)
+    source = [{"email": email} for email in PEOPLE[:1500]]
+    told: dict[str, Any] = {"on_unknown": "{{ var.value.get('on_unknown', 'stop') }}", "message_id": 1001}
+    with worker.dag() as dag:
+        SmartSendOperator(task_id="send", esp_conn_id="esputnik_default", source=source, **told)
+    assert "nobody can tell" in worker.run_dag(dag)["send"].error
+    monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "perhaps")
+    assert "on_unknown must be 'stop', 'skip'" in worker.clear(dag)["send"].error
+    monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "look_up")
+    assert "external_request_id" in worker.clear(dag)["send"].error
+    monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "skip")
+    ran = worker.clear(dag)["send"]
+    assert (ran.state, ran.value["unknown"], ran.value["accepted"]) == ("success", 1000, 500), ran.error
+    assert set(received(sandbox).values()) == {1}
