@@ -108,9 +108,9 @@ class SendEventOperator(SendOperator):
         with final_errors(), self.hook() as hook:
             if self.policy_for_unknown == "look_up":
                 _refuse_look_up()
-            self.check_send_time(context, hook)
             if not self.to_event_url:  # which takes no credential
                 hook.require("events")
+            self.check_send_time(context, hook)
             self.push_links(context, hook, "event", self.event)
             target = hook.event_target(self._options())
             self.values = self.value_rules(hook)

@@ -117,10 +117,10 @@ class SmartSendOperator(SendOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Send the message, and wait for its delivery here or in the triggerer."""
         with final_errors(), self.hook() as hook:
-            self.check_send_time(context, hook)
             hook.require("messages")
             if self.wait_for_delivery:
                 hook.require("deliveries")
+            self.check_send_time(context, hook)
             self.push_links(context, hook, "message", self.message_id)
             self.values = self.value_rules(hook)
             target, look_up = hook.message_target(self._options()), self._look_up(hook)
