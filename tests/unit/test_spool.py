@@ -49,13 +49,16 @@ def reread(folder: Path) -> list[Any]:
     return list(spool.read(found, folder, "the query").rows)
 
 
-def comparable(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+def comparable(value: Any) -> Any:
     """Write moments as clock time and offset: in an hour that repeats, Python takes no two zones for equal."""
-
-    def plain(value: Any) -> Any:
-        return (value.replace(tzinfo=None), value.utcoffset()) if isinstance(value, datetime.datetime) else value
-
-    return [[plain(value) for value in row] for row in rows]
+    match value:
+        case datetime.datetime():
+            return value.replace(tzinfo=None), value.utcoffset()
+        case list() | tuple():
+            return [comparable(item) for item in value]
+        case dict():
+            return {name: comparable(item) for name, item in value.items()}
+    return value
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
