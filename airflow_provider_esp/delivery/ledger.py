@@ -22,6 +22,7 @@ import msgspec
 from airflow_provider_esp.delivery import tries
 from airflow_provider_esp.delivery.errors import LedgerOfAnotherTask, LedgerUnreadable, SendTakenOver
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
+from airflow_provider_esp.delivery.patience import Patience
 from airflow_provider_esp.delivery.row_ranges import RowRanges
 from airflow_provider_esp.delivery.rows import fingerprint
 from airflow_provider_esp.delivery.source_mark import SourceMark
@@ -144,12 +145,16 @@ class Ledger:
     :param task: names the task instance, whose record it has to be; empty for any.
     :param patience: seconds for which the answers of an earlier try that may still run are waited for; None for
         `tries.PATIENCE`.
+    :param saving: how long the store may refuse a record; None for once only.
     """
 
-    def __init__(self, store: RecordStore | Tries, task: str = "", patience: float | None = None) -> None:
+    def __init__(
+        self, store: RecordStore | Tries, task: str = "", patience: float | None = None, saving: Patience | None = None
+    ) -> None:
         self._store = store
         self._task = task
         self._patience = tries.PATIENCE if patience is None else patience
+        self._saving = saving or Patience(seconds=0)
         self._stamp = Stamp()
         self._record: SendRecord | None = None
 
@@ -179,7 +184,18 @@ class Ledger:
         if isinstance(self._store, Tries):
             self._stamp = self._stamp.next(leaving=leaving)
             content = stamped(content, self._stamp)
-        self._store.save(content)
+        self._saving(lambda: self._save(content), "The ledger")
+
+    def _save(self, content: dict[str, Any]) -> None:
+        try:
+            self._store.save(content)
+        except Exception as error:
+            if "404" in str(error) or "not_found" in str(error).lower():  # what Airflow answers a try that is over
+                raise SendTakenOver(
+                    "Airflow keeps no state for this try any more: another one has begun. It ends here and sends "
+                    "nothing more."
+                ) from error
+            raise
 
     def check_owner(self) -> None:
         """Find out, after an intent was written and before anything leaves, that a later try has taken over.

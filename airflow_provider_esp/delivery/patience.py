@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
+from airflow_provider_esp.delivery.errors import SendTakenOver
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class Patience:
         while True:
             try:
                 result = action()
-            except MISTAKES:
+            except (*MISTAKES, SendTakenOver):
                 raise
             except Exception as error:
                 if getattr(error, "errno", None) in _IN_THE_WAY or self.stopped() or self.clock() + pause > end:

@@ -262,7 +262,8 @@ class SendRun(Generic[Item]):
         elif unknown and self.on_unknown == "look_up":
             self._settle(block, requests)
         elif unknown and self.on_unknown == "stop":
-            self._stop(block, "the last try ended before it was known")
+            hint = "" if self.report.kept else " (with report_path= its answers would have been kept beside the ledger)"
+            self._stop(block, f"the last try ended before it was known{hint}")
         self._carry_out(block, requests)
 
     def _recall_answers(self, block: Block[Item]) -> None:

@@ -46,6 +46,8 @@ class SendOperator(TimedSendOperator, RowsOperator):
         Templated; it must differ by run.
     :param keep_sent: how long Airflow remembers a finished send, as a `timedelta` or in days; a task that is cleared
         later sends again. A file at ``ledger_path`` stays.
+    :param ledger_patience: how long the ledger may refuse to be written, in seconds or as a `timedelta`: while the API
+        server or the disk is away, nothing leaves and saving is tried again.
     :param concurrency: requests under way at once, where each carries one row.
     :param max_recipients: refuse to send anything where there are more recipients than this: rows that can be sent,
         without people who stand twice and those who are left out. Templated.
@@ -69,6 +71,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         resend: bool | str = False,
         ledger_path: str | None = None,
         keep_sent: timedelta | float = 90,
+        ledger_patience: timedelta | float = 300,
         concurrency: int = 4,
         max_recipients: int | str | None = None,
         **kwargs: Any,
@@ -84,6 +87,11 @@ class SendOperator(TimedSendOperator, RowsOperator):
         self.keep_sent = keep_sent if isinstance(keep_sent, timedelta) else timedelta(days=keep_sent)
         if self.keep_sent <= timedelta(0):
             raise ValueError("keep_sent must be longer than nothing: it guards against sending twice.")
+        self.ledger_patience = (
+            ledger_patience if isinstance(ledger_patience, timedelta) else timedelta(seconds=ledger_patience)
+        )
+        if self.ledger_patience < timedelta(0):
+            raise ValueError("ledger_patience must not be negative.")
         self.concurrency = concurrency
         self.max_recipients = max_recipients
 
@@ -258,10 +266,12 @@ class SendOperator(TimedSendOperator, RowsOperator):
     def ledger(self, context: Any) -> Ledger:
         """Open the ledger of this task instance; that of a dry run is forgotten with it."""
         from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore
+        from airflow_provider_esp.delivery.patience import Patience
         from airflow_provider_esp.stores.tries import send_store
 
         store = send_store(context, self.ledger_path, keep=self.keep_sent)
-        return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)))
+        saving = Patience(self.ledger_patience.total_seconds())
+        return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
 
 
 def _check_on_unknown(value: Any) -> OnUnknown:
