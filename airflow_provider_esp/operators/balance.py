@@ -25,11 +25,12 @@ def estimate_messages(
     :param suppression: who is left out.
     """
     from airflow_provider_esp.delivery.people import People
+    from airflow_provider_esp.delivery.rows import looking_ahead
     from airflow_provider_esp.delivery.suppression import names_of
     from airflow_provider_esp.services.pricing import estimate, filled, sms_parts
 
     met, messages, units = People(), 0, 0
-    with source_of(source).open() as table:
+    with looking_ahead(), source_of(source).open() as table:
         mapper = make(table)
         for row in table.rows:
             recipient = mapper(row)

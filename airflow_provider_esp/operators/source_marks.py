@@ -17,12 +17,13 @@ def source_mark(source: Source) -> SourceMark:
 
     :param source: as it was rendered.
     """
+    from airflow_provider_esp.delivery.rows import looking_ahead
     from airflow_provider_esp.delivery.source_mark import mark_of_place, mark_of_rows
 
     if isinstance(source, SqlSource):
         return mark_of_place(source.origin, "query", source.conn_id, source.sql, source.parameters, source.key)
     if isinstance(source, ListSource):
-        with source.open() as table:
+        with looking_ahead(), source.open() as table:
             return mark_of_rows(f"a list of {len(source.rows):,} rows", table.rows)
     path = without_secrets(source.path)  # the signature of a signed address is another one at each try
     return mark_of_place(path, "file", path)
