@@ -16,6 +16,7 @@ FEWEST_DIGITS: Final = 7
 MOST_DIGITS: Final = 15
 _MOST_TOGETHER: Final = 150
 _FEWEST_BEFORE_DOT: Final = 9
+_FEWEST_AMONG_WORDS: Final = 9
 
 _ALONE: Final = PhoneRules()
 _PIECES: Final = re.compile(r"[;|\n\r\t<>\"]+")
@@ -31,6 +32,8 @@ _DATES: Final = re.compile(
 )
 _COMPACT_DATE: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])").fullmatch
 _NETWORK: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)").fullmatch
+_HASH: Final = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32,128}(?![0-9A-Za-z])")
+"""A digest, as lists of addresses are exchanged in that nobody is to read: the digits in it are no number."""
 _RUN: Final = re.compile(r"\+?[\s.]*\(?\+?\d(?:[\d\s().\-/]*\d)?")
 _TRUNK: Final = re.compile(r"\(\s*0\s*\)")
 _BREAKS: Final = re.compile(r"[\s/]+")
@@ -75,7 +78,11 @@ def numbers_in(text: str, rules: PhoneRules, *, beside: bool = False, certain_on
         found.lost |= digits is None
         return digits or " ; "
 
-    plain = _NUMBER.sub(whole, _DATES.sub(" ", ascii_digits(text)))
+    plain = _DATES.sub(" ", ascii_digits(text))
+    if len(plain) >= 32:
+        plain, hashes = _HASH.subn(" ; ", plain)
+        found.lost = hashes > 0
+    plain = _NUMBER.sub(whole, plain)
     for piece in _PIECES.split(plain):
         _read_piece(piece, rules, found, beside=beside, certain_only=certain_only)
     return found
@@ -112,7 +119,9 @@ def _read_piece(piece: str, rules: PhoneRules, found: Numbers, *, beside: bool, 
     words = any(map(str.isalpha, _LABELS.sub("", piece)))
     uncertain = beside and (words or _COMPACT_DATE(piece) is not None or _NETWORK(piece) is not None)
     for run in _RUN.findall(piece):
-        _read_run(run, rules, found, certain_only=certain_only or uncertain)
+        # Digits of a whole national number are one among words as well: nothing else is as long as that.
+        short = len(_digits(run)) < _FEWEST_AMONG_WORDS or not words
+        _read_run(run, rules, found, certain_only=certain_only or (uncertain and short))
 
 
 def _read_run(run: str, rules: PhoneRules, found: Numbers, *, certain_only: bool) -> None:

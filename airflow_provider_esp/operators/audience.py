@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_esp.operators.optout_sources import key_of, open_optouts
+from airflow_provider_esp.operators.written_lists import written_list
 from airflow_provider_esp.personal import is_open, without_secrets
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
 from airflow_provider_esp.stores.optout_counts import source_key
@@ -262,8 +263,14 @@ def _wrapped(value: Any) -> Any:
 
 
 def _wrapped_text(value: str) -> Any:
-    if not value.strip():
+    plain = value.strip()
+    if not plain:
         return [GivenPeople([])]
+    if not is_open(value) and plain != UNSUBSCRIBED and (items := written_list(plain, _is_source)) is not None:
+        if items == [UNSUBSCRIBED]:
+            return UNSUBSCRIBED
+        if not _is_source(plain):
+            return _wrapped([FileSource(one.strip()) if _is_file(one) else one for one in items])
     if _names_somebody(value):
         return GivenPeople([value])
     # Airflow stores and shows a text as it is, and this one may be signed or hold a login.
@@ -320,6 +327,20 @@ def _several(value: Any) -> list[Any] | None:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _is_source(item: str) -> bool:
+    """Tell whether an item of a list names a source of people: the service's own list, or a file."""
+    return item.lower() == UNSUBSCRIBED or _is_file(item)
+
+
+def _is_file(item: Any) -> bool:
+    """Tell whether an item of a list is the path of a file; an address with such an ending is somebody's."""
+    if not isinstance(item, str) or item.strip()[:1] in ("[", "(", "{", "<") or "\n" in item.strip():
+        return False
+    last = item.strip().rpartition("/")[2].lower()
+    is_path = last.rpartition(".")[2] in _ENDINGS and "." in last
+    return "@" not in last and (is_path or _PATH(item.strip()) is not None)
 
 
 def _names_somebody(value: str) -> bool:

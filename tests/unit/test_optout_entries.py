@@ -158,6 +158,19 @@ def test_a_national_number_without_country_leaves_out_every_number_that_ends_so(
     assert left_out.reason([ANNS_NUMBER, BEN]) is None  # an id, which ends like that
 
 
+def test_a_national_number_among_words_beside_an_address_is_one_and_a_short_number_is_none() -> None:
+    left_out, _ = suppressing(f"call Ann 097 111 22 33, {ANN}, order 1112244")
+    others = ["+380501112244"]
+    assert written_to(left_out, ANN, f"+{ANNS_NUMBER}", *others) == others
+
+
+def test_a_digest_names_nobody_although_digits_stand_together_in_it() -> None:
+    for digest in ("d41d8cd98f00b204e9800998ecf8427e", f"{ANN}: D41D8CD98F00B204E9800998ECF8427E"):
+        left_out, taken = suppressing(digest)
+        assert taken.unreadable == 1
+        assert left_out.reason(["+380509800998"]) is None
+
+
 def test_too_few_digits_name_nobody() -> None:
     assert suppressing("0112233")[1].unreadable == 1
     assert suppressing("1112233")[1].unreadable == 0

@@ -162,6 +162,29 @@ def test_what_an_author_gives_becomes_sources(value: Any, made: list[Any]) -> No
     assert people(Operator(value).suppress) == made
 
 
+@pytest.mark.parametrize(
+    ("text", "files", "own_list", "entries"),
+    [
+        ("['unsubscribed', 'ann@example.com']", [], True, 1), ('["unsubscribed"]', [], True, 0),
+        ("('/data/a.csv', 'ann@example.com', None)", ["/data/a.csv"], False, 2),
+        ("['s3://crm/a.parquet', 'unsubscribed']", ["s3://crm/a.parquet"], True, 0),
+        ("unsubscribed, ann@example.com; +380971112233", [], True, 2), ("'unsubscribed'", [], True, 0),
+        ("ann@example.com\n/data/a.csv\n", ["/data/a.csv"], False, 1), ("Unsubscribed, ann@example.com", [], False, 2),
+        ("{'path': 'out.ndjson', 'format': 'ndjson', 'sha256': '0'}", ["out.ndjson"], False, 0),
+    ],
+)  # fmt: skip
+def test_a_source_in_a_list_that_a_template_made_a_text_of_is_not_passed_over(
+    text: str, files: list[str], own_list: bool, entries: int
+) -> None:
+    for template, rendered in (("{{ params.x }}", text), (["{{ params.x }}"], [text])):
+        operator = Operator(template)
+        operator.suppress = rendered
+        made = operator.suppress if isinstance(operator.suppress, list) else [operator.suppress]
+        assert [one.path for one in made if isinstance(one, FileSource)] == files
+        assert ("unsubscribed" in made) is own_list
+        assert sum(len(one.values) for one in made if isinstance(one, GivenPeople)) == entries
+
+
 def test_the_result_of_another_task_is_the_file_that_it_wrote() -> None:
     result = {"path": "out.ndjson", "format": "ndjson", "sha256": "0", "rows": 0}
     for value in (result, [result]):
