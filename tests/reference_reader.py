@@ -233,13 +233,13 @@ def accepted(
     if not fits(cells, len(columns)):
         return False
     if allow:
-        return not any(has_address(cell) and not is_one_address(cell) for cell in broken.values())
+        return not any(has_address(cell) and not is_one_address(cell, delimiter) for cell in broken.values())
     rows_within = all(line.count(delimiter) == len(columns) - 1 for line in lines[start + 1 : end + 1])
     return not (matters & set(broken) or any(map(has_address, broken.values())) or rows_within)
 
 
-def is_one_address(cell: str) -> bool:
-    return len(cell.split()) == 1 and cell.count("@") == 1
+def is_one_address(cell: str, delimiter: str) -> bool:
+    return len(cell.split()) == 1 and cell.count("@") == 1 and delimiter not in cell
 
 
 def tail(lines: list[str], end: int, delimiter: str, width: int) -> int:

@@ -305,9 +305,13 @@ class CsvRows(Iterator[Sequence[str]]):
             return "opens a quotation mark that is not closed"
         if not sound:
             return f"begins a record that is not CSV: {record.problem or 'it has another number of cells'}"
-        if any(has_address(text) and not _is_one_address(text) for text in broken.values()):
+        if any(has_address(text) and not self._is_one_address(text) for text in broken.values()):
             return "begins a value in which an address stands: a quotation mark is missing or too many"
         return ""
+
+    def _is_one_address(self, text: str) -> bool:
+        """Tell whether a value is nothing but an address, with line breaks around it; a delimiter is another cell's."""
+        return len(text.split()) == 1 and text.count("@") == 1 and self._delimiter not in text
 
     def _are_rows(self, lines: list[str]) -> bool:
         """Tell whether the lines behind a record's first look like rows that a quotation mark has swallowed."""
@@ -374,8 +378,3 @@ class CsvRows(Iterator[Sequence[str]]):
 def _broken(cells: Sequence[str]) -> dict[int, str]:
     """Give the cells that hold line breaks, by position."""
     return {at: cell for at, cell in enumerate(cells) if "\n" in cell or "\r" in cell}
-
-
-def _is_one_address(text: str) -> bool:
-    """Tell whether a value is nothing but an address, with line breaks around it."""
-    return len(text.split()) == 1 and text.count("@") == 1

@@ -95,6 +95,14 @@ def test_an_address_in_anothers_value_takes_the_record_apart(note: str, allow: b
     assert read[-1] == ["b@x.co", ""]
 
 
+def test_marks_that_stand_alone_in_two_rows_hide_nobody_between_them() -> None:
+    read = rows('email,note\nann@example.com,"\nbob@example.com,"\ncid@example.com,x\n', allow=True)
+    assert len(read) == 3
+    assert read[2] == ["cid@example.com", "x"]
+    assert all(isinstance(row, str) for row in read[:2])
+    assert rows('email,note\n"ann@example.com\n",x\n', allow=True) == [["ann@example.com\n", "x"]]
+
+
 def test_rows_without_an_address_that_a_mark_swallowed_are_noticed_as_well() -> None:
     content = 'id,town,note\n1,Ely,"hello\n2,Rye,x\n3,Ware,bye"\n4,Ely,\n'
     assert rows(content, used=["id", "town"]) == [
