@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from airflow_provider_esp.delivery.errors import ColumnError, SourceError
 from airflow_provider_esp.delivery.rows import Table
+from airflow_provider_esp.delivery.single_floats import narrowed
 from airflow_provider_esp.transport.redaction import redact
 
 _CELLS_AT_ONCE = 48_000
@@ -59,11 +60,20 @@ def _rows(file: Any, width: int, origin: str) -> Iterator[tuple[Any, ...]]:
             batch = next(batches, None)
             if batch is None:
                 return
-            values = [_plain(column).to_pylist() for column in batch.columns]
+            values = [_values(column) for column in batch.columns]
         except _failures() as error:
             raise _damaged(origin, error, f" after row {read:,}") from None
         yield from zip(*values, strict=True) if values else [()] * batch.num_rows
         read += batch.num_rows
+
+
+def _values(column: Any) -> list[Any]:
+    import pyarrow as pa
+
+    values: list[Any] = _plain(column).to_pylist()
+    if pa.types.is_float32(column.type):
+        return [None if value is None else narrowed(value) for value in values]
+    return values
 
 
 def _plain(column: Any) -> Any:

@@ -23,6 +23,7 @@ import msgspec
 from airflow_provider_esp.delivery.addresses import NoCountry, PhoneRules, email_address, plain_digits, whole_number
 from airflow_provider_esp.delivery.characters import hidden_character, without_hidden
 from airflow_provider_esp.delivery.errors import Refused
+from airflow_provider_esp.delivery.single_floats import narrowed
 
 NO_COUNTRY: Final = PhoneRules()
 """What is taken where nothing is said of phone numbers."""
@@ -319,6 +320,8 @@ def _numpy_item(value: Any) -> object:
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind in "mM":  # of nanoseconds, which is no Python type, numpy makes an integer
         return value.astype(f"{'timedelta64' if kind == 'm' else 'datetime64'}[us]").item()
+    if kind == "f" and value.dtype.itemsize == 4:
+        return narrowed(value.item())
     return value.item()
 
 
