@@ -65,6 +65,22 @@ def names(given: Any) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(str(one) for one in given or ())
 
 
+def excluded(given: Any, *, some: bool) -> tuple[str, ...]:
+    """Take the names of segments that get nothing.
+
+    :param given: rendered.
+    :param some: whether a template or an XCom was to name them: that it has come to nothing does not mean nobody.
+    :raises ValueError: it has.
+    """
+    found = names(given)
+    if some and not found:
+        raise ValueError(
+            "segments_exclude was given by a template or an XCom and has come to nothing: everybody in segments would "
+            "get the broadcast. Nothing was created. Correct what names the segments, or leave segments_exclude out."
+        )
+    return found
+
+
 def id_of(given: Any) -> str:
     """Take a broadcast's id, or what `CreateBroadcastOperator` returned.
 

@@ -12,6 +12,7 @@ from airflow_provider_esp.operators.audience import switch_of
 from airflow_provider_esp.operators.base import ChangingOperator, default_deferrable, final_errors
 from airflow_provider_esp.operators.broadcast_start import StartOperator
 from airflow_provider_esp.operators.wait_limits import limit_of_wait
+from airflow_provider_esp.personal import is_open
 from airflow_provider_esp.task_identity import task_identity
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class CreateBroadcastOperator(StartOperator):
         self.message_id = message_id
         self.segments = segments
         self.segments_exclude = segments_exclude
+        self._has_to_exclude = is_open(segments_exclude)
         self.batch_size = batch_size
         self.batch_interval = batch_interval
         self.domain = domain
@@ -296,7 +298,7 @@ class CreateBroadcastOperator(StartOperator):
         return BroadcastOptions(
             message_id=None if self.message_id is None else str(self.message_id),
             segments=awaiting.names(self.segments),
-            segments_exclude=awaiting.names(self.segments_exclude),
+            segments_exclude=awaiting.excluded(self.segments_exclude, some=self._has_to_exclude),
             start=start,
             batch_size=self.batch_size,
             batch_interval=self.batch_interval,

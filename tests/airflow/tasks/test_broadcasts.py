@@ -78,6 +78,22 @@ def made(sandbox: Sandbox) -> list[dict[str, Any]]:
 # -- creating ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("value", [None, [], "", "Staff"])
+def test_an_xcom_that_names_nobody_to_leave_out_stops_the_task(worker: Any, sandbox: Sandbox, value: Any) -> None:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    class Names(BaseOperator):
+        def execute(self, context: Any) -> Any:
+            return value
+
+    with worker.dag() as dag:
+        create(segments_exclude=Names(task_id="names").output)
+    ran = worker.run_dag(dag)["create"]
+    assert len(made(sandbox)) == (value == "Staff")
+    assert ran.state == ("success" if value == "Staff" else "failed")
+    assert value or "segments_exclude" in ran.error or "no segment ''" in ran.error
+
+
 def test_a_broadcast_is_created_and_its_id_handed_on(run: Run, sandbox: Sandbox) -> None:
     ran = run(create(segments=["Readers"], segments_exclude=["Staff"]))
     assert ran.state == "success"
