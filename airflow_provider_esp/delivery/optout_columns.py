@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from airflow_provider_esp.delivery.errors import ColumnError
 from airflow_provider_esp.delivery.optout_entries import Entry, Meaning, Use
+from airflow_provider_esp.delivery.optout_numbers import is_digest
 
 SAMPLE: Final = 1000
 """Rows that are looked at to tell what a column holds."""
@@ -32,7 +33,11 @@ _PHONE_NAMES: Final = """
 _EMAILS, _PHONES = frozenset(_EMAIL_NAMES.split()), frozenset(_PHONE_NAMES.split())
 _EMAIL_WORDS: Final = ("mail", "почт", "пошт", "courriel", "correo")
 _PHONE_WORDS: Final = ("phone", "telef", "mobil", "msisdn", "телеф", "whatsapp", "viber")
-_PHONE_PARTS: Final = frozenset(("tel", "cell", "gsm", "sms", "моб", "тел"))
+_PHONE_PARTS: Final = frozenset(("tel", "cell", "gsm", "sms", "mob", "tlf", "моб", "тел"))
+_NUMBER_PARTS: Final = frozenset(("number", "numbers", "num", "nr", "no", "contact", "contacts", "номер", "номера"))
+_OF_OTHER_THINGS: Final = frozenset(
+    ("id", "order", "invoice", "card", "ticket", "row", "line", "customer", "client", "user", "account", "member")
+)
 _ID_NAMES: Final = """
     id ids uid uuid guid key code no nr num number customer client user contact account member subscriber profile
 """
@@ -149,6 +154,7 @@ class _Look:
         self.is_phone = self.is_phone or bool(parts & _PHONE_PARTS)
         self.is_exact = self.key in _EMAILS or self.key in _PHONES
         self._named_id = bool(parts & _ID_PARTS)
+        self._named_number = bool(parts & _NUMBER_PARTS) and not parts & _OF_OTHER_THINGS
         entries = [read(value, Use.PEOPLE) for value in values]
         self._filled = [
             (str(value).strip(), entry)
@@ -171,7 +177,7 @@ class _Look:
             digits = sum(map(str.isdigit, written))
             if "@" in written or not _is_number(entry) or not _FEWEST_ALIKE <= digits <= _MOST_ALIKE:
                 return False
-            return entry.certain or not named or written[0] in "+0(" or not written.isalnum()
+            return entry.certain or not named or self._named_number or written[0] in "+0(" or not written.isalnum()
 
         return self._share(is_phone)
 
@@ -190,7 +196,8 @@ class _Look:
         if self._named_id:
             return True
         return not self.reads and all(
-            len(written.split()) == 1 and any(map(str.isdigit, written)) for written, _ in self._filled
+            len(written.split()) == 1 and any(map(str.isdigit, written)) and not is_digest(written)
+            for written, _ in self._filled
         )
 
     def _share(self, holds: Callable[[str, Entry], bool]) -> bool:

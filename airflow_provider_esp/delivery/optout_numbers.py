@@ -88,6 +88,11 @@ def numbers_in(text: str, rules: PhoneRules, *, beside: bool = False, certain_on
     return found
 
 
+def is_digest(text: str) -> bool:
+    """Tell whether a text is nothing but a digest, as lists are exchanged in that nobody is to read."""
+    return _HASH.fullmatch(text) is not None
+
+
 def endings_of(digits: str) -> set[str]:
     """Return what the digits of a national number can be the end of: they without a trunk digit; none if too few.
 

@@ -83,7 +83,8 @@ def test_a_file_in_another_encoding_names_the_same_people(text: str) -> None:
         "Mobile Number,reason\n097 111 22 33,x\n", "0971112233\n", "who,why\n097 111 22 33,x\n",
         "customer,reason\n3.80971112233E+11,x\n", f"email,phone\n,{NUMBER}\n",
         "email;number\nann@example.com;0971112233\n",
-        "msisdn\n971112233\n", "Телефон;Дата\n(097) 111-22-33;2024-05-01\n",
+        "msisdn\n971112233\n", "email,contact_number\n,971112233\n", "E-Mail;Number\nann@example.com;971112233\n",
+        "email;Номер\n;971112233\n", "email;Mob. No.\n;971112233\n", "Телефон;Дата\n(097) 111-22-33;2024-05-01\n",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("rules", [None, PhoneRules(default_country="UA")], ids=["no country", "UA"])
@@ -130,6 +131,17 @@ def test_ids_leave_out_who_has_them_and_nobody_whose_number_ends_so() -> None:
         suppression, one = taken(text)
         assert one.unreadable == 0
         assert left_out(suppression, "c-7", "1001", "C-7", "+380977654321") == ["c-7", "1001"]
+
+
+def test_a_file_of_digests_is_no_list_of_ids() -> None:
+    for text in ("md5\nd41d8cd98f00b204e9800998ecf8427e\n", f"sha256\n{'ab12' * 16}\n"):
+        _, one = taken(text)
+        assert (one.unreadable, one.people) == (1, 0)
+
+
+def test_numbers_of_orders_beside_addresses_are_nobodys() -> None:
+    suppression, one = taken(f"email,order_number\n{ANN},380971112\n{BEN},7\n")
+    assert (one.unreadable, left_out(suppression, ANN, BEN, "+48380971112")) == (0, [ANN, BEN])
 
 
 def test_a_file_with_nothing_but_words_is_no_list_of_ids() -> None:
