@@ -172,6 +172,9 @@ class SendRun(Generic[Item]):
         before, now = self.record.source, self.source
         if now is None or not before.digest or before.is_same(now) or not (self.mapped or self.record.reached):
             return
+        corrected = (before.sample and now.sample) or (self.record.too_many_refused and not self.mapped)
+        if corrected and self.record.reached and not self.record.finished_at:
+            return  # refused rows may be corrected, however many of them there are; the digest of the others decides
         mapped = " The list that this task is mapped over has come in another order: restore it." if self.mapped else ""
         raise AudienceChanged(
             f"The source is another one than at the last try: it was {before}, and now it is {now}. Nothing was sent "

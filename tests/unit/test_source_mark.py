@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from airflow_provider_esp.delivery.source_mark import SourceMark
 from airflow_provider_esp.operators.source_marks import source_mark
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource
 from airflow_provider_esp.transport import errors
+from tests.unit.test_bad_rows import fail_at_the_end
 from tests.unit.test_send import Task, counted, people, wrong_key
 
 
@@ -93,3 +95,35 @@ def test_a_finished_send_of_another_source_is_not_called_sent() -> None:
     with pytest.raises(AudienceChanged, match=r"it was a\.csv"):
         task.run(people(5, first=100), source=B)
     assert counted(task.run(people(5, first=100), source=B, resend=True)) == {"accepted": 5}
+
+
+def listed(emails: list[str]) -> SourceMark:
+    return source_mark(ListSource([{"email": email} for email in emails]))
+
+
+@pytest.mark.parametrize("count", [2, 3, 12])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_list_of_which_most_rows_are_corrected_is_gone_on_with(count: int, mapped: bool) -> None:
+    for first in range(0, 100, 10):  # which rows of so short a list are remembered is chance
+        good, task = people(count, first), Task()
+        bad = [good[0], *(["bad"] * (count - 1))]
+        run = fail_at_the_end(task, bad, source=listed(bad), mapped=mapped)
+        assert counted(run) == {"accepted": 1, "invalid": count - 1}
+        assert counted(task.run(good, source=listed(good), mapped=mapped)) == {"accepted": count}
+        assert task.service.sent == Counter(good)
+
+
+def test_a_corrected_copy_of_a_file_is_gone_on_with_and_another_file_is_not() -> None:
+    task = Task()
+    fail_at_the_end(task, ["ann", "bad"], source=A)
+    with pytest.raises(AudienceChanged, match="are not those that the last try sent to"):
+        task.run(["cid", "ben"], source=B)
+    assert counted(task.run(["ann", "ben"], source=B)) == {"accepted": 2}
+    assert task.service.sent == Counter(["ann", "ben"])
+
+
+def test_another_file_under_a_map_index_is_noticed_although_refused_rows_are_left() -> None:
+    task = Task()
+    fail_at_the_end(task, ["ann", "bad"], source=A, mapped=True)
+    with pytest.raises(AudienceChanged, match="another order: restore it"):
+        task.run(["ann", "ben"], source=B, mapped=True)
