@@ -80,16 +80,7 @@ def open_rows(
     :raises ColumnError: the columns are not what they must be.
     """
     if kind != "parquet":
-        peeked = Peeked(stream)
-        if not compression_is_said and peeked.head:
-            compression = compression_of(peeked.head)
-        stream = cast(IO[bytes], peeked)
-    if compression:
-        stream = decompressed(stream, compression, origin)
-    if kind != "parquet":
-        peeked = Peeked(stream)
-        refuse_others(peeked.head, origin)
-        stream = cast(IO[bytes], peeked)
+        stream = text_of(stream, compression, origin, compression_is_said=compression_is_said)
     nulls = NullValues(origin=origin) if null_values is None else null_values
     match kind:
         case "parquet":
@@ -99,6 +90,28 @@ def open_rows(
         case "tsv" | "csv":
             between = "\t" if kind == "tsv" and delimiter == AUTO else delimiter
             return read_csv(stream, origin, between, encoding, allow_line_breaks=allow_line_breaks, null_values=nulls)
+
+
+def text_of(
+    stream: IO[bytes], compression: Compression | None, origin: str, *, compression_is_said: bool = True
+) -> IO[bytes]:
+    """Unpack a text with rows, and see by its first bytes that it is no other thing.
+
+    :param stream: binary.
+    :param compression: around it, as `format_of` tells it.
+    :param origin: what messages call the file.
+    :param compression_is_said: whether the author said `compression`; else the first bytes tell it.
+    :raises SourceError: it is a workbook, a web page or the like.
+    """
+    peeked = Peeked(stream)
+    if not compression_is_said and peeked.head:
+        compression = compression_of(peeked.head)
+    stream = cast(IO[bytes], peeked)
+    if compression:
+        stream = decompressed(stream, compression, origin)
+    peeked = Peeked(stream)
+    refuse_others(peeked.head, origin)
+    return cast(IO[bytes], peeked)
 
 
 def count_rows(stream: IO[bytes], kind: Kind, origin: str) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from airflow_provider_esp.delivery.errors import ColumnError, SourceError
+from airflow_provider_esp.delivery.parquet_limits import runs_of
 from airflow_provider_esp.delivery.rows import Table
 from airflow_provider_esp.delivery.single_floats import narrowed
 from airflow_provider_esp.transport.redaction import redact
@@ -19,7 +20,8 @@ def read_parquet(stream: IO[bytes], origin: str) -> Table:
 
     :param stream: one that can seek: what it holds is read from its end.
     :param origin: what messages call it.
-    :raises SourceError: pyarrow is not installed; it is not Parquet, or damaged (also while reading).
+    :raises SourceError: pyarrow is not installed; it is not Parquet, or damaged, or would need too much memory (also
+        while reading).
     :raises ColumnError: two columns have one name.
     """
     file = _opened(stream, origin)
@@ -27,7 +29,7 @@ def read_parquet(stream: IO[bytes], origin: str) -> Table:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise ColumnError(f"{origin}: two columns are called {', '.join(map(repr, twice))}; rename one of them.")
-    return Table(columns, _rows(file, len(columns), origin), origin)
+    return Table(columns, _rows(file, stream, len(columns), origin), origin)
 
 
 def count_parquet(stream: IO[bytes], origin: str) -> int:
@@ -52,9 +54,9 @@ def _opened(stream: IO[bytes], origin: str) -> Any:
         raise _damaged(origin, error) from None
 
 
-def _rows(file: Any, width: int, origin: str) -> Iterator[tuple[Any, ...]]:
+def _rows(file: Any, stream: IO[bytes], width: int, origin: str) -> Iterator[tuple[Any, ...]]:
     read = 0
-    batches = file.iter_batches(batch_size=max(1, _CELLS_AT_ONCE // max(1, width)), use_threads=False)
+    batches = _batches(file, stream, max(1, _CELLS_AT_ONCE // max(1, width)), origin)
     while True:
         try:
             batch = next(batches, None)
@@ -65,6 +67,11 @@ def _rows(file: Any, width: int, origin: str) -> Iterator[tuple[Any, ...]]:
             raise _damaged(origin, error, f" after row {read:,}") from None
         yield from zip(*values, strict=True) if values else [()] * batch.num_rows
         read += batch.num_rows
+
+
+def _batches(file: Any, stream: IO[bytes], rows: int, origin: str) -> Iterator[Any]:
+    for size, groups in runs_of(file, stream, rows, origin):
+        yield from file.iter_batches(batch_size=size, row_groups=groups, use_threads=False)
 
 
 def _values(column: Any) -> list[Any]:

@@ -62,13 +62,13 @@ def _by_name(source: FileSource) -> Format | None:
 
 @contextmanager
 def _text(source: FileSource, columns: Sequence[str] | None) -> Iterator[Table]:
-    from airflow_provider_esp.delivery.compressed import decompressed
-    from airflow_provider_esp.delivery.formats import format_of
+    from airflow_provider_esp.delivery.formats import format_of, text_of
     from airflow_provider_esp.delivery.optout_files import read_delimited, read_lines
 
     kind, packed = format_of(source.path, source.format or _by_name(source), source.compression)
     with source._stream() as packed_stream:
-        stream = decompressed(packed_stream, packed, source.origin) if packed else packed_stream
+        said = source.compression is not None
+        stream = text_of(packed_stream, packed, source.origin, compression_is_said=said)
         if kind == "ndjson":
             yield read_lines(stream, source.origin, source.encoding, columns)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
 import sqlite3
@@ -9,8 +10,10 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given
@@ -22,6 +25,7 @@ from airflow_provider_esp.delivery.errors import SourceError
 from airflow_provider_esp.delivery.formats import open_rows
 from airflow_provider_esp.delivery.query import run_query
 from airflow_provider_esp.lineage import tables_of
+from airflow_provider_esp.operators.optout_sources import open_optouts
 from airflow_provider_esp.reports.funnel import FunnelRow, as_csv, from_csv
 from airflow_provider_esp.sources import FileSource, source_of, wrapped
 
@@ -171,3 +175,137 @@ def test_zstd_is_read_the_same_however_it_is_cut(parts: list[bytes], size: int) 
     packed = b"".join(map(zstandard.compress, parts))
     stream = decompressed(io.BytesIO(packed), "zstd", "people") if packed else io.BytesIO()
     assert b"".join(iter(lambda: stream.read(size), b"")) == b"".join(parts)
+
+
+# -- Parquet that says much in a few bytes
+
+
+def repeated(value: str | bytes, times: int) -> Any:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([value]))
+
+
+def parquet_file(column: Any, **options: Any) -> io.BytesIO:
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"email": ["ann@example.com"] * len(column), "x": column}), stream, **options)
+    assert len(stream.getvalue()) < 20_000
+    stream.seek(0)
+    return stream
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["column", "struct"])
+def test_a_long_text_that_parquet_repeats_is_read_a_few_rows_at_once(inside: bool, refused: Refused) -> None:
+    column = repeated("x" * 2**20, 600)
+    file = parquet_file(pa.StructArray.from_arrays([column], ["y"]) if inside else column, compression="zstd")
+    held: list[int] = []
+
+    def read() -> None:
+        held.append(0)
+        for row in open_rows(file, "parquet", None, "people").rows:
+            assert len(row[1]["y"] if inside else row[1]) == 2**20
+            held[0] += 1
+
+    before = pa.default_memory_pool().max_memory()
+    assert peak_of(read) < 200 * 2**20
+    assert pa.default_memory_pool().max_memory() < max(before, 300 * 2**20)
+    assert held == [600]
+    refused("file that unpacks", "Parquet: 1 MB text in each row", "a few rows at once")
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "dictionary", "words"),
+    [
+        ("a cell of 9 MB", lambda: repeated("x" * 9 * 2**20, 3000), True, "has a value of 9,437,184 bytes"),
+        (
+            "a list of 100 GB",
+            lambda: pa.ListArray.from_arrays(pa.array([0, 100_000], pa.int32()), repeated("x" * 2**20, 100_000)),
+            True,
+            r"would unpack from .* to 104,857,600,000",
+        ),
+        ("120 MB from 4 KB", lambda: pa.array(["x" * 3 * 2**20] * 40), False, "would unpack from"),
+        ("bytes of 9 MB", lambda: repeated(b"x" * 9 * 2**20, 3000), True, "has a value of 9,437,184 bytes"),
+    ],
+    ids=["cell", "list", "page", "bytes"],
+)
+def test_parquet_that_would_fill_the_memory_is_refused(
+    name: str, column: Callable[[], Any], dictionary: bool, words: str, refused: Refused
+) -> None:
+    file = parquet_file(column(), compression="zstd", use_dictionary=dictionary)
+    with pytest.raises(SourceError, match=words) as caught:
+        list(open_rows(file, "parquet", None, "people").rows)
+    assert str(caught.value).startswith("people: column 'x")
+    refused("file that unpacks", f"Parquet: {name}", "one sentence")
+
+
+def test_an_ordinary_parquet_file_is_read_whole() -> None:
+    rows = 200_000
+    table = pa.table(
+        {
+            "email": [f"a{at}@example.com" for at in range(rows)],
+            "city": ["Kyiv"] * rows,
+            "tags": [["a", "b"]] * rows,
+            "note": pa.nulls(rows, pa.string()),
+        }
+    )
+    stream = io.BytesIO()
+    pq.write_table(table, stream, row_group_size=70_000)
+    stream.seek(0)
+    read = list(open_rows(stream, "parquet", None, "people").rows)
+    assert len(read) == rows
+    assert read[-1] == (f"a{rows - 1}@example.com", "Kyiv", ["a", "b"], None)
+
+
+# -- lists of opt-outs, which have a reader of their own
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_a_line_of_800_megabytes_in_a_list_of_opt_outs_costs_a_few(
+    kind: Literal["csv", "ndjson"], tmp_path: Path, refused: Refused
+) -> None:
+    file = tmp_path / f"optouts.{kind}.gz"
+    file.write_bytes(one_line(kind))
+
+    def read() -> None:
+        with (
+            pytest.raises(SourceError, match="a line in it is longer than 8 MB"),
+            open_optouts(FileSource(str(file)), None) as table,
+        ):
+            list(table.rows)
+
+    assert peak_of(read) < 150 * 2**20
+    refused("file that unpacks", f"opt-outs: {kind}.gz of 800 MB", "an error at 8 MB")
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"PK\x03\x04\x14\0\x06\0", "Excel workbook"),
+        (b"PAR1\x15\x04\x15\0", "a Parquet file"),
+        (b"<!DOCTYPE html><title>Log in</title>ann@example.com", "a web page"),
+        (b"BZh91AY&SY\0\1", "bzip2"),
+    ],
+    ids=["xlsx", "parquet", "html", "bzip2"],
+)
+@pytest.mark.parametrize("name", ["optouts.csv", "optouts.tsv", "optouts.ndjson", "optouts.txt"])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_list_of_opt_outs_that_is_no_text_is_named(
+    head: bytes, words: str, name: str, packed: bool, tmp_path: Path, refused: Refused
+) -> None:
+    file = tmp_path / (f"{name}.gz" if packed else name)
+    file.write_bytes(gzip.compress(head) if packed else head)
+    with pytest.raises(SourceError, match=words), open_optouts(FileSource(str(file)), None) as table:
+        list(table.rows)
+    refused("file that unpacks", "opt-outs: a workbook, a page", "one sentence")
+
+
+def test_a_packed_list_of_opt_outs_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    file = tmp_path / "optouts.csv"
+    file.write_bytes(gzip.compress(b"email\nann@example.com\n"))
+    with open_optouts(FileSource(str(file)), None) as table:
+        assert list(table.rows) == [["ann@example.com"]]
+
+
+def test_a_line_of_json_becomes_a_few_times_its_size(refused: Refused) -> None:
+    line = b'{"email": "ann@example.com", "x": [' + b",".join([b"[]"] * 2_600_000) + b"]}\n"
+    assert len(line) < 8 * 2**20
+    assert peak_of(lambda: sum(1 for _ in open_rows(io.BytesIO(line * 3), "ndjson", None, "people").rows)) < 600 * 2**20
+    refused("file that unpacks", "ndjson: a line of 2.6 M lists", "one line at a time")
