@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_esp.delivery.rows import MISSING, BadRow, TextBlock
+from airflow_provider_esp.delivery.rows import MISSING, BadRow, text_column
 
 _MOST_CHARACTERS = 500
 _USUAL = ("email", "phone", "external_id")
@@ -33,11 +33,20 @@ class RowKeys:
                 return text[:_MOST_CHARACTERS]
         return None
 
-    def of_all(self, rows: Sequence[Sequence[Any]]) -> list[str | None]:
+    def of_all(self, rows: Sequence[Sequence[Any]]) -> Sequence[str | None]:
         """Return what names each of some rows."""
-        if isinstance(rows, TextBlock) and len(self._positions) == 1:
-            return [text.strip()[:_MOST_CHARACTERS] or None for text in rows.columns[self._positions[0]]]
-        return list(map(self, rows))
+        names: list[str | None] = [None] * len(rows)
+        for position in self._positions:
+            column = text_column(rows, position)
+            if column is None:
+                return list(map(self, rows))
+            texts = list(map(str.strip, column))
+            if max(map(len, texts), default=0) > _MOST_CHARACTERS:
+                texts = [text[:_MOST_CHARACTERS] for text in texts]
+            if position == self._positions[0] and all(texts):
+                return texts
+            names = [name or text or None for name, text in zip(names, texts, strict=True)]
+        return names
 
 
 def contact_columns(

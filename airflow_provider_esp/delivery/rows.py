@@ -110,6 +110,21 @@ class Picked(Sequence[Sequence[Any]]):
             return Picked(self._rows, self._positions[at])
         return self._rows[self._positions[at]]
 
+    def column(self, at: int) -> Sequence[str] | None:
+        """Return the cells of a column, without making rows; None where the rows are not held by column."""
+        cells = text_column(self._rows, at)
+        return None if cells is None else [cells[position] for position in self._positions]
+
+
+def text_column(rows: Sequence[Sequence[Any]], at: int) -> Sequence[str] | None:
+    """Return a column of rows that are held by column, all of it text; None where they are not.
+
+    :param at: position of the column.
+    """
+    if isinstance(rows, TextBlock):
+        return rows.columns[at]
+    return rows.column(at) if isinstance(rows, Picked) else None
+
 
 @runtime_checkable
 class Blocks(Protocol):

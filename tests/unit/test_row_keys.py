@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.delivery.row_keys import RowKeys, contact_columns
-from airflow_provider_esp.delivery.rows import MISSING, BadRow, TextBlock
+from airflow_provider_esp.delivery.rows import MISSING, BadRow, Picked, TextBlock, text_column
 
 COLUMNS = ("id", "mail", "phone", "name")
 
@@ -39,6 +39,20 @@ def test_rows_that_are_held_by_column_are_named_by_column() -> None:
     assert RowKeys(COLUMNS, "id", ["mail"]).of_all(block) == ["7", None]
     assert RowKeys(COLUMNS, None, ["mail", "phone"]).of_all(block) == ["a@x.com", "b@x.com"]
     assert RowKeys(COLUMNS, None, []).of_all(block) == [None, None]
+
+
+@pytest.mark.parametrize("key", [None, "id"])
+def test_some_of_the_rows_that_are_held_by_column_are_named_like_single_rows(key: str | None) -> None:
+    long = "x" * 9_000
+    block = TextBlock([["7", " ", "", "8"], ["", "b@x.com ", " ", long], [" 1", "2", "", "3"], ["Ann", "Bob", "", ""]])
+    keys = RowKeys(COLUMNS, key, ["mail", "phone"])
+    for rows in (block, block[1:], Picked(block, [3, 0, 2]), Picked(Picked(block, [3, 1, 0]), [2, 0])[:1]):
+        assert list(keys.of_all(rows)) == [keys(row) for row in rows]
+        assert list(keys.of_all(list(rows))) == list(keys.of_all(rows))
+        columns = [text_column(rows, at) for at in range(len(COLUMNS))]
+        assert list(zip(*(column or () for column in columns), strict=True)) == list(rows)
+    assert text_column([("7", "", "", "")], 0) is None
+    assert text_column(Picked([("7", "", "", "")], [0]), 0) is None
 
 
 def test_the_columns_of_an_upload_are_those_of_its_identity_first() -> None:
