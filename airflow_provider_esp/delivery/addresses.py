@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -148,6 +149,22 @@ class PhoneRules:
         if digits.startswith("+"):
             return digits if possible_number()(digits) else _as_library_reads(spelled)
         return self._without_plus(digits)
+
+    def quick_reader(self) -> Callable[[str], str | None]:
+        """Return a function that reads most numbers of the default country, quickly; None is what it says of others.
+
+        What it reads, `normalize` reads in the same way: national numbers of digits, with or without blanks.
+        """
+        if self.default_country is None:
+            return lambda value: None
+        home = country_of(self.default_country)
+        code, national_of = home.code, home.plain_reader()
+
+        def read(value: str) -> str | None:
+            national = national_of(value.replace(" ", "")) if len(value) <= _LONGEST_PHONE else None
+            return None if national is None else code + national
+
+        return read
 
     def _without_plus(self, digits: str) -> str:
         """Return a number without plus as it is sent.

@@ -153,7 +153,7 @@ class BatchChecker:
         column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, rule, reasons)
         self._tidy(column, name, field_name, reasons)
         if rule is not None and not (all_text and rule.takes(column)):
-            self._settle(column, rule.odd(column) if all_text else range(len(column)), rule, reasons)
+            self._settle(column, rule, reasons)
         if "" in column:
             column = [blank if value == "" else value for value in column]
             return column, blank is None and all_text
@@ -188,12 +188,12 @@ class BatchChecker:
             elif field_name not in _ADDRESSES and (problem := find(value)) is not None:
                 reasons.setdefault(position, f"column {name!r} holds {problem}")
 
-    def _settle(self, column: list[Any], positions: Sequence[int], rule: Rule, reasons: dict[int, str]) -> None:
-        for position in positions:
-            value = column[position]
-            if isinstance(value, str) and value and not rule.ordinary(value):
+    def _settle(self, column: list[Any], rule: Rule, reasons: dict[int, str]) -> None:
+        ordinary, settle = rule.ordinary, rule.settle
+        for position, value in enumerate(column):
+            if isinstance(value, str) and value and not ordinary(value):
                 try:
-                    column[position] = rule.settle(value)
+                    column[position] = settle(value)
                 except Refused as reason:
                     reasons.setdefault(position, str(reason))
 

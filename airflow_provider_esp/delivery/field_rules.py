@@ -42,10 +42,6 @@ class Rule:
             return True
         return all(map(self.ordinary, set(column) if self.repeats else column))
 
-    def odd(self, column: Sequence[str]) -> list[int]:
-        """Give the positions of those that are not."""
-        return [at for at, good in enumerate(map(self.ordinary, column)) if not good]
-
 
 def standard_rules(names: Mapping[str, str], values: ValueRules, identity: Sequence[str]) -> dict[str, Rule]:
     """Return the rules that every service has.
@@ -58,10 +54,10 @@ def standard_rules(names: Mapping[str, str], values: ValueRules, identity: Seque
     if "email" in names:
         rules["email"] = Rule(ordinary_email, email_address, values.spelled, repeats=False)
     if "phone" in names:
-        column = names["phone"]
+        column, quickly = names["phone"], values.phones.quick_reader()
         rules["phone"] = Rule(
             possible_number(),
-            lambda value: values.settled_phone(value, column),
+            lambda value: quickly(value) or values.settled_phone(value, column),
             lambda value, name: values.spelled(phone_value(value), name, whole=True),
             repeats=False,
         )

@@ -44,7 +44,8 @@ class NullValues:
         """
         for at in range(len(columns)) if self._used is None else self._used:
             column = columns[at]
-            plain = list(map(str.strip, column, repeat(" "))) if padded else column
+            is_padded = padded and " " in "".join(column)
+            plain = list(map(str.strip, column, repeat(" "))) if is_padded else column
             if not self._watched.isdisjoint(plain):
                 pairs = zip(plain, column, strict=True)
                 columns[at] = ["" if self._is_null(word) else cell for word, cell in pairs]

@@ -73,6 +73,25 @@ class Country:
         usual = [reading for reading in (coded, bare) if all(map(self._is_usual, reading))]
         return usual[0] if len(usual) == 1 else coded | bare
 
+    def plain_reader(self) -> Callable[[str], str | None]:
+        """Return a function that reads what most people write: a valid number, alone or behind the usual prefix.
+
+        It takes digits and returns the one national number of `readings`, or None for digits that need all of it: those
+        that begin with the country's code, with a rarer prefix or with ``00``, and those that are not valid.
+        """
+        trunk, *others = self.trunk_prefixes or ("",)
+        unusual, size, valid = ("00", self.code, *others), len(trunk), self.valid
+
+        def national(digits: str) -> str | None:
+            if digits.startswith(unusual):
+                return None
+            if size and digits.startswith(trunk):
+                rest = digits[size:]
+                return rest if valid(rest) and not valid(digits) else None
+            return digits if valid(digits) else None
+
+        return national
+
     def _is_usual(self, national: str) -> bool:
         """Tell whether a number is as long as most landlines, or mobile numbers, of the country."""
         return len(national) == (self.usual_mobile if self.mobile(national) else self.usual_landline)

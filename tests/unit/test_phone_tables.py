@@ -161,6 +161,56 @@ def test_international_numbers_are_read_right_without_plus() -> None:
     assert 0.01 < taken < 0.5  # which is why the argument says that every number carries its code
 
 
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_what_is_read_quickly_is_what_a_closer_look_reads(region: str) -> None:
+    rules = PhoneRules(region)
+    quickly, home, dice = rules.quick_reader(), country_of(region), random.Random(region)
+    examples = [
+        phonenumbers.national_significant_number(number)
+        for kind in PhoneNumberType.values()
+        if (number := phonenumbers.example_number_for_type(region, kind)) is not None
+    ]
+    prefixes = ("", *home.trunk_prefixes, home.code, "0", "00", "8", "+", f"{home.code}0", f"+{home.code}")
+    was_read = 0
+    for national in examples:
+        changed = national[:2] + "".join(dice.choice("0123456789") for _ in national[2:])
+        for prefix in prefixes:
+            for digits in (prefix + national, prefix + changed, prefix + national[1:], prefix + national + "1"):
+                for value in (
+                    digits,
+                    f"{digits[:3]} {digits[3:5]}  {digits[5:]}",
+                    f"{digits}.0",
+                    f"{digits[:3]}-{digits[3:]}",
+                ):
+                    quick = quickly(value)
+                    if quick is not None:
+                        was_read += 1
+                        assert quick == rules.normalize(value), value
+    assert was_read
+
+
+@given(st.sampled_from(COUNTRIES), st.text("0123456789 +-.()\u0663", max_size=45))
+@example("UA", "050 111 22 33")
+@example("UA", "0501112233" + " " * 31)
+@example("UA", "0 0 50 111 22 33")
+@example("UA", "\u0660501112233")
+def test_what_is_read_quickly_is_never_read_otherwise(region: str, value: str) -> None:
+    rules = PhoneRules(region)
+    number = rules.quick_reader()(value)
+    if number is not None:
+        assert number == rules.normalize(value)
+
+
+def test_most_national_numbers_are_read_quickly() -> None:
+    for region in COUNTRIES:
+        quickly, code = PhoneRules(region).quick_reader(), country_of(region).code
+        mobiles = [national for national in nationals(region, "mobile") if not national.startswith(code)]
+        share = sum(quickly(national) == code + national for national in mobiles) / len(mobiles)
+        assert share > 0.95, (region, share)
+    assert PhoneRules().quick_reader()("0501112233") is None
+    assert PhoneRules("UA").quick_reader()("050 111 22 33") == "380501112233"
+
+
 # -- the expressions say what the library says --------------------------------------------------------------------
 
 CODES = sorted(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
