@@ -338,9 +338,10 @@ def _is_file(item: Any) -> bool:
     """Tell whether an item of a list is the path of a file; an address with such an ending is somebody's."""
     if not isinstance(item, str) or item.strip()[:1] in ("[", "(", "{", "<") or "\n" in item.strip():
         return False
-    last = item.strip().rpartition("/")[2].lower()
-    is_path = last.rpartition(".")[2] in _ENDINGS and "." in last
-    return "@" not in last and (is_path or _PATH(item.strip()) is not None)
+    plain = item.strip()
+    if _PATH(plain) is not None:
+        return "@" not in plain.rpartition("/")[2]
+    return "@" not in plain and "." in plain and plain.lower().rpartition(".")[2] in _ENDINGS
 
 
 def _names_somebody(value: str) -> bool:

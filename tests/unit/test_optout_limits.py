@@ -162,6 +162,11 @@ def test_what_an_author_gives_becomes_sources(value: Any, made: list[Any]) -> No
     assert people(Operator(value).suppress) == made
 
 
+def test_a_text_that_names_somebody_is_no_path_of_a_file() -> None:
+    for text in ("ann@example.com (see /data/x.csv)", "['ann@example.com/x.csv']", "ann@example.com, see notes.txt@x"):
+        assert people(Operator(text).suppress) == [1]
+
+
 @pytest.mark.parametrize(
     ("text", "files", "own_list", "entries"),
     [
