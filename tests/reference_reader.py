@@ -70,6 +70,8 @@ def read(  # noqa: PLR0912  # one rule after the other
         columns = tuple(name.strip() for name in cells)
         while columns and not columns[-1]:
             columns = columns[:-1]
+    if any(map(has_address, columns)):
+        raise RefusedError("somebody's row in the place of the header")
     if len(set(columns)) < len(columns) or "" in columns:
         raise RefusedError("a column without a name, or two with one")
     matters = set(range(len(columns))) if used is None else {n for n, name in enumerate(columns) if name in used}

@@ -195,7 +195,7 @@ class CsvRows(Iterator[Sequence[str]]):
         """Read the names of the columns.
 
         :raises SourceError: the header is no CSV, or cannot be decoded.
-        :raises ColumnError: a column has no name, or two have one.
+        :raises ColumnError: a column has no name, or two have one, or the header is somebody's row.
         """
         try:
             cells = self._header_cells()
@@ -204,6 +204,11 @@ class CsvRows(Iterator[Sequence[str]]):
         names = [name.strip() for name in cells]
         while names and not names[-1]:
             names.pop()
+        if any(map(has_address, names)):
+            raise ColumnError(
+                f"{self._origin}: line {self._lines.past} holds an e-mail address or a phone number where the names of "
+                "the columns belong. Write a header above it, such as email,first_name."
+            )
         twice = sorted(name for name, times in Counter(names).items() if times > 1 and name)
         if twice:
             named = ", ".join(map(repr, twice))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.delivery.csv_rows import read_csv
-from airflow_provider_esp.delivery.errors import SourceError
+from airflow_provider_esp.delivery.errors import ColumnError, SourceError
 from airflow_provider_esp.delivery.records import Record, has_address
 from airflow_provider_esp.delivery.rows import BadRow
 
@@ -93,6 +93,16 @@ def test_an_address_in_anothers_value_takes_the_record_apart(note: str, allow: b
     read = rows(f'email,note\na@x.co,"{note}"\nb@x.co,\n', allow=allow, used=["email"])
     assert read[0].startswith("line")
     assert read[-1] == ["b@x.co", ""]
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["ann@example.com,Ann", "+380971112233", "Ann,380971112233", "ann@example.com,ann@example.com", "a@b.cc,,x"],
+)
+def test_a_first_line_that_is_somebodys_row_is_no_header_and_is_not_quoted(first: str) -> None:
+    with pytest.raises(ColumnError, match="line 2 holds an e-mail address or a phone number where the names") as error:
+        rows(f"\n{first}\nbob@example.com,Bob\n")
+    assert not any(cell and cell in str(error.value) for cell in first.split(",") if cell != "x")
 
 
 def test_marks_that_stand_alone_in_two_rows_hide_nobody_between_them() -> None:
