@@ -79,7 +79,7 @@ def test_what_holds_no_rows_is_named(tmp_path: Path, name: str, content: bytes, 
         rows(tmp_path / name, whole)
 
 
-@pytest.mark.parametrize("first", ["PAR1", "BZhang", "PK", "%PDF", "<ann@example.com>"])
+@pytest.mark.parametrize("first", ["PAR1", "BZhang", "PK", "%PDF", "<ann>"])
 def test_text_may_begin_as_other_files_do(tmp_path: Path, first: str) -> None:
     assert rows(tmp_path / "people.csv", f"{first},b\n1,2\n".encode()) == [["1", "2"]]
 
