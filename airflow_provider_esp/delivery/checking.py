@@ -150,8 +150,11 @@ class BatchChecker:
         """
         blank = UNSET if field_name in self._identity else self._blank
         rule = self._rules.get(field_name)
-        column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, rule, reasons)
-        self._tidy(column, name, field_name, reasons)
+        if all_text and _is_tidy(cells):
+            column = list(cells)
+        else:
+            column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, rule, reasons)
+            self._tidy(column, name, field_name, reasons)
         if rule is not None and not (all_text and rule.takes(column)):
             self._settle(column, rule, reasons)
         if "" in column:
@@ -220,3 +223,9 @@ class BatchChecker:
             return range(len(keys)) if len(last) == len(keys) else sorted(last.values())
         last = {key: position for position, key in enumerate(keys) if position not in reasons}
         return sorted(last.values())
+
+
+def _is_tidy(cells: Sequence[str]) -> bool:
+    """Tell whether texts have nothing that is stripped or cleaned: of all blanks, only the space is printable."""
+    joined = "".join(cells)
+    return " " not in joined and joined.isprintable()

@@ -71,6 +71,8 @@ class Members:
             return []
         keys, aliases = self.keys, self.aliases
         named = keys if self._names is None else _unpack_names(self._names)
+        others = list(zip(*aliases, strict=True)) if aliases else [()] * len(keys)
+        all_have = all(None not in names for names in aliases)
         still_open = outcome == OPEN
         return [
             RowReport(
@@ -79,7 +81,7 @@ class Members:
                 named[at] or keys[at],
                 reason,
                 import_id=import_id,
-                aliases=[name for names in aliases if (name := names[at]) is not None],
+                aliases=[*others[at]] if all_have else [name for name in others[at] if name is not None],
                 known_as=keys[at] if still_open and named[at] != keys[at] else None,
             )
             for at in positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,6 +124,18 @@ def test_of_several_rows_for_one_person_the_last_stays() -> None:
     assert list(checked.rows) == [2]
     assert checked.contacts.standard["first_name"] == ["Anna"]
     assert [(row, key, winner) for row, _, key, winner in checked.duplicates] == [(1, "ann@example.com", 2)]
+
+
+def test_every_blank_around_a_value_is_stripped_and_makes_an_empty_cell_blank() -> None:
+    """Columns without a space and without unprintable characters are not stripped: there is nothing to strip."""
+    blanks = [character for character in map(chr, range(sys.maxunicode + 1)) if character.isspace()]
+    assert [blank for blank in blanks if blank.isprintable()] == [" "]
+    for blank in blanks:
+        rows = [(f"{blank}ann@example.com", "", f"Ann{blank}", "1"), ("bob@example.com", "", blank, f"{blank}2")]
+        checked = checker().check(1, rows)
+        assert checked.contacts.standard["email"] == ["ann@example.com", "bob@example.com"]
+        assert checked.contacts.standard["first_name"] == ["Ann", UNSET]
+        assert checked.contacts.custom["LOYALTY.POINTS"] == ["1", "2"]
 
 
 def test_a_blank_cell_is_a_field_not_given() -> None:

@@ -31,6 +31,12 @@ def test_a_report_names_rows_keys_and_other_names() -> None:
     assert (told.row, told.key, told.aliases, told.import_id) == (10, "cyn@example.com", ["c3"], "s-1")
 
 
+def test_a_report_of_members_that_all_have_other_names_gives_each_its_own() -> None:
+    members = Members([7, 8, 10], KEYS, [["c1", "c2", "c3"], ["1", "2", "3"]])
+    assert [row.aliases for row in members.reports("open", [2, 0], "", "s-1")] == [["c3", "3"], ["c1", "1"]]
+    assert [row.aliases for row in Members([7, 8, 10], KEYS).reports("open", [1], "", "s-1")] == [[]]
+
+
 def test_a_report_can_be_read_back() -> None:
     members = Members([7, 8, 10], KEYS, [["c1", "c2", "c3"]])
     again = Members.of(members.reports("open", range(3), "", "s-1"))
