@@ -15,11 +15,10 @@ from collections.abc import Set as AbstractSet
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_esp.operators.optout_sources import key_of, open_optouts
+from airflow_provider_esp.operators.optout_sources import key_of, key_of_list, open_optouts
 from airflow_provider_esp.operators.written_lists import written_list
 from airflow_provider_esp.personal import is_open, without_secrets
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
-from airflow_provider_esp.stores.optout_counts import source_key
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.addresses import PhoneRules
@@ -223,7 +222,7 @@ def _read(
     :returns: whom it names, and its key; no key for what may be empty: the service's own list, another task's result.
     """
     if isinstance(one, GivenPeople):
-        return suppression.take_given(one.values, _GIVEN), source_key("list")
+        return suppression.take_given(one.values, _GIVEN), key_of_list()
     if one == UNSUBSCRIBED:
         service = suppression.open(f"{hook.service.title}'s own list of unsubscribed people")
         hook.run(hook.unsubscribed(service.take, segment))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_esp.personal import without_secrets
 from airflow_provider_esp.sources import FileSource, Format, ListSource, Source
 from airflow_provider_esp.stores.optout_counts import source_key
+from airflow_provider_esp.task_identity import current_task_identity
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.rows import Table
@@ -44,8 +45,19 @@ def key_of(source: Source) -> str:
     if isinstance(source, FileSource):
         return source_key("file", without_secrets(source.path))
     if isinstance(source, ListSource):
-        return source_key("rows")
-    return source_key("query", source.conn_id, source.sql)
+        return source_key("rows", *_map_index())
+    return source_key("query", source.conn_id, source.sql, *_map_index())
+
+
+def key_of_list() -> str:
+    """Return a name for the people whom an author has written down one by one."""
+    return source_key("list", *_map_index())
+
+
+def _map_index() -> tuple[str, ...]:
+    """Return what tells the sources of mapped tasks apart that have no path; nothing where the task is not mapped."""
+    identity = current_task_identity()
+    return () if identity is None or identity.map_index < 0 else (f"index {identity.map_index}",)
 
 
 def _is_text(source: FileSource) -> bool:

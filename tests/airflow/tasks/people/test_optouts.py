@@ -347,6 +347,18 @@ def shrinking(worker: Any, path: Path, **arguments: Any) -> Callable[[int], Any]
     return run
 
 
+def test_lists_of_mapped_tasks_are_each_held_against_their_own(worker: Any, sandbox: Sandbox, leaks: Any) -> None:
+    lists = [[f"p{at}@example.com" for at in range(count)] for count in (10, 2)]
+    leaks.allow(*lists[0], CID)  # they stand in the DAG itself
+    with worker.dag() as dag:
+        SmartSendOperator.partial(
+            task_id="send", esp_conn_id="esputnik_default", message_id=1001, source=[{"email": CID}], poll_interval=0.05
+        ).expand(suppress=lists)
+    for _ in range(2):
+        assert [ran.state for ran in worker.run_dag(dag).all] == ["success", "success"]
+    assert len(sandbox.messages()) == 4
+
+
 def test_an_opt_out_source_that_shrank_since_the_last_success_stops_the_task(
     worker: Any, sandbox: Sandbox, tmp_path: Path, people_line: Any, whole_database: Callable[[], str]
 ) -> None:
