@@ -87,10 +87,19 @@ def read_entry(value: object, rules: PhoneRules, use: Use = Use.PEOPLE) -> Entry
         return Entry(Meaning.READ, [{value.lower()}], certain=True)
     if isinstance(value, str) and use is not Use.IDS and value[:1] == "+" and possible_number()(value):
         return Entry(Meaning.READ, [{value[1:]}], certain=True)
+    if isinstance(value, Mapping) and use is Use.TEXT and value:
+        return joined([read_entry(part, rules, _use_of(name, use)) for name, part in value.items()])
     parts = list(_parts(value))
     if len(parts) == 1:
         return _read_text(parts[0], rules, use)
     return joined([_read_text(part, rules, use) for part in parts])
+
+
+def _use_of(name: object, use: Use) -> Use:
+    """Return what the values of a key are, by its name."""
+    from airflow_provider_esp.delivery.optout_columns import is_people_name
+
+    return Use.PEOPLE if is_people_name(str(name)) else use
 
 
 def joined(entries: list[Entry]) -> Entry:

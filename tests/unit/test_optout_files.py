@@ -202,6 +202,14 @@ def test_everybody_in_json_lines_is_left_out(lines: list[object]) -> None:
     assert left_out(suppression, ANN, BEN, CID) == [ANN, BEN]
 
 
+def test_a_number_in_an_object_is_known_by_its_key() -> None:
+    line = json.dumps({"who": {"email": ANN, "phone": "0971112233", "order": 1112244}, "at": "2024-05-01"})
+    suppression = Suppression()
+    one = suppression.take_rows(read_lines(io.BytesIO(line.encode()), "optouts.ndjson"))
+    assert one.unreadable == 0
+    assert left_out(suppression, ANN, f"+{NUMBER}", "+380501112244") == [ANN, f"+{NUMBER}"]
+
+
 def test_a_line_that_is_no_json_is_searched() -> None:
     suppression = Suppression()
     text = f'{{"email": "{ANN}"}}\n{{"email": "{BEN}"\nnot json\n'
