@@ -14,6 +14,8 @@ SLOW_FIRST = ("e2e", "faults", "airflow")
 """Folders that parallel workers begin with: a long test that begins last is waited for by all of them."""
 PURE = ("contract", "sandbox", "security", "unit")
 """Folders of tests that start no Airflow; some of them import it."""
+BY_CONTENT = ("test_null_words.py", "test_optouts.py", "test_phones.py", "test_quotes.py", "test_values.py")
+"""Modules that try what may stand in a source, which the same code reads in every Airflow: hundreds of tasks."""
 WITH_AIRFLOW = ("airflow", "flask_appbuilder", "wtforms")
 """Airflow, and what older versions of it make their forms with."""
 
@@ -23,13 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--airflow-only",
         action="store_true",
-        help="leave out modules that import nothing of Airflow, directly or not: no version of it changes their result",
+        help="leave out modules whose result no version of Airflow changes: those that import nothing of it, directly "
+        "or not, and those that try what may stand in a source",
     )
 
 
 def without_pure(items: Collection[pytest.Item]) -> list[pytest.Item]:
     """Return the tests that may come out otherwise with another version of Airflow."""
-    return [item for item in items if _folder(item) not in PURE or _imports_airflow(item.path)]
+    return [
+        item
+        for item in items
+        if item.path.name not in BY_CONTENT and (_folder(item) not in PURE or _imports_airflow(item.path))
+    ]
 
 
 def slow_first(items: Collection[pytest.Item]) -> list[pytest.Item]:
