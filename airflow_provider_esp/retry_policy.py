@@ -33,12 +33,12 @@ LONGEST = timedelta(days=1)
 def is_final(error: BaseException) -> bool:
     """Tell whether another try would meet an error again."""
     from airflow_provider_esp.delivery.cursor import SourceInterrupted
-    from airflow_provider_esp.delivery.errors import DeliveryError, PlaceUnwritable
+    from airflow_provider_esp.delivery.errors import DeliveryError, PlaceUnwritable, TaskStopped
     from airflow_provider_esp.services.neutral import NotThere, Unsupported
     from airflow_provider_esp.stores.ledgers import LedgerUnsafe
     from airflow_provider_esp.transport.errors import RateLimited, Refused, ServerFailed
 
-    if isinstance(error, RateLimited | ServerFailed | SourceInterrupted | PlaceUnwritable):
+    if isinstance(error, RateLimited | ServerFailed | SourceInterrupted | PlaceUnwritable | TaskStopped):
         return False
     return isinstance(error, DeliveryError | LedgerUnsafe | NotThere | Unsupported | ValueError | TypeError | Refused)
 

@@ -129,6 +129,7 @@ def wait(
     end: float,
     poll_interval: float,
     clock: Callable[[], float] = time.time,
+    pause: Callable[[float], None] = time.sleep,
 ) -> BroadcastLook | None:
     """Look until the wait is over, at least once.
 
@@ -136,6 +137,7 @@ def wait(
     :param end: Unix time at which to give up.
     :param poll_interval: seconds between two looks; shorter where there is more to read already.
     :param clock: gives the Unix time that looks go by.
+    :param pause: sleeps for so many seconds, or less where the task is being ended.
     :returns: what the last look found; None where the time was up before.
     """
     while True:
@@ -146,7 +148,7 @@ def wait(
         left = end - time.time()
         if left <= 0:
             return None
-        time.sleep(min(CATCH_UP, poll_interval, left) if found.behind else min(poll_interval, left))
+        pause(min(CATCH_UP, poll_interval, left) if found.behind else min(poll_interval, left))
 
 
 def cancel(

@@ -47,6 +47,10 @@ class SendTakenOver(DeliveryError):
     """A later try of the same task sends now, so this one sends nothing more."""
 
 
+class TaskStopped(DeliveryError):
+    """Airflow ends the task while it sends, uploads or waits; what is known is written down, and a retry goes on."""
+
+
 class LedgerOfAnotherTask(DeliveryError):
     """The ledger that a task was given is another task's."""
 

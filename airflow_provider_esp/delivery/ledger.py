@@ -13,6 +13,7 @@ counts and the service's ids.
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, TypeVar
@@ -20,7 +21,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import msgspec
 
 from airflow_provider_esp.delivery import tries
-from airflow_provider_esp.delivery.errors import LedgerOfAnotherTask, LedgerUnreadable, SendTakenOver
+from airflow_provider_esp.delivery.errors import LedgerOfAnotherTask, LedgerUnreadable, SendTakenOver, TaskStopped
 from airflow_provider_esp.delivery.outcomes import Counts, Outcome
 from airflow_provider_esp.delivery.patience import Patience
 from airflow_provider_esp.delivery.row_ranges import RowRanges
@@ -164,14 +165,20 @@ class Ledger:
         :raises LedgerUnreadable: what is kept is no record of this version.
         :raises LedgerOfAnotherTask: it is a record of another task.
         :raises SendTakenOver: a later try sends already.
+        :raises TaskStopped: the task is being ended while it waits for an earlier try.
         """
         if isinstance(self._store, Tries):
-            kept, self._stamp = take_over(self._store, self._patience)
+            kept, self._stamp = take_over(self._store, self._patience, self._pause)
         else:
             kept = self._store.load()
         self._record = new_record() if kept is None else self._read(kept)
         self._record.task = self._task or self._record.task
         return self._record
+
+    def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+        if self._saving.stopped():
+            raise TaskStopped("Airflow ended this task before it began to send. A retry goes on.")
 
     def save(self, record: SendRecord, *, leaving: bool = False) -> None:
         """Write the record down.

@@ -11,13 +11,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from airflow_provider_esp.delivery.errors import TaskStopped
 from airflow_provider_esp.delivery.outcomes import Outcome
 from airflow_provider_esp.delivery.upload import Perform
 from airflow_provider_esp.services.call import Flow
 from airflow_provider_esp.services.neutral import SendResult
+from airflow_provider_esp.stopping import Stop
 from airflow_provider_esp.transport.errors import EspError, RateLimited, Refused, ServerFailed
 
 Item = TypeVar("Item")
@@ -54,18 +56,21 @@ class LookUp(Generic[Item]):
     :param perform: carries out a flow; called from several threads.
     :param wait: seconds to go on asking for: services show a message some time after they take it.
     :param pause: sleeps for so many seconds.
+    :param stop: says that the task is being ended.
     """
 
     ask: AskSent[Item]
     perform: Perform
     wait: float
     pause: Callable[[float], None] = time.sleep
+    stop: Stop = field(default_factory=Stop)
 
     def settle(self, rows: Sequence[Doubtful], since: datetime.datetime, threads: Executor) -> str:
         """Mark the rows that the service shows as accepted; leave the others as they are.
 
         :param since: when they may have been sent at the earliest.
         :returns: why the others are still unknown; empty where there are none.
+        :raises TaskStopped: the task is being ended.
         """
         log.info("Asking the service about %d recipients of whom it is not known whether they were reached.", len(rows))
         end, pause = time.monotonic() + self.wait, FIRST_PAUSE
@@ -75,6 +80,11 @@ class LookUp(Generic[Item]):
             left = end - time.monotonic()
             if not rows:
                 return ""
+            if self.stop.requested:
+                raise TaskStopped(
+                    f"Airflow ended this task while it looked up {len(rows):,} recipients; they stay unknown. A retry "
+                    "looks them up again."
+                )
             if problem is not None and _is_final(problem):
                 return f"they cannot be looked up: {_said(problem)}"
             if left <= 0:
@@ -89,7 +99,10 @@ class LookUp(Generic[Item]):
         # The threads only ask; rows are marked here, so that nobody sees a row change while it is written down.
         asked = [threads.submit(self._ask, part, since) for part in some]
         try:
+            self.stop.wait_for(asked, "ALL_COMPLETED")
             for part, future in zip(some, asked, strict=True):
+                if not future.done():  # the task is being ended
+                    continue
                 for row, found in zip(part, future.result(), strict=True):
                     if found is not None and found.accepted:
                         row.outcome, row.reason, row.request_id = Outcome.ACCEPTED, "", found.request_id

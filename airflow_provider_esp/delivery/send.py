@@ -12,11 +12,17 @@ import datetime
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
-from airflow_provider_esp.delivery.errors import AlreadySent, AudienceChanged, PlaceUnwritable, SendOutcomeUnknown
+from airflow_provider_esp.delivery.errors import (
+    AlreadySent,
+    AudienceChanged,
+    PlaceUnwritable,
+    SendOutcomeUnknown,
+    SendTakenOver,
+    TaskStopped,
+)
 from airflow_provider_esp.delivery.ledger import Intent, Ledger, RowsDigest, SendRecord, new_record
 from airflow_provider_esp.delivery.lookup import LookUp
 from airflow_provider_esp.delivery.mapping import Mapper
@@ -33,6 +39,7 @@ from airflow_provider_esp.delivery.send_rows import SETTLED, Block, SendRow, kno
 from airflow_provider_esp.delivery.source_mark import SourceMark
 from airflow_provider_esp.delivery.suppression import Suppression, names_of
 from airflow_provider_esp.delivery.upload import Perform
+from airflow_provider_esp.stopping import Stop, threads
 from airflow_provider_esp.transport.errors import EspError
 
 __all__ = ["OnUnknown", "SendRun", "SendTarget"]
@@ -70,6 +77,7 @@ class SendRun(Generic[Item]):
     :param suppression: who is left out; None for nobody.
     :param row_keys: by what the report names rows; None for what people are known by.
     :param source: what the rows come from; None where there is nothing to tell apart.
+    :param stop: says that the task is being ended: then nothing more leaves, and what is known is written down.
     :param mapped: whether the task is one of several that differ by their place in a list, which may change its order.
     """
 
@@ -88,6 +96,7 @@ class SendRun(Generic[Item]):
     row_keys: RowKeys | None = None
     source: SourceMark | None = None
     mapped: bool = False
+    stop: Stop = field(default_factory=Stop)
     parts: SendParts = field(init=False)
     record: SendRecord = field(default_factory=SendRecord)
     _refused: RefusedRows = field(init=False)
@@ -125,6 +134,7 @@ class SendRun(Generic[Item]):
         :raises AlreadySent: it has, and `resend` is not said.
         :raises AudienceChanged: the rows already sent to are not the same any more.
         :raises SendOutcomeUnknown: nobody can tell what became of some rows.
+        :raises TaskStopped: the task is being ended.
         :raises EspError: a request failed for a reason that concerns all rows.
         """
         self._columns = table.columns
@@ -150,8 +160,9 @@ class SendRun(Generic[Item]):
         self.progress(self)
         rows: Iterator[Numbered] = enumerate(table.rows, 1)
         size = self.target.batch_size if self.target.batch_size > 1 else SINGLES_IN_A_BLOCK
-        with ThreadPoolExecutor(self.concurrency, thread_name_prefix="esp-send") as pool:
-            requests = SendRequests(self.target, self.perform, pool, skips_unknown=self.on_unknown == "skip")
+        with threads(self.concurrency, "esp-send", self.stop) as pool:
+            skips = self.on_unknown == "skip"
+            requests = SendRequests(self.target, self.perform, pool, skips_unknown=skips, stop=self.stop)
             refused = self._pass_over(rows, mapper)
             if self.record.intent is not None:
                 self._resume(self.record.intent, rows, refused, mapper, requests)
@@ -339,17 +350,47 @@ class SendRun(Generic[Item]):
         if self.report.kept and not block.to_send():
             self._intend(block)  # nothing leaves, but its part is named by how it is cut: the next try must cut it so
         while to_send := block.to_send():
+            if self.stop.requested:
+                self._end_here(block)
             self._intend(block)
             try:
                 problems = requests.send(to_send)
             except BaseException:
                 self._interrupt(block)
                 raise
+            if self.stop.requested:
+                block.release_duplicates(self._met)
+                if any(row.outcome in (None, Outcome.UNKNOWN) for row in block.rows):
+                    self._end_here(block)
             if self.on_unknown == "look_up":
                 self._settle(block, requests, next((problem for problem in problems if problem.outcome_unknown), None))
             self._judge(block, to_send, problems)
             block.release_duplicates(self._met)
-        self._finish(block)
+        before = self.record.rows
+        try:
+            self._finish(block)
+        except BaseException as error:
+            # Airflow 2 ends a task by an exception that comes at any place: what is known is written down once more.
+            if self.stop.requested and not isinstance(error, SendTakenOver):
+                if self.record.intent is None:
+                    self.ledger.save(self.record)
+                elif self.record.rows == before and not block.again:
+                    self._interrupt(block)
+            raise
+
+    def _end_here(self, block: Block[Item]) -> NoReturn:
+        """Write down how far a block came, because the task is being ended.
+
+        :raises TaskStopped: always.
+        """
+        self._interrupt(block)
+        counts = self.counts
+        unknown = counts[Outcome.UNKNOWN]
+        doubt = f", and of {unknown:,} no answer had come (see on_unknown=)" if unknown else ""
+        raise TaskStopped(
+            f"Airflow ended this task while it was sending: {counts[Outcome.ACCEPTED]:,} are accepted{doubt}; nothing "
+            "more leaves. That is written down, and a retry goes on with the rest."
+        )
 
     def _settle(self, block: Block[Item], requests: SendRequests[Item], cause: EspError | None = None) -> None:
         """Look up what is unknown of a block.
@@ -376,11 +417,14 @@ class SendRun(Generic[Item]):
         :raises SendTakenOver: one does.
         """
         self.record.intent = self._intent(block, _now(), leaving=True)
-        self.ledger.save(self.record, leaving=True)
+        written = False
         try:
+            self.ledger.save(self.record, leaving=True)
+            written = True
             self.ledger.check_owner()
-        except BaseException:
-            self._interrupt(block)  # takes the intent back: nothing of it has left
+        except BaseException as error:
+            if written or (self.stop.requested and not isinstance(error, SendTakenOver)):
+                self._interrupt(block)  # takes the intent back: nothing of it has left
             raise
 
     def _intent(self, block: Block[Item], at: str, *, leaving: bool) -> Intent:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_esp.delivery.checking import Checker
 from airflow_provider_esp.delivery.collecting import heap_set_aside
+from airflow_provider_esp.delivery.errors import TaskStopped
 from airflow_provider_esp.delivery.halving import Answered, Failed, NotTried, Piece, RefusedAlone, send_in_halves
 from airflow_provider_esp.delivery.imports import Members, OpenImport
 from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
@@ -29,7 +30,8 @@ from airflow_provider_esp.delivery.watermark import Batch, Watermark, digest_of
 from airflow_provider_esp.services.call import Flow
 from airflow_provider_esp.services.columns import ContactColumns, FieldRule, picker
 from airflow_provider_esp.services.neutral import Import, ImportState, Submitted
-from airflow_provider_esp.transport.errors import EspError
+from airflow_provider_esp.stopping import Stop, threads
+from airflow_provider_esp.transport.errors import EspError, TaskEnding
 from airflow_provider_esp.transport.redaction import redact
 
 T = TypeVar("T")
@@ -131,6 +133,7 @@ class Upload:
     :param progress: called with this object, first before anything is done and then often.
     :param keep_values: whether the report holds the rows themselves.
     :param row_keys: by what the report names rows; None for what the service knows people by.
+    :param stop: says that the task is being ended: then nothing more leaves, and what is known is written down.
     :param watermark: tells what earlier tries have done, and keeps what this one has.
     """
 
@@ -143,6 +146,7 @@ class Upload:
     progress: Callable[[Upload], None] = lambda upload: None
     keep_values: bool = False
     row_keys: RowKeys | None = None
+    stop: Stop = field(default_factory=Stop)
     watermark: Watermark = field(default_factory=lambda: Watermark(UploadLedger(MemoryStore())))
     counts: Counts = field(default_factory=Counts)
     passed: int = 0
@@ -160,6 +164,7 @@ class Upload:
         :param checker: made for the table and the target.
         :raises SourceChanged: the rows that earlier tries have uploaded are not the same: clear the ledger, and run
             another upload over the table from its beginning.
+        :raises TaskStopped: the task is being ended.
         :raises EspError: a request failed for good; `counts` and `report` tell what became of the rows so far.
         """
         self._columns = table.columns
@@ -167,7 +172,7 @@ class Upload:
         self.counts.include(counts)
         self.open_imports.update((item.id, item) for item in still_open)
         self.progress(self)
-        with heap_set_aside(), ThreadPoolExecutor(self.concurrency, thread_name_prefix="esp-upload") as pool:
+        with heap_set_aside(), threads(self.concurrency, "esp-upload", self.stop) as pool:
             try:
                 first_row = self.passed + 1
                 while self._read(table):
@@ -179,6 +184,8 @@ class Upload:
                 self.watermark.write(self.report)
             except BaseException as error:
                 self._abandon(error)
+                if self.stop.requested and isinstance(error, TaskStopped | EspError):
+                    raise TaskStopped(self._how_far()) from error
                 raise
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -195,7 +202,9 @@ class Upload:
                 break
             if end is not None and time.monotonic() >= end:
                 return False
-            time.sleep(self.poll_interval if end is None else min(self.poll_interval, max(0.0, end - time.monotonic())))
+            left = self.poll_interval if end is None else max(0.0, end - time.monotonic())
+            self.stop.pause(min(self.poll_interval, left))
+            self._check_stop()
         return True
 
     def hand_over(self) -> list[dict[str, Any]]:
@@ -245,24 +254,45 @@ class Upload:
         while len(self._under_way) > self.concurrency:
             self._collect()
         self._make_room()
+        self._check_stop()
         group = self._ready.popleft()
         self._under_way[pool.submit(self._submit, group)] = group
         self.progress(self)
 
     def _submit(self, group: Group) -> list[GroupPiece]:
-        return send_in_halves(group, lambda some: self.perform(self.target.submit(some.contacts)))
+        return send_in_halves(group, self._ask)
+
+    def _ask(self, group: Group) -> Submitted:
+        if self.stop.requested:  # half of a request that was refused as a whole, or one that was still to begin
+            raise TaskEnding("the request was not made, because Airflow ends this task")
+        return self.perform(self.target.submit(group.contacts))
+
+    def _check_stop(self) -> None:
+        if self.stop.requested:
+            raise TaskStopped("Airflow ended this task while it waited for imports. A retry waits for them again.")
+
+    def _how_far(self) -> str:
+        unknown = self.counts[Outcome.UNKNOWN]
+        doubt = f", and of {unknown:,} no answer had come" if unknown else ""
+        return (
+            f"Airflow ended this task while it was uploading: {self.counts[Outcome.ACCEPTED]:,} rows are accepted"
+            f"{doubt}; nothing more leaves. A retry goes on, and uploads anew what is not known to have ended."
+        )
 
     def _collect(self) -> None:
         """Take in the requests that have been answered; wait for one where none has.
 
         :raises EspError: what the first of them failed with, after all of them are counted.
         """
-        answered = wait(self._under_way, return_when=FIRST_COMPLETED).done
+        self.stop.wait_for(self._under_way, "FIRST_COMPLETED")
+        answered = [future for future in self._under_way if future.done()]
         problems = [problem for future in answered for problem in self._settle(future)]
         self.watermark.tick(self.report)
         self.progress(self)
         if problems:
             raise problems[0]
+        if not answered:
+            self._check_stop()
 
     def _settle(self, future: Future[list[GroupPiece]]) -> list[EspError]:
         """Count the rows of one request, and give what went wrong."""
@@ -270,6 +300,9 @@ class Upload:
         group.batch.requests -= 1
         if future.cancelled():
             self._count_lost(group, Outcome.NOT_REACHED, ENDED_BEFORE)
+            return []
+        if not future.done():  # the task is being ended, and cannot wait for it
+            self._count_lost(group, Outcome.UNKNOWN, "the run ended while its request was under way")
             return []
         if future.exception() is not None:  # a bug: no service and no network causes one that is not in the pieces
             self._count_lost(group, Outcome.UNKNOWN, "its request failed in a way that nobody foresaw")
@@ -331,7 +364,8 @@ class Upload:
             if self._under_way:  # each of them opens an import
                 self._collect()
             else:  # soon at first, because nothing goes on meanwhile
-                time.sleep(max(0.0, self._polled_at + pause - time.monotonic()))
+                self.stop.pause(max(0.0, self._polled_at + pause - time.monotonic()))
+                self._check_stop()
                 self._look_at_imports()
                 self.progress(self)
                 pause = min(pause * 2, self.poll_interval)
@@ -351,7 +385,7 @@ class Upload:
         self._reading = ()
         for future in self._under_way:
             future.cancel()
-        wait(self._under_way)
+        self.stop.wait_for(self._under_way, "ALL_COMPLETED")
         while self._under_way:
             with suppress(Exception):  # what began it all is being raised; the rows of this one are counted
                 self._settle(next(iter(self._under_way)))

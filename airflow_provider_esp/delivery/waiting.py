@@ -17,10 +17,13 @@ def wait_for_deliveries(
     request_ids: Sequence[str],
     end: float,
     poll_interval: float,
+    *,
+    pause: Callable[[float], None] = time.sleep,
 ) -> tuple[dict[str, int], dict[str, int], int]:
     """Look until every message is delivered or has failed, or the time is up; at least once.
 
     :param end: seconds since the epoch.
+    :param pause: sleeps for so many seconds, or less where the task is being ended.
     :returns: counts by state, counts by the service's own word, and how many are still on their way.
     """
     tally = Tally(request_ids)
@@ -29,5 +32,5 @@ def wait_for_deliveries(
         left = end - time.time()
         if not tally.open or left <= 0:
             break
-        time.sleep(min(poll_interval, left))
+        pause(min(poll_interval, left))
     return tally.states(), tally.statuses(), len(tally.open)

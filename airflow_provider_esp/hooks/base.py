@@ -20,6 +20,7 @@ from airflow_provider_esp.hooks.broadcasting import Broadcasting
 from airflow_provider_esp.hooks.reporting import Reporting
 from airflow_provider_esp.hooks.spending import Spending
 from airflow_provider_esp.hooks.telling import Telling
+from airflow_provider_esp.stopping import Stop
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.lookup import AskSent
@@ -61,6 +62,8 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
     def __init__(self, esp_conn_id: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.esp_conn_id = esp_conn_id or self.default_conn_name
+        self.stop = Stop()
+        """Says that the task is being ended: then nothing is asked of the service any more."""
         self.reads_only = False
         """Whether `run` and `run_within` refuse whatever writes, for a dry run."""
 
@@ -215,7 +218,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
         from airflow_provider_esp.transport.client import Client
         from airflow_provider_esp.transport.retry import RetryPolicy
 
-        with Client(replace(self.account, retry=RetryPolicy(patience=seconds))) as client:
+        with Client(replace(self.account, retry=RetryPolicy(patience=seconds)), self.stop) as client:
             return client.run(self._allowed(work))
 
     def _allowed(self, work: Call[T] | Flow[T]) -> Call[T] | Flow[T]:
@@ -311,7 +314,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
     def _client(self) -> Client:
         from airflow_provider_esp.transport.client import Client
 
-        return Client(self.account)
+        return Client(self.account, self.stop)
 
     def _use(self, connection: Any) -> None:
         """Take a connection that was already fetched, on a loop where fetching must be awaited."""

@@ -21,6 +21,7 @@ from airflow_provider_esp.operators.report_folders import folder_of_this_task, o
 from airflow_provider_esp.operators.suppressing import Suppressing
 from airflow_provider_esp.operators.wait_limits import end_of_wait, until_after
 from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
+from airflow_provider_esp.stopping import Stop
 
 if TYPE_CHECKING:
     from airflow_provider_esp.delivery.addresses import PhoneRules
@@ -67,6 +68,19 @@ class EspOperator(BaseOperator):
         super().__init__(**kwargs)
         self.esp_conn_id = esp_conn_id
 
+    @property
+    def stop(self) -> Stop:
+        """What says that this try is being ended; made when it is first asked for, so that each try has its own."""
+        stop: Stop = self.__dict__.setdefault("_esp_stop", Stop())
+        return stop
+
+    def on_kill(self) -> None:
+        """Say that this try is being ended; the thread that does the work sees it, writes down how far it is, and ends.
+
+        Airflow calls this in a signal handler: whatever waits for a lock or a socket has no place here.
+        """
+        self.stop.request()
+
     @contextmanager
     def hook(self) -> Iterator[EspHook]:
         """Lend the hook that belongs to the connection's type, and close its connections afterwards."""
@@ -74,6 +88,7 @@ class EspOperator(BaseOperator):
 
         hook = EspHook.for_connection(self.esp_conn_id)
         self.service_name = hook.service.name
+        hook.stop = self.stop
         try:
             yield hook
         finally:
@@ -290,7 +305,12 @@ class RowsOperator(Suppressing, ChangingOperator):
         :param trial: whether to find out with a real write, before anything leaves, that it can be written.
         :raises PlaceUnwritable: it cannot.
         """
-        return open_report(self.report_folder, self.report_path, dry_run=self.is_dry, trial=trial)
+        return open_report(
+            self.report_folder, self.report_path, dry_run=self.is_dry, trial=trial, stopped=self._is_stopped
+        )
+
+    def _is_stopped(self) -> bool:
+        return self.stop.requested
 
     def row_keys(self, table: Table, identity: Sequence[str]) -> RowKeys:
         """Return by what the report names rows: the source's ``key=``, or the address as it stands there.

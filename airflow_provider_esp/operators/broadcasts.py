@@ -204,6 +204,7 @@ class CreateBroadcastOperator(StartOperator):
         """Cancel the broadcast where the author asked for that, and this task waits for it."""
         if self.cancel_on_kill and self._waiting_for is not None:
             awaiting.cancel_for(self, self._waiting_for)
+        super().on_kill()
 
     def ledger(self, context: Any) -> BroadcastLedger:
         """Open the ledger of this task instance."""
@@ -270,6 +271,7 @@ class CreateBroadcastOperator(StartOperator):
             end=end,
             poll_interval=self.poll_interval,
             clock=hook.clock,
+            pause=self.stop.pause,
         )
         if found is None:
             self._too_late(broadcast_id)

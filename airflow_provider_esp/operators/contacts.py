@@ -251,6 +251,7 @@ class UploadContactsOperator(RowsOperator):
                 progress=progress.tell,
                 keep_values=self.report_rows,
                 row_keys=self.row_keys(table, contact_columns(table.columns, self.columns, target.identity)),
+                stop=self.stop,
                 watermark=Watermark(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
             )
             try:

@@ -155,7 +155,7 @@ def _wait(operator: UploadContactsOperator, hook: EspHook, import_id: str, end: 
         left = end - time.time()
         if left <= 0:
             _too_late(operator, import_id)
-        time.sleep(min(operator.poll_interval, left))
+        operator.stop.pause(min(operator.poll_interval, left))
 
 
 def _summary(operator: UploadContactsOperator, state: Import | None) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class SmartSendOperator(SendOperator):
             raise ValueError(_LABEL_NEEDED)
         from airflow_provider_esp.delivery.lookup import LookUp
 
-        return LookUp(hook.message_look_up(self._options()), hook.run, self.look_up_wait)
+        return LookUp(hook.message_look_up(self._options()), hook.run, self.look_up_wait, self.stop.pause, self.stop)
 
     def _options(self) -> MessageOptions:
         from airflow_provider_esp.services.neutral import MessageOptions
@@ -278,7 +278,9 @@ class SmartSendOperator(SendOperator):
         """Look until all messages have ended, at least once."""
         from airflow_provider_esp.delivery.waiting import wait_for_deliveries
 
-        states, statuses, pending = wait_for_deliveries(hook.run, hook.deliveries, request_ids, end, self.poll_interval)
+        states, statuses, pending = wait_for_deliveries(
+            hook.run, hook.deliveries, request_ids, end, self.poll_interval, pause=self.stop.pause
+        )
         return self._told(states, statuses, pending)
 
     def _told(self, states: Mapping[str, int], statuses: Mapping[str, int], pending: int) -> dict[str, Any]:

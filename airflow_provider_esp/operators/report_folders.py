@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.task_identity import current_task_identity
@@ -27,17 +28,21 @@ def folder_of_this_task(report_path: Any, *, dry_run: bool) -> str | None:
     return "/".join(part for part in parts if part)
 
 
-def open_report(folder: str | None, base: Any, *, dry_run: bool, trial: bool) -> Report:
+def open_report(
+    folder: str | None, base: Any, *, dry_run: bool, trial: bool, stopped: Callable[[], bool] = lambda: False
+) -> Report:
     """Open the report in a folder; without a folder it keeps nothing.
 
     :param folder: what `folder_of_this_task` returned.
     :param base: the author's argument.
     :param dry_run: whether to begin with an empty folder.
     :param trial: whether to find out with a real write that the folder can be written.
+    :param stopped: returns whether the task is being ended; then a part that cannot be written is not tried again.
     :raises ValueError: the folder leads upwards.
     :raises SourceError: no installed provider knows its scheme.
     :raises PlaceUnwritable: the trial failed.
     """
+    from airflow_provider_esp.delivery.patience import Patience
     from airflow_provider_esp.delivery.report import Report
     from airflow_provider_esp.output_paths import private_path
 
@@ -47,7 +52,7 @@ def open_report(folder: str | None, base: Any, *, dry_run: bool, trial: bool) ->
     path = private_path(str(base), "report_path")
     for part in below.split("/") if below else ():
         path = path / part
-    report = Report(path)
+    report = Report(path, Patience(stopped=stopped))
     if trial:
         report.check_writable()
     if dry_run:

@@ -188,6 +188,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
             suppression=suppression,
             row_keys=self.row_keys(table, self.identity_columns),
             source=None if self.source is None else source_mark(source_of(self.source)),
+            stop=self.stop,
             mapped=context["ti"].map_index >= 0,
         )
         if run.mapped:
@@ -270,7 +271,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         from airflow_provider_esp.stores.tries import send_store
 
         store = send_store(context, self.ledger_path, keep=self.keep_sent)
-        saving = Patience(self.ledger_patience.total_seconds())
+        saving = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
         return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
 
 

@@ -170,6 +170,7 @@ class VerifyContactsOperator(RowsOperator):
                 poll_interval=self.poll_interval,
                 progress=self.begin_progress().tell,
                 keep_values=self.report_rows,
+                stop=self.stop,
                 watermark=Watermark(UploadLedger(MemoryStore()), every=3600),
             )
             try:
@@ -220,7 +221,7 @@ class VerifyContactsOperator(RowsOperator):
             left = end - time.time()
             if left <= 0:
                 self._too_late(list_id)
-            time.sleep(min(self.poll_interval, left))
+            self.stop.pause(min(self.poll_interval, left))
 
     def _write(self, hook: EspHook, list_id: str, counts: Counts, *, verified: bool = True) -> dict[str, Any]:
         """Write the file, and delete the list if it was made for it."""
@@ -250,12 +251,18 @@ class VerifyContactsOperator(RowsOperator):
 
     def _delete_list(self, hook: EspHook, list_id: str) -> None:
         """Delete the list that was made for the source; the file is there, so a refusal is no reason to fail."""
+        from airflow_provider_esp.hooks.base import EspHook
         from airflow_provider_esp.transport.errors import EspError
 
+        # The hook of a task that is being ended asks nothing any more, and the list must not be left behind.
+        own = EspHook.for_connection(self.esp_conn_id) if self.stop.requested else hook
         try:
-            hook.run(hook.verification().delete_list(list_id))
+            own.run(own.verification().delete_list(list_id))
         except EspError as error:
             self.log.warning("Mailing list %s was made for this task and could not be deleted: %s", list_id, error)
+        finally:
+            if own is not hook:
+                own.close()
 
     def _too_late(self, list_id: str) -> None:
         again = "verifies anew" if self.segment is None else "waits for it again"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_esp.services.call import Page, Pages
 from airflow_provider_esp.services.hosts import is_loopback
+from airflow_provider_esp.stopping import Stop
 from airflow_provider_esp.transport import errors, network
 from airflow_provider_esp.transport.bodies import Body, BodyRefused
 from airflow_provider_esp.transport.exchange import (
@@ -69,10 +70,12 @@ class Client:
     """Runs calls, flows and pages; one may be shared by threads.
 
     :param account: whom it works for.
+    :param stop: says that the task is being ended: then no request is made any more.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, stop: Stop | None = None) -> None:
         self.account = account
+        self._stop = stop or Stop()
         limits = account.timeouts
         self._http = httpx.Client(
             timeout=httpx.Timeout(limits.silence, connect=limits.connect),
@@ -115,9 +118,13 @@ class Client:
             run.tell(outcome)
 
     def _do(self, step: Step) -> Any:
+        if isinstance(step, Wait):
+            self._stop.pause(step.seconds)
+        if self._stop.requested:
+            raise errors.TaskEnding("the request was not made, because Airflow ends this task")
         match step:
-            case Wait(seconds):
-                return time.sleep(seconds)
+            case Wait():
+                return None
             case Refresh(tokens, stale):
                 return tokens.renew(stale).result()
             case Send(request):

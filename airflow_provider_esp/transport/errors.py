@@ -88,6 +88,12 @@ class UnexpectedAnswer(EspError):
     advice = "Check the connection's host: something else than the API seems to answer there."
 
 
+class TaskEnding(EspError):
+    """The request was not made, because Airflow ends the task."""
+
+    advice = "A retry of the task goes on."
+
+
 class Refused(EspError):
     """The service answered, and the answer is no."""
 

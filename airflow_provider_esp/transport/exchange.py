@@ -261,7 +261,10 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
             raise _with_outcome(error, maybe_done) from error.__cause__
         attempt += 1
         request = _request(call, account, token)
-        outcome: Answer | Lost = (yield Send(request)) if _can_travel(request) else _UNSPEAKABLE
+        try:
+            outcome: Answer | Lost = (yield Send(request)) if _can_travel(request) else _UNSPEAKABLE
+        except errors.TaskEnding as error:
+            raise _with_outcome(error, maybe_done) from None
         result = _read(call, account, outcome)
         if not isinstance(result, EspError):
             return result
@@ -284,7 +287,10 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
             result.attempts = attempt
             result.outcome_unknown = maybe_done
             raise result
-        yield Wait(pause)
+        try:
+            yield Wait(pause)
+        except errors.TaskEnding as error:
+            raise _with_outcome(error, maybe_done) from None
 
 
 def _prepare(
