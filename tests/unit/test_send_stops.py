@@ -21,6 +21,7 @@ from airflow_provider_esp.delivery.report import Report
 from airflow_provider_esp.delivery.upload import Upload
 from airflow_provider_esp.delivery.watermark import Watermark
 from airflow_provider_esp.retry_policy import is_final
+from airflow_provider_esp.services.neutral import SendResult
 from airflow_provider_esp.stopping import Stop, threads
 from tests.unit import test_send as sends
 from tests.unit import test_upload as uploads
@@ -50,7 +51,7 @@ class OpenService(sends.Service):
         self.hangs(number)
         with self.lock:
             self.sent.update(people)
-        return [sends.SendResult(accepted=True, request_id=f"id-{person}") for person in people]
+        return [SendResult(accepted=True, request_id=f"id-{person}") for person in people]
 
 
 def task(batch_size: int, hangs: Callable[[int], None], on_unknown: Any = "stop") -> sends.Task:
