@@ -44,7 +44,7 @@ people:  ## show that nobody wrong is written to and nothing is lost; prints a t
 
 security:  ## try attacks on clients, commands and sandbox, and see each refused; prints a table
 	@$(INSTALL) $(DEV)
-	@.venv/bin/python -m pytest tests/security -q --complete-tables $(ARGS)
+	@.venv/bin/python -m pytest tests/security tests/airflow/tasks/security -q --complete-tables $(ARGS)
 
 bench:  ## measure speed, memory, waits and rates on a quiet machine; writes benchmarks/results.md
 	@$(INSTALL) $(DEV)

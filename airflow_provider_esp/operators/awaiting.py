@@ -84,11 +84,15 @@ def excluded(given: Any, *, some: bool) -> tuple[str, ...]:
 def id_of(given: Any) -> str:
     """Take a broadcast's id, or what `CreateBroadcastOperator` returned.
 
-    :raises ValueError: there is none.
+    :raises ValueError: there is none, or it would change a request's path.
     """
     found = given.get("broadcast_id") if isinstance(given, Mapping) else given
     if found is None or not str(found).strip() or str(found) == "None":
         raise ValueError("broadcast_id is empty: give the id, or what CreateBroadcastOperator returned.")
+    if str(found).strip() in (".", ".."):
+        raise ValueError(
+            f"broadcast_id is {str(found).strip()!r}, which is no id: the request would reach another method."
+        )
     return str(found).strip()
 
 

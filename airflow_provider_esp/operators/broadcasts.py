@@ -377,8 +377,8 @@ class CancelBroadcastOperator(ChangingOperator):
         from airflow_provider_esp.delivery import broadcast_waits
         from airflow_provider_esp.transport.errors import InvalidRequest, NotFound
 
-        broadcast_id = awaiting.id_of(self.broadcast_id)
         with final_errors(), self.hook() as hook:
+            broadcast_id = awaiting.id_of(self.broadcast_id)
             hook.require("broadcasts")
             self.push_links(context, hook, "broadcast", broadcast_id)
             if self.is_dry:

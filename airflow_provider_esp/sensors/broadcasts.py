@@ -160,8 +160,8 @@ class BroadcastSensor(BaseSensorOperator):
         if self._watch is None or self._teller is None:
             from airflow_provider_esp.delivery.broadcast_waits import Teller
 
-            hook.require("broadcasts", "activity")
             broadcast_id = awaiting.id_of(self.broadcast_id)
+            hook.require("broadcasts", "activity")
             expected = self._expected(hook, broadcast_id) if isinstance(self.until, int | float) else None
             self._goal = awaiting.goal_of(self.until, self.settle_time, expected)
             watch = hook.broadcast_watch(broadcast_id, self._goal)
