@@ -72,6 +72,8 @@ def parquet() -> bytes:
         (b"<html lang=en>", "a web page"),
         (b"<?xml version='1.0'?>", "a web page or XML"),
     ],
+    # A workbook holds the time at which it was made: parallel workers must call a test the same.
+    ids=["workbook", "old workbook", "parquet", "pdf", "bzip2", "xz", "page", "html", "xml"],
 )
 def test_what_holds_no_rows_is_named(tmp_path: Path, name: str, content: bytes, what: str) -> None:
     whole = gzip.compress(content) if name.endswith("gz") else content
