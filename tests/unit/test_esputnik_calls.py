@@ -167,6 +167,7 @@ CALLS: list[tuple[Call[Any], str, bool, MethodGroup | None, tuple[Bucket, ...]]]
     (events.past_events([PAST]), "POST v2/past_events", NO, EVENTS, (limits.PAST_EVENTS,)),
     (events.past_events([PAST], version=1), "POST v1/past_events", NO, EVENTS, (limits.PAST_EVENTS,)),
     (events.delete_past_events(NOON, NOON), "DELETE v1/past_events", YES, EVENTS, (limits.PAST_EVENTS_DELETE,)),
+    (events.resend(ID, NOON, NOON), "GET v1/event", NO, EVENTS, (limits.EVENT,)),
     (messages.smart_send(ID, [SMART], email=True), "POST v1/message/{id}/smartsend", NO, MESSAGES, LINE),
     (messages.send(ID, recipients=[WHO], email=True), "POST v1/message/{id}/send", NO, MESSAGES, LINE),
     (messages.status([SECRET]), "GET v1/message/status", YES, MESSAGES, LINE),
