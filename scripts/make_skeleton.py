@@ -34,7 +34,7 @@ VERBS = ("get", "put", "post", "patch", "delete")
 
 _FACTS = "type format enum required minimum maximum minItems maxItems minLength maxLength uniqueItems nullable".split()
 _LEFT_OUT = (
-    *("apps/", "auth/", "products/", "preprocessor/", "recoms/", "site/"),
+    *("apps/", "auth/", "products/", "preprocessor/", "recoms/"),
     *("messages/mobilepush", "messages/viber", "messages/appinbox", "messages/telegram"),
 )
 """What of eSputnik's paths belongs to none of the methods here."""
