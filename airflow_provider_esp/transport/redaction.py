@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus, unquote
 _LONGEST_QUOTE = 300
 _LONGEST_LOOK = 2000
 _SHORTEST_SECRET = 6  # a shorter one would be found in ordinary words, and protects nothing
-_MOST_SECRETS = 500
+_MOST_SECRETS = 100
 _DECODINGS = 3
 
 _AT = r"(?:@|\ufe6b|\uff20)"
@@ -93,13 +93,17 @@ class _Secrets:
             self._known.update(dict.fromkeys(new))
             while len(self._known) > _MOST_SECRETS:
                 del self._known[next(iter(self._known))]
-            # The longest first: one secret may be a part of another.
-            forms = sorted({form for secret in self._known for form in _forms(secret)}, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
+            self._pattern = None
 
     def hide(self, text: str) -> str:
         """Take known secrets out of a text."""
-        pattern = self._pattern
+        with self._lock:
+            if self._pattern is None and self._known:
+                # Made when there is something to hide, not with each new token: that is far more often. The longest
+                # come first: one secret may be a part of another.
+                forms = sorted({form for secret in self._known for form in _forms(secret)}, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
+            pattern = self._pattern
         return text if pattern is None else pattern.sub("[secret]", text)
 
 
