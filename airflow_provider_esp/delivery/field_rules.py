@@ -11,10 +11,9 @@ from airflow_provider_esp.delivery.addresses import email_address, ordinary_emai
 from airflow_provider_esp.delivery.characters import hidden_character
 from airflow_provider_esp.delivery.errors import Refused
 from airflow_provider_esp.delivery.numbering import possible_number
-from airflow_provider_esp.delivery.values import ValueRules, in_zone, phone_value, text, without_zeros
+from airflow_provider_esp.delivery.values import ValueRules, in_zone, is_no_date, phone_value, text, without_zeros
 from airflow_provider_esp.services.columns import FieldKind, FieldRule
 
-_NO_DATE = re.compile(r"0000-00-00(?:[ T][0:.]*)?").fullmatch
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T].*)?", re.DOTALL).fullmatch
 _EXACT_ID = re.compile(r"(?![0-9]++\.0++\Z).*+", re.DOTALL).fullmatch
 
@@ -115,7 +114,7 @@ def _date(value: str, zone: datetime.tzinfo | None) -> str:
     """Write a midnight as the date that it stands for, on the account's clock."""
     moment = _parsed(value)
     if moment is None:
-        return "" if _NO_DATE(value) else value
+        return "" if is_no_date(value) else value
     moment = in_zone(moment, zone)
     return moment.date().isoformat() if moment.time() == datetime.time() else value
 
@@ -124,7 +123,7 @@ def _moment(value: str, zone: datetime.tzinfo | None) -> str:
     """Write a moment on the account's clock: to the second, or to the minute where it has none."""
     moment = _parsed(value)
     if moment is None:
-        return "" if _NO_DATE(value) else value
+        return "" if is_no_date(value) else value
     moment = in_zone(moment, zone).replace(tzinfo=None)
     return moment.isoformat(timespec="seconds" if moment.second else "minutes")
 

@@ -132,8 +132,8 @@ def _parts(value: object) -> Iterator[str]:
                 yield from _parts(part)
         case decimal.Decimal() if value.is_finite():
             yield f"{value:f}" if -40 < value.adjusted() < 40 else "1E99"
-        case _ if callable(getattr(value, "tolist", None)) and getattr(value, "shape", None):  # an array
-            yield from _parts(value.tolist())  # type: ignore[attr-defined]
+        case _ if getattr(value, "shape", None) and callable(tolist := getattr(value, "tolist", None)):  # an array
+            yield from _parts(tolist())
         case _:
             try:
                 yield text(value, "") or ""

@@ -205,7 +205,7 @@ def plain_value(value: object) -> object:
     """Return what a value of an enum, of numpy, of pandas or of a driver stands for; any other as it is."""
     kind = type(value)
     if kind in _PLAIN_TYPES:
-        return None if kind is str and value[:4] == "0000" and _NO_DATE(value.strip()) else value  # type: ignore[index,attr-defined]  # kind says that it is text
+        return None if isinstance(value, str) and value[:4] == "0000" and is_no_date(value.strip()) else value
     if isinstance(value, enum.Enum):
         return plain_value(value.value)
     if isinstance(value, bytes | bytearray):
@@ -277,9 +277,14 @@ def _json_number(value: float | decimal.Decimal, column: str) -> Any:
     return int(value) if value == value.to_integral_value() else decimal.Decimal(spelled)
 
 
+def is_no_date(value: str) -> bool:
+    """Check whether a text without blanks around it is how MySQL writes that there is no date: ``0000-00-00``."""
+    return value[:4] == "0000" and _NO_DATE(value) is not None
+
+
 def _json_text(value: str, clean: Callable[[str], str] | None) -> str | None:
     plain = value.strip()
-    if plain[:4] == "0000" and _NO_DATE(plain):
+    if is_no_date(plain):
         return None
     return (clean(plain) if clean is not None else plain) or None
 

@@ -29,7 +29,7 @@ class Suppressing:
         log: Any
 
         @property
-        def is_dry(self) -> bool: ...  # noqa: D102
+        def is_dry(self) -> bool: ...  # noqa: D102  # documented where it is defined, as the next one
 
         def phone_rules(self, hook: EspHook) -> PhoneRules: ...  # noqa: D102
 
@@ -66,7 +66,7 @@ class Suppressing:
 
     def post_execute(self, context: Any, result: Any = None) -> None:
         """Keep, once everything is done, how many people each source of ``suppress`` named."""
-        super().post_execute(context, result)  # type: ignore[misc]
+        super().post_execute(context, result)  # type: ignore[misc]  # BaseOperator's, which stands behind this part
         from airflow_provider_esp.stores.optout_counts import OptOutCounts
 
         summary = self.ended_with if isinstance(self.ended_with, dict) else {}
