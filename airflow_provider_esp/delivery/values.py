@@ -89,12 +89,7 @@ class ValueRules:
 
         :raises Refused: it is not one.
         """
-        plain = self.text(phone_value(value), column)
-        if plain is None:
-            return None
-        if is_whole_float(value):
-            self.notes["float", column] += 1
-        return self.settled_phone(plain, column)
+        return self._settled(value, self.text(phone_value(value), column), column, self.settled_phone)
 
     def settled_phone(self, value: str, column: str) -> str:
         """Return a phone number that is text as it is sent, and note what is to be said of it.
@@ -115,12 +110,7 @@ class ValueRules:
 
         :raises Refused: it holds an invisible character, by which it would be another's.
         """
-        plain = self.text(value, column)
-        if plain is None:
-            return None
-        if is_whole_float(value):
-            self.notes["float", column] += 1
-        return self.settled_id(plain, column)
+        return self._settled(value, self.text(value, column), column, self.settled_id)
 
     def settled_id(self, value: str, column: str) -> str:
         """Return an id that is text as it is sent: ``1001.0`` and ``1001`` are one.
@@ -133,6 +123,14 @@ class ValueRules:
         if plain != value:
             self.notes["float", column] += 1
         return plain
+
+    def _settled(self, value: object, plain: str | None, column: str, settle: Callable[[str, str], str]) -> str | None:
+        """Settle the text that a value was spelled as, and note that it was a whole float."""
+        if plain is None:
+            return None
+        if is_whole_float(value):
+            self.notes["float", column] += 1
+        return settle(plain, column)
 
     def cleaned(self, value: str, column: str, *, one_line: bool = False) -> str:
         """Return a text without control and invisible characters, and note that it had some.
