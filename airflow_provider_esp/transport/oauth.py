@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_esp.transport import errors
 from airflow_provider_esp.transport.bodies import BodyRefused
 from airflow_provider_esp.transport.grants import ApplicationRefused, Grant, GrantRefused, TokenError
-from airflow_provider_esp.transport.network import UnusableProxy, ca_file
+from airflow_provider_esp.transport.network import UnusableProxy
 from airflow_provider_esp.transport.plain_requests import restrain
 from airflow_provider_esp.transport.redaction import hide_secrets, redact
 from airflow_provider_esp.transport.retry import retry_after as seconds_to_wait
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ACCESS_LIFETIME, REFRESH_LIFETIME = 172_800.0, 2_592_000.0
 """Seconds that the vendor gives an access token and a refresh token, from when they were made."""
 
-_CONNECT, _SILENCE = 10.0, 30.0
+_TIMEOUT = _CONNECT, _SILENCE = 10.0, 30.0
 _LONGEST_QUOTE = 200
 _TEXTS = ("access_token", "refresh_token", "token_type", "scope", "error", "error_description", "error_uri")
 
@@ -90,7 +90,9 @@ def exchange_code(app: Application, code: str, clock: Callable[[], float] = time
     """
 
     def ask(session: OAuth2Session) -> Mapping[str, Any]:
-        fields: dict[str, Any] = {"code": code, **({"code_verifier": verifier} if verifier else {}), **_options(app)}
+        fields: dict[str, Any] = {"code": code, "timeout": _TIMEOUT}
+        if verifier:
+            fields["code_verifier"] = verifier
         if app.credentials_in == "query":
             fields |= {"include_client_id": True, "client_secret": app.client_secret, "force_querystring": True}
         else:
@@ -114,7 +116,7 @@ def refresh(app: Application, grant: Grant, clock: Callable[[], float] = time.ti
     """
 
     def ask(session: OAuth2Session) -> Mapping[str, Any]:
-        fields: dict[str, Any] = {"refresh_token": grant.refresh_token, **_options(app)}
+        fields: dict[str, Any] = {"refresh_token": grant.refresh_token, "timeout": _TIMEOUT}
         if app.send_code and grant.code:
             fields |= {"code": grant.code, "redirect_uri": app.redirect_uri}
         if app.credentials_in == "query":
@@ -139,10 +141,6 @@ def _session(app: Application) -> OAuth2Session:
     for kind in ("access_token_response", "refresh_token_response"):
         session.register_compliance_hook(kind, _check)
     return session
-
-
-def _options(app: Application) -> dict[str, Any]:
-    return {"timeout": (_CONNECT, _SILENCE), "verify": ca_file(app.ca_bundle)}
 
 
 def _basic(app: Application) -> Any:
