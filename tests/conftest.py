@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
+from airflow_provider_esp.transport import throttle
 from tests import evidence, selection
 
 # Tests start many processes; without bytecode each of them would compile Airflow's thousands of modules for itself.
@@ -64,3 +65,5 @@ def interruptible() -> Iterator[None]:
 def _fresh_sandbox(request: pytest.FixtureRequest) -> None:
     if "sandbox" in request.fixturenames:
         request.getfixturevalue("sandbox").reset()
+        # The sandbox has forgotten what an account has used of its hourly limits; so does this process.
+        throttle._shared.clear()

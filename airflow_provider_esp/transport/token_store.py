@@ -122,6 +122,7 @@ class FileTokens:
         :raises StoreUnusable: others may read the file, or it is somebody else's.
         :raises TokensUnreadable: it was changed, or belongs to another application.
         """
+        newest = self._newest()  # read first: whoever saves replaces the tokens first, and notes their time after
         try:
             # Without O_NONBLOCK, opening a named pipe would wait for somebody who writes to it.
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -132,7 +133,6 @@ class FileTokens:
         with open(descriptor, encoding="utf-8", errors="replace") as file:
             self._check(os.fstat(descriptor))
             grant = self._unsealed(file.read(_MOST_CHARACTERS))
-        newest = self._newest()
         if grant.issued_at < newest:
             raise TokensUnreadable(
                 f"{self.title} is older than the tokens that were last kept there: somebody has put it back, and its "

@@ -129,6 +129,16 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, length: int) -> None:
         FileTokens(path, "the-secret").load()
 
 
+def test_tokens_saved_while_the_file_is_read_are_no_sign_of_an_old_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = FileTokens(tmp_path / "tokens", "secret"), FileTokens(tmp_path / "tokens", "secret")
+    store.save(GRANT)
+    # The file is open, and before its content is read another process replaces it.
+    monkeypatch.setattr(store, "_check", lambda status: other.save(NEWER))
+    assert store.load() == GRANT
+
+
 def test_a_file_made_with_another_client_secret_is_refused(tmp_path: Path) -> None:
     FileTokens(tmp_path / "tokens.json", "the-secret").save(GRANT)
     with pytest.raises(TokensUnreadable, match="another application or client secret"):
