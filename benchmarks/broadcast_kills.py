@@ -45,14 +45,14 @@ MINUTE = 61.0
 RESULTS = Path(__file__).parent / "results" / "broadcast_kills.jsonl"
 PRELOAD = [
     "airflow_provider_esp.operators.broadcasts",
-    "airflow_provider_esp.delivery.broadcasts",
-    "airflow_provider_esp.delivery.broadcast_waits",
+    "airflow_provider_esp.core.broadcasts.create",
+    "airflow_provider_esp.core.broadcasts.wait",
     "airflow_provider_esp.hooks.esputnik",
     "airflow_provider_esp.hooks.sendpulse",
-    "airflow_provider_esp.services.esputnik.translate_broadcasts",
-    "airflow_provider_esp.services.sendpulse.translate_broadcasts",
+    "airflow_provider_esp.services.esputnik.mapping.broadcasts",
+    "airflow_provider_esp.services.sendpulse.mapping.broadcasts",
     "airflow_provider_esp.stores.ledgers",
-    "airflow_provider_esp.transport.client",
+    "airflow_provider_esp.core.transport.client",
 ]
 
 
@@ -80,7 +80,7 @@ def attempt(place: dict[str, Any], moved: float, told: Any) -> None:
     os.dup2(nowhere, 1)  # what tasks log is Airflow's to show
     os.dup2(nowhere, 2)
     os.environ["AIRFLOW_CONN_KILLS"] = place["connection"]
-    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.hooks.esp import EspHook
 
     EspHook.clock = staticmethod(lambda: time.time() + moved)
     operator = operator_of(place)
@@ -232,8 +232,8 @@ class Stage:
         self.segments = {"esputnik": "Readers", "sendpulse": self._book()}
 
     def _book(self) -> str:
-        from airflow_provider_esp.hooks.base import EspHook
-        from airflow_provider_esp.services.sendpulse import books
+        from airflow_provider_esp.hooks.esp import EspHook
+        from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 
         os.environ["AIRFLOW_CONN_KILLS"] = json.dumps(self.connections["sendpulse"])
         hook = EspHook.for_connection("kills")

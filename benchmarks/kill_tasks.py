@@ -17,13 +17,13 @@ BATCH = 100
 PRELOAD = [
     "airflow_provider_esp.operators.contacts",
     "airflow_provider_esp.operators.messages",
-    "airflow_provider_esp.delivery.checking",
-    "airflow_provider_esp.delivery.upload",
-    "airflow_provider_esp.delivery.send",
+    "airflow_provider_esp.core.validation.batch",
+    "airflow_provider_esp.core.upload.run",
+    "airflow_provider_esp.core.send.run",
     "airflow_provider_esp.hooks.esputnik",
     "airflow_provider_esp.services.esputnik.targets",
     "airflow_provider_esp.stores.ledgers",
-    "airflow_provider_esp.transport.client",
+    "airflow_provider_esp.core.transport.client",
 ]
 PRELOAD_DATABASE = ["airflow.models.variable", "airflow.state.metastore"]
 

@@ -38,7 +38,7 @@ def upload(source: str, place: str, rows: int) -> None:
 
     from airflow_provider_esp.operators.contacts import UploadContactsOperator
     from airflow_provider_esp.sources import FileSource
-    from airflow_provider_esp.sql_source import SqlSource
+    from airflow_provider_esp.sources.sql import SqlSource
 
     BaseHook.get_hook("bench")
     if source == "sql":

@@ -43,8 +43,8 @@ def settings_of(place: dict[str, str]) -> Any:
 
 def store_of(place: dict[str, str], slow: bool = False) -> Any:
     """Give the store; a slow one waits up to 100 ms before it saves."""
+    from airflow_provider_esp.core.auth.token_store import FileTokens
     from airflow_provider_esp.stores.tokens import VariableTokens
-    from airflow_provider_esp.transport.token_store import FileTokens
 
     if place["store"] == "file":
         store: Any = FileTokens(place["path"], settings_of(place).oauth.client_secret)
@@ -65,10 +65,10 @@ def call(place: dict[str, str], moved: float, slow: bool, told: Any) -> None:
     """Make one call with the stored tokens, and tell how it went."""
     import logging
 
-    from airflow_provider_esp.consent import authorize
-    from airflow_provider_esp.consent.credential import application
-    from airflow_provider_esp.transport.errors import EspError
-    from airflow_provider_esp.transport.renewal import Renewal
+    from airflow_provider_esp.cli import authorize
+    from airflow_provider_esp.core.auth.refresher import Renewal
+    from airflow_provider_esp.exceptions import EspError
+    from airflow_provider_esp.hooks.credentials import application
 
     logging.disable(logging.WARNING)
     settings = settings_of(place)
@@ -111,12 +111,12 @@ def kill(context: Any, sandbox: Any, place: dict[str, str], moved: float, asked:
 
 def soak(store: str, rounds: int) -> dict[str, Any]:
     """Run all rounds and count."""
-    from airflow_provider_esp.consent import authorize
-    from airflow_provider_esp.consent.credential import application
+    from airflow_provider_esp.cli import authorize
+    from airflow_provider_esp.core.auth import oauth
+    from airflow_provider_esp.hooks.credentials import application
     from airflow_provider_esp.sandbox import Sandbox
     from airflow_provider_esp.sandbox.oauth import registry
-    from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-    from airflow_provider_esp.transport import oauth
+    from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 
     context = multiprocessing.get_context("spawn")
     seen: Counter[str] = Counter()

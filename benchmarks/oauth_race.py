@@ -56,13 +56,13 @@ def work(place: Place, rounds: int, barrier: Any, shift: Any, outcomes: Any) -> 
     """Call the API once in each round, with a clock that the parent moves."""
     import logging
 
-    from airflow_provider_esp.consent.credential import renewal
-    from airflow_provider_esp.services.esputnik import general
+    from airflow_provider_esp.core.transport.client import Client
+    from airflow_provider_esp.core.transport.exchange import Account, Credential
+    from airflow_provider_esp.core.transport.throttle import shared_throttle
+    from airflow_provider_esp.core.transport.tokens import TokenSource
+    from airflow_provider_esp.hooks.credentials import renewal
+    from airflow_provider_esp.services.esputnik.api import general
     from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-    from airflow_provider_esp.transport.client import Client
-    from airflow_provider_esp.transport.exchange import Account, Credential
-    from airflow_provider_esp.transport.throttle import shared_throttle
-    from airflow_provider_esp.transport.tokens import TokenSource
 
     logging.disable(logging.WARNING)
     settings = settings_of(place)
@@ -88,13 +88,13 @@ def work(place: Place, rounds: int, barrier: Any, shift: Any, outcomes: Any) -> 
 
 def race(store: str, switch: str, rounds: int, processes: int) -> dict[str, Any]:
     """Run all rounds and count."""
-    from airflow_provider_esp.consent import authorize
-    from airflow_provider_esp.consent.credential import application
+    from airflow_provider_esp.cli import authorize
+    from airflow_provider_esp.core.auth import oauth
+    from airflow_provider_esp.hooks.credentials import application
     from airflow_provider_esp.sandbox import Sandbox
     from airflow_provider_esp.sandbox.oauth import registry
-    from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
+    from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
     from airflow_provider_esp.stores.tokens import token_store
-    from airflow_provider_esp.transport import oauth
 
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox, AuthorisationServer(sandbox) as uaa:

@@ -26,13 +26,13 @@ from typing import Any
 import httpx
 from results import Figure, exit_code
 
-from airflow_provider_esp.services.sendpulse import account
+from airflow_provider_esp.core.transport.async_client import AsyncClient
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Account, Credential
+from airflow_provider_esp.core.transport.throttle import Throttle
+from airflow_provider_esp.exceptions import EspError
+from airflow_provider_esp.services.sendpulse.api import account
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
-from airflow_provider_esp.transport.async_client import AsyncClient
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.errors import EspError
-from airflow_provider_esp.transport.exchange import Account, Credential
-from airflow_provider_esp.transport.throttle import Throttle
 
 THREADS, TASKS = 8, 4
 DOCUMENTED, STRICT = 10, 3

@@ -37,10 +37,10 @@ def read(mode: str, rows: int) -> None:
     """Read so many rows in this process, and print what it took."""
     from airflow.providers.common.compat.sdk import BaseHook
 
-    from airflow_provider_esp.sql_source import SqlSource
+    from airflow_provider_esp.sources.sql import SqlSource
 
     for name in ("query", "spool"):
-        importlib.import_module(f"airflow_provider_esp.delivery.{name}")
+        importlib.import_module(f"airflow_provider_esp.core.{name}")
     BaseHook.get_hook("bench").get_conn().close()  # what any task that reads from PostgreSQL has loaded
     idle = megabytes("VmRSS")
     began, seen = time.perf_counter(), 0

@@ -75,7 +75,7 @@ with DAG(
     def preview(path: str, counted: dict[str, Any]) -> str:
         """Describe in Markdown what is about to be sent; the first person's name is in it, and no address."""
         from airflow_provider_esp.hooks.esputnik import EsputnikHook
-        from airflow_provider_esp.services.esputnik import templates
+        from airflow_provider_esp.services.esputnik.api import templates
 
         hook = EsputnikHook("esputnik_default")
         message = hook.run(templates.email(MESSAGE))

@@ -49,7 +49,7 @@ with DAG(
     @task
     def make_table(exported: dict[str, str]) -> str:
         """Count how many recipients of each message got how far: a table with one row for each stage."""
-        from airflow_provider_esp.reports import funnel
+        from airflow_provider_esp.analytics import funnel
 
         path = Path(exported["path"])
         with path.open("rb") as file:
@@ -63,7 +63,8 @@ with DAG(
     @task
     def draw_report(exported: dict[str, str], table: str) -> dict[str, str]:
         """Draw the funnel of all messages as a picture, and put it on a page with a line for each message."""
-        from airflow_provider_esp.reports import drawing, funnel
+        from airflow_provider_esp.analytics import funnel
+        from airflow_provider_esp.analytics import render as drawing
 
         rows = funnel.from_csv(Path(table).read_text("utf-8"))
         everything = funnel.total(rows)

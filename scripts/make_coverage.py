@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from airflow_provider_esp.services.call import Bucket, Call  # noqa: E402  # needs the path above
+from airflow_provider_esp.core.calls import Bucket, Call  # noqa: E402  # needs the path above
 from tests.contract import specifications  # noqa: E402
 from tests.contract.stage import LONGER, SERVICES, TABLES, TRANSLATIONS, serves  # noqa: E402
 from tests.contract.table import Method  # noqa: E402

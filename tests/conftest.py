@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from airflow_provider_esp.core.transport import throttle
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-from airflow_provider_esp.transport import throttle
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 from tests import evidence, selection
 
 # Tests start many processes; without bytecode each of them would compile Airflow's thousands of modules for itself.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from airflow_provider_esp.delivery.null_words import NULL_VALUES
-from airflow_provider_esp.delivery.records import has_address
+from airflow_provider_esp.core.readers.csv_records import has_address
+from airflow_provider_esp.core.readers.null_words import NULL_VALUES
 
 MARKS = [
     (b"\xff\xfe\0\0", "utf-32-le"),

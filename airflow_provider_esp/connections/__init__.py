@@ -7,14 +7,12 @@ connection into checked settings. Nothing here needs Airflow.
 
 from __future__ import annotations
 
+from airflow_provider_esp.connections.fields import TYPES
 from airflow_provider_esp.connections.forms import form_widgets, metadata, ui_field_behaviour
-from airflow_provider_esp.connections.reading import ConnectionInvalid
 from airflow_provider_esp.connections.settings import EsputnikSettings, SendPulseSettings, Settings, parse
-from airflow_provider_esp.connections.table import TYPES
 
 __all__ = [
     "TYPES",
-    "ConnectionInvalid",
     "EsputnikSettings",
     "SendPulseSettings",
     "Settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_esp.connections.table import HIDDEN, TYPES, Field
+from airflow_provider_esp.connections.fields import HIDDEN, TYPES, Field
 
 
 def metadata() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from airflow_provider_esp.connections.reading import Reader
+from airflow_provider_esp.connections.parser import Reader
 
 RIGHTS = ("full", "events", "events and contacts", "messages")
 """What an application may be registered with, as a connection names it."""

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from airflow_provider_esp.connections.fields import TYPES
 from airflow_provider_esp.connections.oauth import OAuthSettings, read_oauth
-from airflow_provider_esp.connections.reading import Reader, own_fields, stripped
-from airflow_provider_esp.connections.table import TYPES
+from airflow_provider_esp.connections.parser import Reader, own_fields, stripped
 
 _UTC = ZoneInfo("UTC")
 

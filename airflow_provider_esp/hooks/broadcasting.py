@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch
-    from airflow_provider_esp.delivery.broadcasts import BroadcastTarget
-    from airflow_provider_esp.services.call import Flow, Service
-    from airflow_provider_esp.services.neutral import Broadcast, BroadcastGoal, BroadcastOptions
+    from airflow_provider_esp.core.broadcasts.create import BroadcastTarget
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch
+    from airflow_provider_esp.core.calls import Flow, Service
+    from airflow_provider_esp.core.models import Broadcast, BroadcastGoal, BroadcastOptions
 
 
 class Broadcasting:
@@ -64,6 +64,6 @@ class Broadcasting:
         self._no_broadcasts()
 
     def _no_broadcasts(self) -> NoReturn:
-        from airflow_provider_esp.services.neutral import Unsupported
+        from airflow_provider_esp.exceptions import Unsupported
 
         raise Unsupported(self.service.title, "do broadcasts")

@@ -6,21 +6,18 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_esp.hooks.base import EspHook, Work
+from airflow_provider_esp.hooks.esp import EspHook, Work
 
 if TYPE_CHECKING:
     from datetime import date
 
     from airflow_provider_esp.connections import EsputnikSettings
-    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch
-    from airflow_provider_esp.delivery.broadcasts import BroadcastTarget
-    from airflow_provider_esp.delivery.lookup import AskSent
-    from airflow_provider_esp.delivery.send import SendTarget
-    from airflow_provider_esp.delivery.upload import UploadTarget
-    from airflow_provider_esp.services.call import Flow, Service
-    from airflow_provider_esp.services.exports import Exporter
-    from airflow_provider_esp.services.happenings import Watch, Watching
-    from airflow_provider_esp.services.neutral import (
+    from airflow_provider_esp.core.account_events import Watch, Watching
+    from airflow_provider_esp.core.broadcasts.create import BroadcastTarget
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch
+    from airflow_provider_esp.core.calls import Flow, Service
+    from airflow_provider_esp.core.export.schema import Exporter
+    from airflow_provider_esp.core.models import (
         Broadcast,
         BroadcastGoal,
         BroadcastOptions,
@@ -34,9 +31,12 @@ if TYPE_CHECKING:
         Submitted,
         UploadOptions,
     )
-    from airflow_provider_esp.services.notices import Notice
-    from airflow_provider_esp.services.pricing import Estimate, Pricing
-    from airflow_provider_esp.transport.exchange import Credential
+    from airflow_provider_esp.core.notification_model import Notice
+    from airflow_provider_esp.core.pricing import Estimate, Pricing
+    from airflow_provider_esp.core.send.run import SendTarget
+    from airflow_provider_esp.core.send.sent_lookup import AskSent
+    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.upload.run import UploadTarget
 
 
 class EsputnikHook(EspHook):
@@ -61,10 +61,10 @@ class EsputnikHook(EspHook):
 
         In HTTP Basic the user's name means nothing and may not be empty.
         """
-        from airflow_provider_esp.transport.exchange import Credential
+        from airflow_provider_esp.core.transport.exchange import Credential
 
         if settings.oauth is not None:
-            from airflow_provider_esp.consent import credential
+            from airflow_provider_esp.hooks import credentials as credential
 
             return credential.of(settings.oauth, settings, self.esp_conn_id, self.clock)
         pair = base64.b64encode(f"{settings.user}:{settings.api_key}".encode()).decode()
@@ -77,8 +77,8 @@ class EsputnikHook(EspHook):
         """
         if self.settings.oauth is None:
             return
-        from airflow_provider_esp.consent import credential
-        from airflow_provider_esp.services.esputnik.rights import MethodGroup
+        from airflow_provider_esp.hooks import credentials as credential
+        from airflow_provider_esp.services.esputnik.scopes import MethodGroup
 
         groups = {
             "upload": MethodGroup.UPDATING,
@@ -95,7 +95,7 @@ class EsputnikHook(EspHook):
 
     def organisation(self) -> Flow[str]:
         """Ask for the organisation's name: `GET v1/account/info`."""
-        from airflow_provider_esp.services.esputnik import general
+        from airflow_provider_esp.services.esputnik.api import general
 
         return (yield from general.account_info()).organisation_name
 
@@ -119,7 +119,7 @@ class EsputnikHook(EspHook):
 
     def message_look_up(self, options: MessageOptions) -> AskSent[Recipient]:
         """Prepare looking messages up by their label: `GET v2/contacts/activity`."""
-        from airflow_provider_esp.services.esputnik import look_up
+        from airflow_provider_esp.services.esputnik.mapping import sent_lookup as look_up
 
         self.check_rights(["activity"])
         return look_up.messages(options, self.settings.timezone)
@@ -132,31 +132,31 @@ class EsputnikHook(EspHook):
 
     def import_state(self, import_id: str) -> Flow[Import]:
         """Ask how far an import is: `GET v1/importstatus/{sessionId}`."""
-        from airflow_provider_esp.services.esputnik import translate
+        from airflow_provider_esp.services.esputnik.mapping import contacts as translate
 
         return translate.import_state(import_id)
 
     def deliveries(self, request_ids: Sequence[str]) -> Flow[list[Delivery]]:
         """Ask how far messages are: `GET v1/message/status`."""
-        from airflow_provider_esp.services.esputnik import translate_messages
+        from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
 
         return translate_messages.deliveries(request_ids)
 
     def message_page(self, message_id: str) -> Flow[str]:
         """Ask where an e-mail can be looked at: `GET v1/messages/email/{id}/viewLink`, 500 times an hour at most."""
-        from airflow_provider_esp.services.esputnik import templates
+        from airflow_provider_esp.services.esputnik.api import templates
 
         return (yield from templates.email_link(message_id)).link
 
     def notice(self, notice: Notice) -> Flow[list[SendResult]]:
         """Send a few words: `POST v1/message/email` or `POST v1/message/sms`."""
-        from airflow_provider_esp.services.esputnik import notices
+        from airflow_provider_esp.services.esputnik.mapping import notifications as notices
 
         return notices.send(notice)
 
     def watch(self, watching: Watching) -> Watch:
         """Look at the account by its contacts' activity: `GET v2/contacts/activity`."""
-        from airflow_provider_esp.services.esputnik.watch_account import AccountWatch
+        from airflow_provider_esp.services.esputnik.mapping.account_events import AccountWatch
 
         return AccountWatch(watching, self.settings.timezone)
 
@@ -168,20 +168,20 @@ class EsputnikHook(EspHook):
 
     def broadcast_target(self, options: BroadcastOptions) -> Flow[BroadcastTarget]:
         """Prepare a broadcast by `POST v1/broadcast`."""
-        from airflow_provider_esp.services.esputnik import translate_broadcasts
+        from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
 
         return (yield from translate_broadcasts.prepare(options, self.settings.timezone))
 
     def message_pricing(self, options: MessageOptions) -> Flow[Pricing]:
         """Ask what text messages cost, and what the account has: `GET v1/balance` and its history."""
-        from airflow_provider_esp.services.esputnik import pricing
+        from airflow_provider_esp.services.esputnik.mapping import pricing
 
         return pricing.of_message(options.message_id, self._today())
 
     def broadcast_estimate(self, options: BroadcastOptions, target: BroadcastTarget) -> Flow[Estimate]:
         """Count the contacts of the segments, and ask what a text message costs each of them at least."""
-        from airflow_provider_esp.services.esputnik import pricing
-        from airflow_provider_esp.services.pricing import estimate, filled, sms_parts
+        from airflow_provider_esp.core.pricing import estimate, filled, sms_parts
+        from airflow_provider_esp.services.esputnik.mapping import pricing
 
         told = yield from pricing.of_message(options.message_id or "", self._today())
         recipients = yield from self.count_recipients(target.segments, target.excluded)
@@ -194,36 +194,36 @@ class EsputnikHook(EspHook):
 
     def find_broadcasts(self, marker: str) -> Flow[list[Broadcast]]:
         """Find broadcasts by a text in their title: `GET v1/broadcasts`."""
-        from airflow_provider_esp.services.esputnik import translate_broadcasts
+        from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.find(marker, self.settings.timezone)
 
     def broadcast(self, broadcast_id: str) -> Flow[Broadcast]:
         """Read a broadcast: `GET v1/broadcast/{broadcast_id}`."""
-        from airflow_provider_esp.services.esputnik import translate_broadcasts
+        from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.read(broadcast_id, self.settings.timezone)
 
     def cancel_broadcast(self, broadcast_id: str) -> Flow[None]:
         """Cancel a broadcast that has not started: `DELETE v1/broadcast/{broadcast_id}`."""
-        from airflow_provider_esp.services.esputnik import translate_broadcasts
+        from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.cancel(broadcast_id)
 
     def broadcast_watch(self, broadcast_id: str, goal: BroadcastGoal) -> BroadcastWatch:
         """Prepare looking at a broadcast by `GET v2/contacts/activity`."""
-        from airflow_provider_esp.services.esputnik.watch_broadcasts import BroadcastWatch
+        from airflow_provider_esp.services.esputnik.mapping.broadcast_progress import BroadcastWatch
 
         return BroadcastWatch(broadcast_id, goal, self.settings.timezone)
 
     def count_recipients(self, segments: Sequence[str], excluded: Sequence[str] = ()) -> Flow[int]:
         """Count the contacts of segments: `GET v1/group/{id}/contacts`, page by page."""
-        from airflow_provider_esp.services.esputnik import translate_broadcasts
+        from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.count_recipients(segments, excluded)
 
     def exports(self) -> Exporter:
         """Give what reads rows for files."""
-        from airflow_provider_esp.services.esputnik.exports import Exports
+        from airflow_provider_esp.services.esputnik.mapping.exports import Exports
 
         return Exports(self.settings.timezone)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.services.call import Flow, Service
-    from airflow_provider_esp.services.exports import Exporter
-    from airflow_provider_esp.services.neutral import Delivery
-    from airflow_provider_esp.services.sendpulse.verification import Verification
+    from airflow_provider_esp.core.calls import Flow, Service
+    from airflow_provider_esp.core.export.schema import Exporter
+    from airflow_provider_esp.core.models import Delivery
+    from airflow_provider_esp.services.sendpulse.mapping.verification import Verification
 
 
 class Reporting:
@@ -26,7 +26,7 @@ class Reporting:
 
         :raises Unsupported: the service gives each text message an id of its own.
         """
-        from airflow_provider_esp.services.neutral import Unsupported
+        from airflow_provider_esp.exceptions import Unsupported
 
         raise Unsupported(self.service.title, "look SMS campaigns up", "Give the messages' own ids as request_ids.")
 
@@ -35,7 +35,7 @@ class Reporting:
 
         :raises Unsupported: the service has nothing to hand out.
         """
-        from airflow_provider_esp.services.neutral import Unsupported
+        from airflow_provider_esp.exceptions import Unsupported
 
         raise Unsupported(self.service.title, "hand out rows for a file")
 
@@ -44,7 +44,7 @@ class Reporting:
 
         :raises Unsupported: the service verifies none.
         """
-        from airflow_provider_esp.services.neutral import Unsupported
+        from airflow_provider_esp.exceptions import Unsupported
 
         raise Unsupported(
             self.service.title, "verify addresses", "SendPulse can: its result is a file that any suppress= takes."

@@ -7,19 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.hooks.esp import EspHook
 
 if TYPE_CHECKING:
     from airflow_provider_esp.connections import SendPulseSettings
-    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch
-    from airflow_provider_esp.delivery.broadcasts import BroadcastTarget
-    from airflow_provider_esp.delivery.lookup import AskSent
-    from airflow_provider_esp.delivery.send import SendTarget
-    from airflow_provider_esp.delivery.upload import UploadTarget
-    from airflow_provider_esp.services.call import Flow, Service
-    from airflow_provider_esp.services.exports import Exporter
-    from airflow_provider_esp.services.happenings import Watch, Watching
-    from airflow_provider_esp.services.neutral import (
+    from airflow_provider_esp.core.account_events import Watch, Watching
+    from airflow_provider_esp.core.broadcasts.create import BroadcastTarget
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch
+    from airflow_provider_esp.core.calls import Flow, Service
+    from airflow_provider_esp.core.export.schema import Exporter
+    from airflow_provider_esp.core.models import (
         Broadcast,
         BroadcastGoal,
         BroadcastOptions,
@@ -33,11 +30,14 @@ if TYPE_CHECKING:
         Submitted,
         UploadOptions,
     )
-    from airflow_provider_esp.services.notices import Notice
-    from airflow_provider_esp.services.pricing import Estimate, Pricing
-    from airflow_provider_esp.services.sendpulse.verification import Verification
-    from airflow_provider_esp.transport.exchange import Credential
-    from airflow_provider_esp.transport.tokens import Token, TokenSource
+    from airflow_provider_esp.core.notification_model import Notice
+    from airflow_provider_esp.core.pricing import Estimate, Pricing
+    from airflow_provider_esp.core.send.run import SendTarget
+    from airflow_provider_esp.core.send.sent_lookup import AskSent
+    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.transport.tokens import Token, TokenSource
+    from airflow_provider_esp.core.upload.run import UploadTarget
+    from airflow_provider_esp.services.sendpulse.mapping.verification import Verification
 
 
 class SendPulseHook(EspHook):
@@ -59,8 +59,8 @@ class SendPulseHook(EspHook):
 
     def credential(self, settings: SendPulseSettings) -> Credential:
         """Make client credentials into a token that the whole process shares, or take the static key."""
-        from airflow_provider_esp.transport.exchange import Credential
-        from airflow_provider_esp.transport.tokens import TokenSource, shared_tokens
+        from airflow_provider_esp.core.transport.exchange import Credential
+        from airflow_provider_esp.core.transport.tokens import TokenSource, shared_tokens
 
         if settings.api_key:
             return Credential(identity=settings.api_key, header=f"Bearer {settings.api_key}")
@@ -76,10 +76,10 @@ class SendPulseHook(EspHook):
 
     def _fetch_token(self, settings: SendPulseSettings) -> Token:
         """Exchange client id and secret for a token: `POST oauth/access_token`."""
-        from airflow_provider_esp.services.sendpulse import account
-        from airflow_provider_esp.transport.client import Client
-        from airflow_provider_esp.transport.retry import RetryPolicy
-        from airflow_provider_esp.transport.tokens import Token
+        from airflow_provider_esp.core.transport.client import Client
+        from airflow_provider_esp.core.transport.retry import RetryPolicy
+        from airflow_provider_esp.core.transport.tokens import Token
+        from airflow_provider_esp.services.sendpulse.api import account
 
         # A client of its own, on the same rate limits: this runs beside the requests that wait for the token.
         patience = RetryPolicy(patience=60)
@@ -90,7 +90,7 @@ class SendPulseHook(EspHook):
 
     def organisation(self) -> Flow[str]:
         """Ask whose account it is: `GET user/info`."""
-        from airflow_provider_esp.services.sendpulse import account
+        from airflow_provider_esp.services.sendpulse.api import account
 
         user = yield from account.user_info()
         return user.name or str(user.id)
@@ -133,37 +133,37 @@ class SendPulseHook(EspHook):
 
     def deliveries(self, request_ids: Sequence[str]) -> Flow[list[Delivery]]:
         """Ask how far messages are: `POST smtp/emails/info`."""
-        from airflow_provider_esp.services.sendpulse import translate
+        from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
 
         return translate.deliveries(request_ids)
 
     def sms_deliveries(self, campaign_ids: Sequence[str]) -> Flow[list[Delivery]]:
         """Ask how far text messages are, phone by phone: `GET sms/campaigns/info/{id}`."""
-        from airflow_provider_esp.services.sendpulse import translate
+        from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
 
         return translate.sms_deliveries(campaign_ids)
 
     def notice(self, notice: Notice) -> Flow[list[SendResult]]:
         """Send a few words: `POST smtp/emails` or `POST sms/send`."""
-        from airflow_provider_esp.services.sendpulse import notices
+        from airflow_provider_esp.services.sendpulse.mapping import notifications as notices
 
         return notices.send(notice, self.settings.sender_name, self.settings.sender_email)
 
     def watch(self, watching: Watching) -> Watch:
         """Look at the account by its campaigns: `GET campaigns`."""
-        from airflow_provider_esp.services.sendpulse.watch_account import AccountWatch
+        from airflow_provider_esp.services.sendpulse.mapping.account_events import AccountWatch
 
         return AccountWatch(watching, self.settings.timezone)
 
     def unsubscribed(self, take: Callable[[str], object], segment: str | None = None) -> Flow[None]:
         """Read who has unsubscribed: from transactional mail, from mailing lists, and whom the blacklist names."""
-        from airflow_provider_esp.services.sendpulse import unsubscribed
+        from airflow_provider_esp.services.sendpulse.mapping import unsubscribed
 
         return unsubscribed.everybody(take, segment)
 
     def broadcast_target(self, options: BroadcastOptions) -> Flow[BroadcastTarget]:
         """Prepare a campaign by `POST campaigns`."""
-        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+        from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
 
         settings = self.settings
         return (
@@ -174,54 +174,54 @@ class SendPulseHook(EspHook):
 
     def message_pricing(self, options: MessageOptions) -> Flow[Pricing]:
         """Ask what is left of the plan for SMTP: `GET user/balance/detail`."""
-        from airflow_provider_esp.services.sendpulse import pricing
+        from airflow_provider_esp.services.sendpulse.mapping import pricing
 
         return pricing.of_message()
 
     def broadcast_estimate(self, options: BroadcastOptions, target: BroadcastTarget) -> Flow[Estimate]:
         """Ask what a campaign costs: `GET addressbooks/{id}/cost`."""
-        from airflow_provider_esp.services.sendpulse import pricing
+        from airflow_provider_esp.services.sendpulse.mapping import pricing
 
         return pricing.of_campaign(target.segments, options.segment_id)
 
     def find_broadcasts(self, marker: str) -> Flow[list[Broadcast]]:
         """Find campaigns by a text in their name: `GET campaigns`."""
-        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+        from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.find(marker, self.settings.timezone)
 
     def broadcast(self, broadcast_id: str) -> Flow[Broadcast]:
         """Read how far a campaign is: `GET campaigns/{id}`."""
-        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+        from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.read(broadcast_id, self.settings.timezone)
 
     def cancel_broadcast(self, broadcast_id: str) -> Flow[None]:
         """Cancel a campaign that has not begun to send: `DELETE campaigns/{id}`."""
-        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+        from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.cancel(broadcast_id)
 
     def broadcast_watch(self, broadcast_id: str, goal: BroadcastGoal) -> BroadcastWatch:
         """Prepare looking at a campaign's status by `GET campaigns/{id}`."""
-        from airflow_provider_esp.services.sendpulse.translate_broadcasts import BroadcastWatch
+        from airflow_provider_esp.services.sendpulse.mapping.broadcasts import BroadcastWatch
 
         return BroadcastWatch(broadcast_id, goal, self.settings.timezone)
 
     def count_recipients(self, segments: Sequence[str], excluded: Sequence[str] = ()) -> Flow[int]:
         """Refuse: a campaign's status says when it is finished."""
-        from airflow_provider_esp.services.sendpulse import translate_broadcasts
+        from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
 
         return translate_broadcasts.count_recipients(segments, excluded)
 
     def exports(self) -> Exporter:
         """Give what reads rows for files."""
-        from airflow_provider_esp.services.sendpulse.exports import Exports
+        from airflow_provider_esp.services.sendpulse.mapping.exports import Exports
 
         return Exports(self.settings.timezone)
 
     def verification(self) -> Verification:
         """Return what verifies addresses: `POST verifier-service/send-list-to-verify`."""
-        from airflow_provider_esp.services.sendpulse.verification import Verification
+        from airflow_provider_esp.services.sendpulse.mapping.verification import Verification
 
         return Verification(self.settings.timezone)

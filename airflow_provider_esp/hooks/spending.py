@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.broadcasts import BroadcastTarget
-    from airflow_provider_esp.services.call import Flow, Service
-    from airflow_provider_esp.services.neutral import BroadcastOptions, MessageOptions
-    from airflow_provider_esp.services.pricing import Estimate, Pricing
+    from airflow_provider_esp.core.broadcasts.create import BroadcastTarget
+    from airflow_provider_esp.core.calls import Flow, Service
+    from airflow_provider_esp.core.models import BroadcastOptions, MessageOptions
+    from airflow_provider_esp.core.pricing import Estimate, Pricing
 
 
 class Spending:
@@ -35,6 +35,6 @@ class Spending:
         raise self._tells_no_price()
 
     def _tells_no_price(self) -> Exception:
-        from airflow_provider_esp.services.neutral import Unsupported
+        from airflow_provider_esp.exceptions import Unsupported
 
         return Unsupported(self.service.title, "tell what a send costs (check_balance)")

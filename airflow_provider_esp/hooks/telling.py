@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.services.call import Call, Flow, Service
-    from airflow_provider_esp.services.happenings import Watch, Watching
-    from airflow_provider_esp.services.neutral import SendResult, Unsupported
-    from airflow_provider_esp.services.notices import Notice
-    from airflow_provider_esp.transport.exchange import Account
+    from airflow_provider_esp.core.account_events import Watch, Watching
+    from airflow_provider_esp.core.calls import Call, Flow, Service
+    from airflow_provider_esp.core.models import SendResult
+    from airflow_provider_esp.core.notification_model import Notice
+    from airflow_provider_esp.core.transport.exchange import Account
+    from airflow_provider_esp.exceptions import Unsupported
 
 T = TypeVar("T")
 
@@ -54,9 +55,9 @@ class Telling:
 
         :param seconds: how long it may take.
         """
-        from airflow_provider_esp.transport.client import Client
-        from airflow_provider_esp.transport.exchange import Timeouts
-        from airflow_provider_esp.transport.retry import RetryPolicy
+        from airflow_provider_esp.core.transport.client import Client
+        from airflow_provider_esp.core.transport.exchange import Timeouts
+        from airflow_provider_esp.core.transport.retry import RetryPolicy
 
         brief = replace(
             self.account,
@@ -67,6 +68,6 @@ class Telling:
             return client.run(work)
 
     def _cannot(self, feature: str) -> Unsupported:
-        from airflow_provider_esp.services.neutral import Unsupported
+        from airflow_provider_esp.exceptions import Unsupported
 
         return Unsupported(self.service.title, feature)

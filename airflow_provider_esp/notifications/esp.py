@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.values import ValueRules
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.services.call import Flow
-    from airflow_provider_esp.services.neutral import SendResult
+    from airflow_provider_esp.core.calls import Flow
+    from airflow_provider_esp.core.models import SendResult
+    from airflow_provider_esp.core.validation.values import ValueRules
+    from airflow_provider_esp.hooks.esp import EspHook
 
 _log = logging.getLogger(__name__)
 _DEFAULT_SUBJECT = "Airflow: {dag_id} {state}"
@@ -93,7 +93,7 @@ class EspNotifier(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         """Send the notification; never raises."""
-        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.hooks.esp import EspHook
 
         try:
             hook = EspHook.for_connection(self.esp_conn_id)
@@ -106,7 +106,7 @@ class EspNotifier(BaseNotifier):
 
     async def async_notify(self, context: Any) -> None:
         """Send the notification from an event loop; never raises."""
-        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.hooks.esp import EspHook
 
         try:
             hook = await EspHook.afor_connection(self.esp_conn_id)
@@ -145,9 +145,9 @@ class EspNotifier(BaseNotifier):
         super().render_template_fields(context, jinja_env)
 
     def _work(self, hook: EspHook, context: Any) -> Flow[list[SendResult]]:
-        from airflow_provider_esp.delivery.addresses import email_address
-        from airflow_provider_esp.services.neutral import Event, EventOptions
-        from airflow_provider_esp.services.notices import Notice
+        from airflow_provider_esp.core.models import Event, EventOptions
+        from airflow_provider_esp.core.notification_model import Notice
+        from airflow_provider_esp.core.validation.addresses import email_address
 
         facts, values = facts_of(context), self._values(hook)
         if self.event is not None:
@@ -171,15 +171,15 @@ class EspNotifier(BaseNotifier):
 
     def _values(self, hook: EspHook) -> ValueRules:
         """Return how addresses and data are read: as the connection says."""
-        from airflow_provider_esp.delivery.addresses import PhoneRules
-        from airflow_provider_esp.delivery.values import ValueRules
+        from airflow_provider_esp.core.validation.addresses import PhoneRules
+        from airflow_provider_esp.core.validation.values import ValueRules
 
         settings = hook.settings
         phones = PhoneRules(getattr(settings, "default_country", None), getattr(settings, "phone_format", None))
         return ValueRules(phones, getattr(settings, "timezone", None))
 
     def _check(self, results: list[SendResult]) -> None:
-        from airflow_provider_esp.transport.redaction import redact
+        from airflow_provider_esp.utils.redaction import redact
 
         refused = [one for one in results if not one.accepted]
         if refused:
@@ -187,7 +187,7 @@ class EspNotifier(BaseNotifier):
         _log.info("The notification is sent.")
 
     def _failed(self, error: Exception) -> None:
-        from airflow_provider_esp.transport.redaction import redact
+        from airflow_provider_esp.utils.redaction import redact
 
         said = redact((str(error) or type(error).__name__).splitlines()[0])
         _log.error("The notification by %s was not sent, and nothing else changes: %s", self.esp_conn_id, said)

@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
-from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators import awaiting
-from airflow_provider_esp.operators.audience import switch_of
-from airflow_provider_esp.operators.base import ChangingOperator, default_deferrable, final_errors
-from airflow_provider_esp.operators.broadcast_start import StartOperator
-from airflow_provider_esp.operators.wait_limits import limit_of_wait
-from airflow_provider_esp.personal import is_open
-from airflow_provider_esp.task_identity import task_identity
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._base import ChangingOperator
+from airflow_provider_esp.operators._broadcast_start import StartOperator
+from airflow_provider_esp.operators._templating import switch_of
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.triggers import broadcast_waits as awaiting
+from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.task_identity import task_identity
+from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_esp.delivery.broadcasts import BroadcastLedger, BroadcastTarget, Made
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.operators.broadcast_start import Start
-    from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastOptions
+    from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, Made
+    from airflow_provider_esp.core.models import BroadcastGoal, BroadcastOptions
+    from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._broadcast_start import Start
 
 _SECONDS = {"MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86400.0, "MONTH": 31 * 86400.0}
 _OF_ESPUTNIK = ("segments_exclude", "batch_size", "batch_interval", "domain", "app_id")
@@ -208,14 +209,14 @@ class CreateBroadcastOperator(StartOperator):
 
     def ledger(self, context: Any) -> BroadcastLedger:
         """Open the ledger of this task instance."""
-        from airflow_provider_esp.delivery.broadcasts import BroadcastLedger
+        from airflow_provider_esp.core.broadcasts.create import BroadcastLedger
         from airflow_provider_esp.stores.ledgers import ledger_store
 
         store = ledger_store(context, self.ledger_path, keep=self.keep_sent)
         return BroadcastLedger(store, task_identity(context).key)
 
     def _create(self, context: Any, hook: EspHook, target: BroadcastTarget, start: Start) -> Made:
-        from airflow_provider_esp.delivery.broadcasts import LEAVES_WITHIN, Creation, content_of
+        from airflow_provider_esp.core.broadcasts.create import LEAVES_WITHIN, Creation, content_of
 
         def before() -> None:
             self.check_start(context, hook, start)
@@ -242,14 +243,14 @@ class CreateBroadcastOperator(StartOperator):
     def _check_balance(self, hook: EspHook, target: BroadcastTarget, start: Start) -> dict[str, Any]:
         if not switch_of("check_balance", self.check_balance):
             return {}
-        from airflow_provider_esp.operators import balance
+        from airflow_provider_esp.operators import _balance as balance
 
         estimate = hook.run(hook.broadcast_estimate(self._options(start.at), target))
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
 
     def _wait(self, context: Any, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
-        from airflow_provider_esp.delivery import broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
 
         broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
         teller = broadcast_waits.Teller(broadcast_id, self.log.info, self.log.warning)
@@ -278,8 +279,8 @@ class CreateBroadcastOperator(StartOperator):
         return self._conclude(context, summary, **awaiting.as_dict(found))
 
     def _conclude(self, context: Any, summary: dict[str, Any], **found: Any) -> dict[str, Any]:
-        from airflow_provider_esp.delivery.broadcast_waits import check
-        from airflow_provider_esp.services.neutral import BroadcastState
+        from airflow_provider_esp.core.broadcasts.wait import check
+        from airflow_provider_esp.core.models import BroadcastState
 
         state = BroadcastState(found["state"])
         if state is not BroadcastState.NEEDS_PERSON:  # then there is something left to be done
@@ -295,7 +296,7 @@ class CreateBroadcastOperator(StartOperator):
         )
 
     def _options(self, start: datetime | None) -> BroadcastOptions:
-        from airflow_provider_esp.services.neutral import BroadcastOptions
+        from airflow_provider_esp.core.models import BroadcastOptions
 
         return BroadcastOptions(
             message_id=None if self.message_id is None else str(self.message_id),
@@ -333,7 +334,7 @@ class CreateBroadcastOperator(StartOperator):
     def _refuse_mixture(self) -> None:
         given = [[name for name in group if getattr(self, name)] for group in (_OF_ESPUTNIK, _OF_SENDPULSE)]
         if all(given):
-            from airflow_provider_esp.services.neutral import Unsupported
+            from airflow_provider_esp.exceptions import Unsupported
 
             raise Unsupported(
                 "No service",
@@ -374,8 +375,8 @@ class CancelBroadcastOperator(ChangingOperator):
         """Cancel it."""
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
-        from airflow_provider_esp.delivery import broadcast_waits
-        from airflow_provider_esp.transport.errors import InvalidRequest, NotFound
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
+        from airflow_provider_esp.exceptions import InvalidRequest, NotFound
 
         with final_errors(), self.hook() as hook:
             broadcast_id = awaiting.id_of(self.broadcast_id)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
-from airflow_provider_esp.operators.file_upload import LINK, LinkAttribute, check_arguments, finish_file, upload_file
-from airflow_provider_esp.operators.wait_limits import limit_of_wait
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._base import RowsOperator
+from airflow_provider_esp.operators.contacts_file import LINK, LinkAttribute, check_arguments, finish_file, upload_file
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.ledger import UploadLedger
-    from airflow_provider_esp.delivery.suppression import Suppression
-    from airflow_provider_esp.delivery.upload import Upload
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.services.neutral import UploadOptions
+    from airflow_provider_esp.core.ledger import UploadLedger
+    from airflow_provider_esp.core.models import UploadOptions
+    from airflow_provider_esp.core.upload.run import Upload
+    from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.hooks.esp import EspHook
 
 
 class UploadContactsOperator(RowsOperator):
@@ -161,8 +162,8 @@ class UploadContactsOperator(RowsOperator):
 
         :param event: what the trigger found, and what this task left behind when it deferred.
         """
-        from airflow_provider_esp.delivery.imports import OpenImport, close_import
-        from airflow_provider_esp.delivery.outcomes import Counts
+        from airflow_provider_esp.core.outcomes import Counts
+        from airflow_provider_esp.core.upload.open_imports import OpenImport, close_import
 
         state = event["state"]
         with final_errors(), self.hook() as hook:
@@ -191,7 +192,7 @@ class UploadContactsOperator(RowsOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Say which file or tables became contacts where, and how many; asked by Airflow's OpenLineage provider."""
-        from airflow_provider_esp.lineage import operator_lineage, service_places, source_places
+        from airflow_provider_esp.operators._openlineage import operator_lineage, service_places, source_places
 
         with self.hook() as hook:
             service = hook.conn_type
@@ -202,7 +203,7 @@ class UploadContactsOperator(RowsOperator):
         )
 
     def _ledger(self, context: Any, *, trial: bool = False) -> UploadLedger:
-        from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
+        from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger
         from airflow_provider_esp.stores.ledgers import check_writable, ledger_store
 
         store = ledger_store(context, self.ledger_path, outlives_success=False)
@@ -211,7 +212,7 @@ class UploadContactsOperator(RowsOperator):
         return UploadLedger(MemoryStore() if self.is_dry else store)
 
     def _upload(self, hook: EspHook, ledger: UploadLedger) -> Upload:
-        from airflow_provider_esp.delivery.errors import SourceChanged
+        from airflow_provider_esp.exceptions import SourceChanged
 
         left_out = self.suppression(hook, next(iter(_names(self.segments)), None))
         try:
@@ -222,16 +223,16 @@ class UploadContactsOperator(RowsOperator):
         return self._try_upload(hook, ledger, left_out)
 
     def _try_upload(self, hook: EspHook, ledger: UploadLedger, left_out: Suppression | None) -> Upload:
-        from airflow_provider_esp.delivery.checking import BatchChecker
-        from airflow_provider_esp.delivery.errors import SourceChanged
-        from airflow_provider_esp.delivery.mapping import custom_fields
-        from airflow_provider_esp.delivery.preview import DryUpload
-        from airflow_provider_esp.delivery.row_keys import contact_columns
-        from airflow_provider_esp.delivery.suppression import SuppressingChecker
-        from airflow_provider_esp.delivery.upload import Upload
-        from airflow_provider_esp.delivery.watermark import Watermark
-        from airflow_provider_esp.operators.values import ValueNotes
-        from airflow_provider_esp.services.neutral import STANDARD_FIELDS
+        from airflow_provider_esp.core.models import STANDARD_FIELDS
+        from airflow_provider_esp.core.row_keys import contact_columns
+        from airflow_provider_esp.core.simulation import DryUpload
+        from airflow_provider_esp.core.upload.checkpoint import Watermark
+        from airflow_provider_esp.core.upload.run import Upload
+        from airflow_provider_esp.core.validation.batch import BatchChecker
+        from airflow_provider_esp.core.validation.mapper import custom_fields
+        from airflow_provider_esp.core.validation.suppression import SuppressingChecker
+        from airflow_provider_esp.exceptions import SourceChanged
+        from airflow_provider_esp.operators._values import ValueNotes
 
         keys = tuple(self.columns) if self.columns is not None else STANDARD_FIELDS
         with self.rows(keys) as table:
@@ -272,7 +273,7 @@ class UploadContactsOperator(RowsOperator):
 
         :param custom: keys of the custom fields that the rows carry.
         """
-        from airflow_provider_esp.services.neutral import UploadOptions
+        from airflow_provider_esp.core.models import UploadOptions
 
         return UploadOptions(
             custom_fields=custom,
@@ -324,7 +325,7 @@ class UploadContactsOperator(RowsOperator):
 
 
 def _table(upload: Upload, report_path: str | None) -> str:
-    from airflow_provider_esp.operators.outcome_tables import outcome_table
+    from airflow_provider_esp.operators._outcome_tables import outcome_table
 
     return outcome_table(upload.counts, upload.report, report_path)
 
@@ -335,7 +336,7 @@ def _names(given: Any) -> tuple[str, ...]:
 
 
 def _refuse_mixture() -> None:
-    from airflow_provider_esp.services.neutral import Unsupported
+    from airflow_provider_esp.exceptions import Unsupported
 
     raise Unsupported(
         "eSputnik",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import final_errors
-from airflow_provider_esp.operators.outcome_tables import main_reasons
-from airflow_provider_esp.operators.sends import SendOperator
-from airflow_provider_esp.personal import PersonalAttribute, revealed
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._outcome_tables import main_reasons
+from airflow_provider_esp.operators._sends import SendOperator
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.masking import PersonalAttribute, revealed
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.mapping import Mapper
-    from airflow_provider_esp.delivery.rows import Table
-    from airflow_provider_esp.delivery.values import ValueRules
-    from airflow_provider_esp.services.neutral import Event, EventOptions
+    from airflow_provider_esp.core.models import Event, EventOptions
+    from airflow_provider_esp.core.readers.table import Table
+    from airflow_provider_esp.core.validation.mapper import Mapper
+    from airflow_provider_esp.core.validation.values import ValueRules
 
 
 class SendEventOperator(SendOperator):
@@ -103,7 +103,7 @@ class SendEventOperator(SendOperator):
     @tells_outlets
     def execute(self, context: Any) -> dict[str, Any]:
         """Send the event, or one for each row."""
-        from airflow_provider_esp.delivery.mapping import Mapper
+        from airflow_provider_esp.core.validation.mapper import Mapper
 
         with final_errors(), self.hook() as hook:
             if self.policy_for_unknown == "look_up":
@@ -133,14 +133,14 @@ class SendEventOperator(SendOperator):
         return [column for column in (self.email_column, self.phone_column, self.key_column) if column]
 
     def _mapper(self, table: Table) -> Mapper[Event]:
-        from airflow_provider_esp.delivery.mapping import event_mapper
+        from airflow_provider_esp.core.validation.mapper import event_mapper
 
         columns = {"email": self.email_column, "phone": self.phone_column, "key": self.key_column}
         identity = {field: column for field, column in columns.items() if column}
         return event_mapper(table, self.event, identity, self.data, self.values)
 
     def _options(self) -> EventOptions:
-        from airflow_provider_esp.services.neutral import EventOptions
+        from airflow_provider_esp.core.models import EventOptions
 
         return EventOptions(
             version=self.version,
@@ -150,9 +150,8 @@ class SendEventOperator(SendOperator):
         )
 
     def _one_event(self, values: ValueRules) -> Event:
-        from airflow_provider_esp.delivery.addresses import NoCountry
-        from airflow_provider_esp.delivery.errors import DeliveryError, Refused
-        from airflow_provider_esp.services.neutral import Event
+        from airflow_provider_esp.core.models import Event
+        from airflow_provider_esp.exceptions import DeliveryError, InvalidValue, NoCountry
 
         given = {}
         for name in ("contact_email", "contact_phone", "key"):
@@ -173,7 +172,7 @@ class SendEventOperator(SendOperator):
                 f"The event cannot be sent: {reason}. Write it with a plus, or say default_country= or "
                 'phone_format="international".'
             ) from None
-        except Refused as reason:
+        except InvalidValue as reason:
             raise DeliveryError(f"The event cannot be sent: {reason}.") from None
         return Event(self.event, data, *person)
 
@@ -182,13 +181,13 @@ def _table_of(event: Event) -> Table:
     """Make the one row whose digest the ledger keeps."""
     import msgspec
 
-    from airflow_provider_esp.delivery.rows import Table
+    from airflow_provider_esp.core.readers.table import Table
 
     return Table(("event",), iter([(msgspec.json.encode(event, enc_hook=str).decode(),)]), "the event")
 
 
 def _refuse_look_up() -> None:
-    from airflow_provider_esp.services.neutral import Unsupported
+    from airflow_provider_esp.exceptions import Unsupported
 
     raise Unsupported(
         "No service",
@@ -198,7 +197,7 @@ def _refuse_look_up() -> None:
 
 
 def _refuse_mixture() -> None:
-    from airflow_provider_esp.services.neutral import Unsupported
+    from airflow_provider_esp.exceptions import Unsupported
 
     raise Unsupported(
         "No service",

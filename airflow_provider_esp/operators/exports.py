@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import EspOperator, final_errors
-from airflow_provider_esp.operators.progress import EVERY
-from airflow_provider_esp.output_paths import export_path, file_mode_of
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._base import EspOperator
+from airflow_provider_esp.operators._progress import EVERY
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.paths import export_path, file_mode_of
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.services.exports import ActivityRow, BroadcastStatsRow, ContactRow, Exporter, Period, Row
+    from airflow_provider_esp.core.export.schema import (
+        ActivityRow,
+        BroadcastStatsRow,
+        ContactRow,
+        Exporter,
+        Period,
+        Row,
+    )
+    from airflow_provider_esp.hooks.esp import EspHook
 
 R = TypeVar("R")
 Status = Literal["delivered", "undelivered", "read", "clicked", "unsubscribed", "complained", "subscription_changed"]
@@ -57,7 +65,7 @@ class ExportOperator(EspOperator):
         :param seen: called with each row of the file.
         :returns: ``path``, ``format``, ``rows``, ``bytes`` and ``sha256`` of the file.
         """
-        from airflow_provider_esp.delivery import export
+        from airflow_provider_esp.core.export import writer as export
 
         form = export.format_of(self.path, self.format)
         done = export.write(self._told(rows), kind, export_path(self.path, self.file_mode), form, seen)
@@ -72,14 +80,14 @@ class ExportOperator(EspOperator):
         :raises PlaceUnwritable: a file cannot be written there.
         :raises ValueError: nothing tells the format, or the path leads upwards.
         """
-        from airflow_provider_esp.delivery import export
+        from airflow_provider_esp.core.export import writer as export
 
         export.check(export.format_of(self.path, self.format))
         export.check_writable(export_path(self.path, self.file_mode))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Say which account became which file, and how many rows; asked by Airflow's OpenLineage provider."""
-        from airflow_provider_esp.lineage import export_places, file_place, operator_lineage
+        from airflow_provider_esp.operators._openlineage import export_places, file_place, operator_lineage
 
         with self.hook() as hook:
             read = export_places(hook.conn_type, self.esp_conn_id, self.collections)
@@ -117,7 +125,7 @@ class PeriodOperator(ExportOperator):
 
         :raises ValueError: there is none, or it is empty.
         """
-        from airflow_provider_esp.services.exports import Period
+        from airflow_provider_esp.core.export.schema import Period
 
         start = _moment(self.start, hook) or context.get("data_interval_start")
         end = _moment(self.end, hook) or context.get("data_interval_end")
@@ -166,7 +174,7 @@ class ExportActivityOperator(PeriodOperator):
     @tells_outlets
     def execute(self, context: Any) -> dict[str, Any]:
         """Read and write."""
-        from airflow_provider_esp.services.exports import ActivityRow
+        from airflow_provider_esp.core.export.schema import ActivityRow
 
         with final_errors(), self.hook() as hook:
             self.prepare()
@@ -209,7 +217,7 @@ class ExportContactsOperator(ExportOperator):
     @tells_outlets
     def execute(self, context: Any) -> dict[str, Any]:
         """Read and write."""
-        from airflow_provider_esp.services.exports import ContactRow
+        from airflow_provider_esp.core.export.schema import ContactRow
 
         with final_errors(), self.hook() as hook:
             self.prepare()
@@ -244,7 +252,7 @@ class ExportBroadcastStatsOperator(PeriodOperator):
     @tells_outlets
     def execute(self, context: Any) -> dict[str, Any]:
         """Read, count and write."""
-        from airflow_provider_esp.services.exports import BroadcastStatsRow
+        from airflow_provider_esp.core.export.schema import BroadcastStatsRow
 
         sums: Counter[str] = Counter()
 
@@ -269,8 +277,8 @@ class ExportBroadcastStatsOperator(PeriodOperator):
 
         :raises NotThere: one that is asked for is not in the service's list.
         """
-        from airflow_provider_esp.delivery.broadcast_stats import count_people, of_broadcasts, with_counts
-        from airflow_provider_esp.services.neutral import NotThere
+        from airflow_provider_esp.core.broadcasts.stats import count_people, of_broadcasts, with_counts
+        from airflow_provider_esp.exceptions import NotThere
 
         # Counted first: what somebody creates meanwhile is then in the list.
         counts = {}
@@ -306,7 +314,7 @@ def _starts_in(row: BroadcastStatsRow, period: Period | None) -> bool:
 def _without_addresses(row: ActivityRow) -> ActivityRow:
     from msgspec.structs import replace
 
-    from airflow_provider_esp.transport.redaction import redact
+    from airflow_provider_esp.utils.redaction import redact
 
     return replace(row, address=None, view_link=None, reason=None if row.reason is None else redact(row.reason))
 

@@ -6,22 +6,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.audience import switch_of
-from airflow_provider_esp.operators.base import default_deferrable, final_errors
-from airflow_provider_esp.operators.outcome_tables import main_reasons
-from airflow_provider_esp.operators.sends import SendOperator
-from airflow_provider_esp.operators.wait_limits import limit_of_wait
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._outcome_tables import main_reasons
+from airflow_provider_esp.operators._sends import SendOperator
+from airflow_provider_esp.operators._templating import switch_of
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.ledger import Ledger
-    from airflow_provider_esp.delivery.lookup import LookUp
-    from airflow_provider_esp.delivery.mapping import Mapper
-    from airflow_provider_esp.delivery.rows import Table
-    from airflow_provider_esp.delivery.send import SendRun
-    from airflow_provider_esp.delivery.suppression import Suppression
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.services.neutral import MessageOptions, Recipient
+    from airflow_provider_esp.core.ledger import Ledger
+    from airflow_provider_esp.core.models import MessageOptions, Recipient
+    from airflow_provider_esp.core.readers.table import Table
+    from airflow_provider_esp.core.send.run import SendRun
+    from airflow_provider_esp.core.send.sent_lookup import LookUp
+    from airflow_provider_esp.core.validation.mapper import Mapper
+    from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.hooks.esp import EspHook
 
 _KEPT = "kept"
 """Where a task leaves with the trigger what is not part of its result."""
@@ -181,7 +181,7 @@ class SmartSendOperator(SendOperator):
         return (self.to,)
 
     def _mapper(self, table: Table) -> Mapper[Recipient]:
-        from airflow_provider_esp.delivery.mapping import recipient_mapper
+        from airflow_provider_esp.core.validation.mapper import recipient_mapper
 
         return recipient_mapper(table, self.to, self.data, self.values)
 
@@ -189,7 +189,7 @@ class SmartSendOperator(SendOperator):
         """Show what the send costs, and refuse what cannot be paid for; one that has begun is not asked again."""
         if not switch_of("check_balance", self.check_balance) or self.has_begun(context):
             return {}
-        from airflow_provider_esp.operators import balance
+        from airflow_provider_esp.operators import _balance as balance
 
         pricing = hook.run(hook.message_pricing(self._options()))
         estimate = balance.estimate_messages(pricing, self.source, self._mapper, left_out)
@@ -215,12 +215,12 @@ class SmartSendOperator(SendOperator):
             return None
         if not self.external_request_id:
             raise ValueError(_LABEL_NEEDED)
-        from airflow_provider_esp.delivery.lookup import LookUp
+        from airflow_provider_esp.core.send.sent_lookup import LookUp
 
         return LookUp(hook.message_look_up(self._options()), hook.run, self.look_up_wait, self.stop.pause, self.stop)
 
     def _options(self) -> MessageOptions:
-        from airflow_provider_esp.services.neutral import MessageOptions
+        from airflow_provider_esp.core.models import MessageOptions
 
         return MessageOptions(
             message_id=str(self.message_id),
@@ -249,8 +249,8 @@ class SmartSendOperator(SendOperator):
 
         :raises DeliveryError: some have to be waited for, and not one is known.
         """
-        from airflow_provider_esp.delivery.errors import DeliveryError
-        from airflow_provider_esp.delivery.outcomes import Outcome
+        from airflow_provider_esp.core.outcomes import Outcome
+        from airflow_provider_esp.exceptions import DeliveryError
 
         if ids := self._reported_ids():
             return ids
@@ -269,14 +269,14 @@ class SmartSendOperator(SendOperator):
         """Read the ids that this and earlier tries wrote into the report; none where there is no report."""
         if self.report_folder is None:
             return []
-        from airflow_provider_esp.delivery.report import sent_request_ids
-        from airflow_provider_esp.output_paths import private_path
+        from airflow_provider_esp.core.row_report import sent_request_ids
+        from airflow_provider_esp.utils.paths import private_path
 
         return list(sent_request_ids(private_path(self.report_folder, "report_path")))
 
     def _wait(self, hook: EspHook, request_ids: Sequence[str], end: float) -> dict[str, Any]:
         """Look until all messages have ended, at least once."""
-        from airflow_provider_esp.delivery.waiting import wait_for_deliveries
+        from airflow_provider_esp.core.polling import wait_for_deliveries
 
         states, statuses, pending = wait_for_deliveries(
             hook.run, hook.deliveries, request_ids, end, self.poll_interval, pause=self.stop.pause
@@ -297,7 +297,7 @@ def _sum(told: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_mixture() -> None:
-    from airflow_provider_esp.services.neutral import Unsupported
+    from airflow_provider_esp.exceptions import Unsupported
 
     raise Unsupported(
         "No service",

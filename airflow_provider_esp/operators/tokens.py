@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseOperator
 
+from airflow_provider_esp.exceptions import TokensEnding
+
 if TYPE_CHECKING:
-    from airflow_provider_esp.transport.grants import Grant
+    from airflow_provider_esp.core.auth.token_set import Grant
 
 _DAY = 86_400.0
 
@@ -69,10 +71,9 @@ class KeepTokensOperator(BaseOperator):
 
     def _kept(self, conn_id: str) -> tuple[float, str]:
         """Refresh one connection: days left, and what is wrong."""
-        from airflow_provider_esp.connections import ConnectionInvalid
-        from airflow_provider_esp.consent.credential import renewal
-        from airflow_provider_esp.hooks.base import EspHook
-        from airflow_provider_esp.transport.errors import EspError
+        from airflow_provider_esp.exceptions import ConnectionInvalid, EspError
+        from airflow_provider_esp.hooks.credentials import renewal
+        from airflow_provider_esp.hooks.esp import EspHook
 
         clock: Callable[[], float] = time.time
         grant: Grant | None = None
@@ -93,10 +94,6 @@ class KeepTokensOperator(BaseOperator):
             return left, f"{conn_id}: its refresh token ends in {left:.1f} days and is not replaced."
         self.log.info("%s: refreshed; its tokens last %.1f days from now.", conn_id, left)
         return left, ""
-
-
-class TokensEnding(Exception):
-    """Connections whose tokens could not be refreshed; one line for each says how long it still works."""
 
 
 def _days(grant: Grant | None, now: float) -> float:

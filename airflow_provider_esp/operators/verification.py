@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_esp.assets import tells_outlets
-from airflow_provider_esp.operators.base import RowsOperator, default_deferrable, final_errors
-from airflow_provider_esp.operators.wait_limits import limit_of_wait
-from airflow_provider_esp.output_paths import export_path, file_mode_of
-from airflow_provider_esp.task_identity import task_identity
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._base import RowsOperator
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.paths import export_path, file_mode_of
+from airflow_provider_esp.utils.task_identity import task_identity
+from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.outcomes import Counts
-    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.core.outcomes import Counts
+    from airflow_provider_esp.hooks.esp import EspHook
 
 Accepted = Literal["valid", "unconfirmed", "unverified"]
 
@@ -96,8 +97,8 @@ class VerifyContactsOperator(RowsOperator):
     @tells_outlets
     def execute(self, context: Any) -> dict[str, Any]:
         """Hand the addresses over, and wait here or in the triggerer."""
-        from airflow_provider_esp.delivery import export
-        from airflow_provider_esp.delivery.outcomes import Counts, Outcome
+        from airflow_provider_esp.core.export import writer as export
+        from airflow_provider_esp.core.outcomes import Counts, Outcome
 
         with final_errors(), self.hook() as hook:
             export.check(export.format_of(self.path, self.format))
@@ -128,7 +129,7 @@ class VerifyContactsOperator(RowsOperator):
 
         :param event: what the trigger found, and what this task left behind when it deferred.
         """
-        from airflow_provider_esp.delivery.outcomes import Counts
+        from airflow_provider_esp.core.outcomes import Counts
 
         state = event["state"]
         with final_errors(), self.hook() as hook:
@@ -143,13 +144,13 @@ class VerifyContactsOperator(RowsOperator):
 
         :returns: the list's id, and the source's rows by outcome.
         """
-        from airflow_provider_esp.delivery.checking import BatchChecker
-        from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger
-        from airflow_provider_esp.delivery.preview import DryUpload
-        from airflow_provider_esp.delivery.suppression import SuppressingChecker
-        from airflow_provider_esp.delivery.upload import Upload
-        from airflow_provider_esp.delivery.watermark import Watermark
-        from airflow_provider_esp.operators.values import ValueNotes
+        from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger
+        from airflow_provider_esp.core.simulation import DryUpload
+        from airflow_provider_esp.core.upload.checkpoint import Watermark
+        from airflow_provider_esp.core.upload.run import Upload
+        from airflow_provider_esp.core.validation.batch import BatchChecker
+        from airflow_provider_esp.core.validation.suppression import SuppressingChecker
+        from airflow_provider_esp.operators._values import ValueNotes
 
         verification = hook.verification()
         left_out = self.suppression(hook)
@@ -190,7 +191,7 @@ class VerifyContactsOperator(RowsOperator):
 
         :raises AirflowException: the service did not take some addresses.
         """
-        from airflow_provider_esp.delivery.outcomes import Outcome
+        from airflow_provider_esp.core.outcomes import Outcome
 
         missing = sum(counts[outcome] for outcome in (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.NOT_REACHED))
         if missing and not self.is_dry:
@@ -225,9 +226,9 @@ class VerifyContactsOperator(RowsOperator):
 
     def _write(self, hook: EspHook, list_id: str, counts: Counts, *, verified: bool = True) -> dict[str, Any]:
         """Write the file, and delete the list if it was made for it."""
-        from airflow_provider_esp.delivery import export
-        from airflow_provider_esp.delivery.verification import left_out
-        from airflow_provider_esp.services.exports import VerifiedRow
+        from airflow_provider_esp.core.export import writer as export
+        from airflow_provider_esp.core.export.schema import VerifiedRow
+        from airflow_provider_esp.core.validation.verification import left_out
 
         verification, statuses = hook.verification(), Counter[str]()
         segment = None if self.segment is None else str(self.segment)
@@ -251,8 +252,8 @@ class VerifyContactsOperator(RowsOperator):
 
     def _delete_list(self, hook: EspHook, list_id: str) -> None:
         """Delete the list that was made for the source; the file is there, so a refusal is no reason to fail."""
-        from airflow_provider_esp.hooks.base import EspHook
-        from airflow_provider_esp.transport.errors import EspError
+        from airflow_provider_esp.exceptions import EspError
+        from airflow_provider_esp.hooks.esp import EspHook
 
         # The hook of a task that is being ended asks nothing any more, and the list must not be left behind.
         own = EspHook.for_connection(self.esp_conn_id) if self.stop.requested else hook

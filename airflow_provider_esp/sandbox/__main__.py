@@ -8,8 +8,8 @@ import sys
 import threading
 
 from .oauth import registry
-from .oauth.tls import AuthorisationServer
 from .server import Sandbox
+from .tls_server import AuthorisationServer
 
 
 def main(arguments: list[str] | None = None) -> int:

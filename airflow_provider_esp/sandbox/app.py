@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import control, page
-from .dispatch import Dispatcher
+from . import control
 from .faults import FaultMaker
 from .origins import SameOrigin
-from .recording import Recorder
-from .world import World
+from .request_log import Recorder
+from .router import Dispatcher
+from .state import World
+from .ui import views as page
 
 
 class _Name(bytes):

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import answers
+from . import responses as answers
 from .faults import Fault
 from .limits import Limit
 from .settings import WrongSetting
-from .world import World
+from .state import World
 
 Window = int | tuple[int, float] | None
 """A limit as tests write it: requests per second, or (requests, seconds), or None for no limit."""

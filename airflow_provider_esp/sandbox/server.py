@@ -12,10 +12,10 @@ from typing import Any
 from . import control
 from .app import build
 from .faults import Fault, Kind
-from .listener import HOST, Listener
-from .plug import Row
-from .services import SERVICES
-from .world import World
+from .http_server import HOST, Listener
+from .registry import SERVICES
+from .routing import Row
+from .state import World
 
 
 class Sandbox:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
-from airflow_provider_esp.operators import awaiting
-from airflow_provider_esp.operators.base import default_deferrable, final_errors
-from airflow_provider_esp.operators.wait_limits import end_of_wait, limit_of_wait, until_after
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.triggers import broadcast_waits as awaiting
+from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch, Teller
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch, Teller
+    from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.hooks.esp import EspHook
 
 _MOST_LOOKS = 60
 
@@ -87,7 +87,7 @@ class BroadcastSensor(BaseSensorOperator):
         """
         from airflow.providers.common.compat.sdk import PokeReturnValue
 
-        from airflow_provider_esp.delivery import broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
 
         with final_errors():
             found = self._look(_MOST_LOOKS)
@@ -99,7 +99,7 @@ class BroadcastSensor(BaseSensorOperator):
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
             return super().execute(context)
-        from airflow_provider_esp.delivery import broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
 
         try:
             with final_errors():
@@ -140,8 +140,8 @@ class BroadcastSensor(BaseSensorOperator):
         """Look once, and again at once where there is more to read already, but no more often than that."""
         import time
 
-        from airflow_provider_esp.delivery.broadcast_waits import CATCH_UP, is_over
-        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.core.broadcasts.wait import CATCH_UP, is_over
+        from airflow_provider_esp.hooks.esp import EspHook
 
         hook = EspHook.for_connection(self.esp_conn_id)
         try:
@@ -158,7 +158,7 @@ class BroadcastSensor(BaseSensorOperator):
 
     def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, Teller]:
         if self._watch is None or self._teller is None:
-            from airflow_provider_esp.delivery.broadcast_waits import Teller
+            from airflow_provider_esp.core.broadcasts.wait import Teller
 
             broadcast_id = awaiting.id_of(self.broadcast_id)
             hook.require("broadcasts", "activity")
@@ -196,8 +196,8 @@ class BroadcastSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
     def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        from airflow_provider_esp.delivery.broadcast_waits import check
-        from airflow_provider_esp.services.neutral import BroadcastState
+        from airflow_provider_esp.core.broadcasts.wait import check
+        from airflow_provider_esp.core.models import BroadcastState
 
         broadcast_id = awaiting.id_of(self.broadcast_id)
         check(broadcast_id, BroadcastState(found["state"]), found["why"])

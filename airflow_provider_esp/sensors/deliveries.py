@@ -12,11 +12,11 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from airflow_provider_esp.operators.base import default_deferrable, final_errors
-from airflow_provider_esp.operators.wait_limits import end_of_wait, limit_of_wait, until_after
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.tally import Goal, Tally
+    from airflow_provider_esp.core.delivery_stats import Goal, Tally
 
 
 class DeliverySensor(BaseSensorOperator):
@@ -79,7 +79,7 @@ class DeliverySensor(BaseSensorOperator):
 
         :raises AirflowFailException: too many have failed, or the share cannot be reached any more.
         """
-        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.hooks.esp import EspHook
 
         with final_errors():
             tally = self._tally()
@@ -146,13 +146,13 @@ class DeliverySensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
     def _goal(self) -> Goal:
-        from airflow_provider_esp.delivery.tally import Goal
+        from airflow_provider_esp.core.delivery_stats import Goal
 
         return Goal(self.until, self.fail_when or {})
 
     def _tally(self) -> Tally:
         """Give the counts of the looks before this one, which a sensor that holds its worker keeps."""
-        from airflow_provider_esp.delivery.tally import Tally
+        from airflow_provider_esp.core.delivery_stats import Tally
 
         if "_counted" not in self.__dict__:
             self._counted = Tally(self._ids())
@@ -184,10 +184,10 @@ class DeliverySensor(BaseSensorOperator):
 
         :raises DeliveryError: the folder holds other reports' folders, and no report itself.
         """
-        from airflow_provider_esp.delivery.errors import DeliveryError
-        from airflow_provider_esp.delivery.report import Report, sent_request_ids
-        from airflow_provider_esp.output_paths import private_path
-        from airflow_provider_esp.task_identity import current_task_identity, safe_name
+        from airflow_provider_esp.core.row_report import Report, sent_request_ids
+        from airflow_provider_esp.exceptions import DeliveryError
+        from airflow_provider_esp.utils.paths import private_path
+        from airflow_provider_esp.utils.task_identity import current_task_identity, safe_name
 
         path = private_path(folder, "report_path")
         if Report(path).holds_others():

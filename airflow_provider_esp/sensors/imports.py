@@ -7,8 +7,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
-from airflow_provider_esp.operators.base import default_deferrable, final_errors
-from airflow_provider_esp.operators.wait_limits import end_of_wait, limit_of_wait, until_after
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 
 class ImportSensor(BaseSensorOperator):
@@ -44,8 +44,8 @@ class ImportSensor(BaseSensorOperator):
 
         :raises AirflowFailException: one of them failed.
         """
-        from airflow_provider_esp.hooks.base import EspHook
-        from airflow_provider_esp.services.neutral import ImportState
+        from airflow_provider_esp.core.models import ImportState
+        from airflow_provider_esp.hooks.esp import EspHook
 
         with final_errors():
             hook = EspHook.for_connection(self.esp_conn_id)

@@ -13,22 +13,18 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_esp import compat
-from airflow_provider_esp.delivery.errors import LedgerUnreadable, PlaceUnwritable
-from airflow_provider_esp.delivery.ledger import RecordStore
-from airflow_provider_esp.delivery.patience import unwritable
-from airflow_provider_esp.stores.access import VariableSlot, in_task
-from airflow_provider_esp.task_identity import task_identity
+from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp.core.ledger import RecordStore
+from airflow_provider_esp.core.patience import unwritable
+from airflow_provider_esp.exceptions import LedgerUnreadable, LedgerUnsafe, PlaceUnwritable
+from airflow_provider_esp.stores.airflow_variables import VariableSlot, in_task
+from airflow_provider_esp.utils.task_identity import task_identity
 
 KEY = "esp_ledger"
 KEEP_SENT = timedelta(days=90)
 UNTIL = "keep_until"
 
 log = logging.getLogger(__name__)
-
-
-class LedgerUnsafe(Exception):
-    """Nothing here would remember what was sent; the message says what to change."""
 
 
 class TaskStateLedger:

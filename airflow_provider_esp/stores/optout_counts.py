@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from airflow_provider_esp.stores.access import VariableSlot
+from airflow_provider_esp.stores.airflow_variables import VariableSlot
 
 KEY: Final = "esp_optouts"
 _DATES: Final = re.compile(r"\d{4}[-_/.]?\d{2}(?:[-_/.]?\d{2})?(?:[T_ -]?\d{2}[-_:.]?\d{2}(?:[-_:.]?\d{2})?)?|\d{5,}")

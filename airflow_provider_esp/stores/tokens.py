@@ -13,19 +13,13 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.connections.oauth import OAuthSettings
-from airflow_provider_esp.stores.access import VariableSlot, connection, hide, in_task
-from airflow_provider_esp.transport.grants import (
-    Grant,
-    StoreShadowed,
-    StoreUnusable,
-    TokensUnreadable,
-    grant_from_json,
-    slot_name,
-)
-from airflow_provider_esp.transport.leases import Lease
+from airflow_provider_esp.core.auth.token_set import Grant, grant_from_json, slot_name
+from airflow_provider_esp.core.auth.variable_lock import Lease
+from airflow_provider_esp.exceptions import StoreShadowed, StoreUnusable, TokensUnreadable
+from airflow_provider_esp.stores.airflow_variables import VariableSlot, connection, hide, in_task
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.transport.token_store import TokenStore
+    from airflow_provider_esp.core.auth.token_store import TokenStore
 
 FIELD = "oauth_token"
 _LIST = "esp_oauth_connections"
@@ -237,7 +231,7 @@ def token_store(settings: OAuthSettings, conn_id: str) -> TokenStore:
         case "connection":
             return ConnectionTokens(conn_id, name)
         case path:
-            from airflow_provider_esp.transport.token_store import FileTokens
+            from airflow_provider_esp.core.auth.token_store import FileTokens
 
             return FileTokens(path, settings.client_secret)
 

@@ -18,12 +18,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_esp.delivery.errors import PlaceUnwritable, SendTakenOver
-from airflow_provider_esp.delivery.ledger import RecordStore
-from airflow_provider_esp.delivery.patience import unwritable
-from airflow_provider_esp.delivery.tries import Tries
-from airflow_provider_esp.stores import access
-from airflow_provider_esp.stores.access import VariableSlot
+from airflow_provider_esp.core.ledger import RecordStore
+from airflow_provider_esp.core.patience import unwritable
+from airflow_provider_esp.core.tries import Tries
+from airflow_provider_esp.exceptions import PlaceUnwritable, SendTakenOver
+from airflow_provider_esp.stores import airflow_variables as access
+from airflow_provider_esp.stores.airflow_variables import VariableSlot
 from airflow_provider_esp.stores.ledgers import KEEP_SENT, UNTIL, FileLedger, VariableLedger, ledger_store, read_record
 
 MORE_TRIES = 5

@@ -12,13 +12,13 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_esp.triggers.base import PollTrigger
-from airflow_provider_esp.triggers.hooks import hook_for
+from airflow_provider_esp.triggers._hooks import hook_for
+from airflow_provider_esp.triggers._polling import PollTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.broadcast_waits import BroadcastWatch, Teller
-    from airflow_provider_esp.hooks.base import EspHook
-    from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch, Teller
+    from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.hooks.esp import EspHook
 
 CATCH_UP = 1.0
 """Seconds to the next look where there is more to read already."""
@@ -67,7 +67,7 @@ class BroadcastTrigger(PollTrigger):
 
     async def look(self, hook: EspHook) -> dict[str, Any] | None:
         """Look once: at the broadcast, and at one page of activity at most."""
-        from airflow_provider_esp.delivery.broadcast_waits import is_over
+        from airflow_provider_esp.core.broadcasts.wait import is_over
 
         watch, teller = self._prepared(hook)
         found = await self._found(hook, watch)
@@ -95,8 +95,8 @@ class BroadcastTrigger(PollTrigger):
         self.log.info("The task was ended by somebody: broadcast %s is cancelled.", self.broadcast_id)
 
     async def _found(self, hook: EspHook, watch: BroadcastWatch) -> BroadcastLook:
-        from airflow_provider_esp.delivery.broadcast_waits import when_missing
-        from airflow_provider_esp.transport.errors import NotFound
+        from airflow_provider_esp.core.broadcasts.wait import when_missing
+        from airflow_provider_esp.exceptions import NotFound
 
         now = hook.clock()
         try:
@@ -110,13 +110,13 @@ class BroadcastTrigger(PollTrigger):
     def _goal(self) -> BroadcastGoal:
         import msgspec
 
-        from airflow_provider_esp.services.neutral import BroadcastGoal
+        from airflow_provider_esp.core.models import BroadcastGoal
 
         return msgspec.convert(self.goal, BroadcastGoal)
 
     def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, Teller]:
         if self._watch is None or self._teller is None:
-            from airflow_provider_esp.delivery.broadcast_waits import Teller
+            from airflow_provider_esp.core.broadcasts.wait import Teller
 
             self._watch = hook.broadcast_watch(self.broadcast_id, self._goal())
             self._teller = Teller(self.broadcast_id, self.log.info, self.log.warning)

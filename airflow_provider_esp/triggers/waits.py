@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_esp.triggers.base import PollTrigger
+from airflow_provider_esp.triggers._polling import PollTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.delivery.tally import Tally
-    from airflow_provider_esp.hooks.base import EspHook
+    from airflow_provider_esp.core.delivery_stats import Tally
+    from airflow_provider_esp.hooks.esp import EspHook
 
 
 class ImportTrigger(PollTrigger):
@@ -32,7 +32,7 @@ class ImportTrigger(PollTrigger):
 
     async def look(self, hook: EspHook) -> dict[str, Any] | None:
         """Ask for the imports that have not ended yet."""
-        from airflow_provider_esp.services.neutral import ImportState
+        from airflow_provider_esp.core.models import ImportState
 
         for import_id in self.import_ids:
             if import_id not in self._ended:
@@ -73,7 +73,7 @@ class DeliveryTrigger(PollTrigger):
     :param request_ids: ids that the send gave; or None to read them from the report.
     :param report_path: folder with the report of the send, where `request_ids` is None.
     :param until: share of the messages that must be delivered; None until all have ended.
-    :param fail_when: shares of messages that end the wait badly, see `airflow_provider_esp.delivery.tally.Goal`.
+    :param fail_when: shares of messages that end the wait badly, see `airflow_provider_esp.core.delivery_stats.Goal`.
     :param sms: whether the ids are those of SMS campaigns.
     """
 
@@ -102,7 +102,7 @@ class DeliveryTrigger(PollTrigger):
 
     async def look(self, hook: EspHook) -> dict[str, Any] | None:
         """Ask for the messages that have not ended yet."""
-        from airflow_provider_esp.delivery.tally import Goal, Tally
+        from airflow_provider_esp.core.delivery_stats import Goal, Tally
 
         if self._tally is None:
             self._tally = Tally(await asyncio.to_thread(self._ids))
@@ -118,7 +118,7 @@ class DeliveryTrigger(PollTrigger):
     def _ids(self) -> list[str]:
         if self.request_ids is not None:
             return list(self.request_ids)
-        from airflow_provider_esp.delivery.report import sent_request_ids
-        from airflow_provider_esp.output_paths import private_path
+        from airflow_provider_esp.core.row_report import sent_request_ids
+        from airflow_provider_esp.utils.paths import private_path
 
         return list(sent_request_ids(private_path(self.report_path or "", "report_path")))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.sendpulse import account as sendpulse_account
+from airflow_provider_esp.services.sendpulse.api import account as sendpulse_account
 
 SECRETS = ("sandbox-key", "sandbox-id", "sandbox-secret", "sandbox-apikey", "not-the-key")
 

@@ -12,12 +12,12 @@ from unittest import mock
 
 import pytest
 
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.core.models import BroadcastOptions
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.esputnik import broadcasts
-from airflow_provider_esp.services.neutral import BroadcastOptions
-from airflow_provider_esp.services.sendpulse import books
-from airflow_provider_esp.triggers.base import PollTrigger
+from airflow_provider_esp.services.esputnik.api import broadcasts
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.broadcasts import BroadcastTrigger
 
 ACTIVITY = "*/v2/contacts/activity"

@@ -13,9 +13,9 @@ import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 
-from airflow_provider_esp import sources
-from airflow_provider_esp.assets import create_asset
-from airflow_provider_esp.provider_info import get_provider_info
+from airflow_provider_esp.assets.esp import create_asset
+from airflow_provider_esp.get_provider_info import get_provider_info
+from airflow_provider_esp.sources import _base as sources
 
 PAGES = Path(__file__).parents[2] / "docs"
 EXAMPLES = [

@@ -10,13 +10,14 @@ from typing import Any
 import airflow
 import pytest
 
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.core.models import Recipient
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.esputnik import broadcasts, imports, translate_messages
-from airflow_provider_esp.services.esputnik.models import Channel, ContactUpdate
-from airflow_provider_esp.services.neutral import Recipient
-from airflow_provider_esp.triggers import events
-from airflow_provider_esp.triggers.events import (
+from airflow_provider_esp.services.esputnik.api import broadcasts, imports
+from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.triggers import asset_events as events
+from airflow_provider_esp.triggers.asset_events import (
     BroadcastFinishedTrigger,
     EspEventTrigger,
     ImportFinishedTrigger,
@@ -235,7 +236,7 @@ def test_an_account_without_activity_says_so_at_once(sandbox: Sandbox, connectio
 
 
 def test_a_look_that_fails_for_a_while_is_made_again_and_a_final_one_is_not(connections: Mapping[str, str]) -> None:
-    from airflow_provider_esp.transport.errors import ServerFailed, Unauthenticated
+    from airflow_provider_esp.exceptions import ServerFailed, Unauthenticated
 
     outcomes: list[Any] = [ServerFailed("down"), ServerFailed("down"), "seen"]
 
@@ -264,15 +265,15 @@ class _Answers:
     def __init__(self, *looks: list[dict[str, Any]]) -> None:
         import msgspec
 
-        from airflow_provider_esp.services.sendpulse.campaign_answers import Campaign
+        from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign
 
         self.looks = [msgspec.convert(look, list[Campaign]) for look in looks]
 
     def told(self, since: float = 0.0) -> list[list[tuple[str, str, Any]]]:
         from zoneinfo import ZoneInfo
 
-        from airflow_provider_esp.services.happenings import Watching
-        from airflow_provider_esp.services.sendpulse.watch_account import AccountWatch
+        from airflow_provider_esp.core.account_events import Watching
+        from airflow_provider_esp.services.sendpulse.mapping.account_events import AccountWatch
 
         watch, told = AccountWatch(Watching(since), ZoneInfo("UTC")), []
         for number, page in enumerate(self.looks, 1):

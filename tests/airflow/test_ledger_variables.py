@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.stores import access
+from airflow_provider_esp.stores import airflow_variables as access
 from airflow_provider_esp.stores.ledgers import forget_expired, ledger_store
 
 
@@ -45,9 +45,9 @@ def test_only_finished_sends_whose_time_is_up_are_forgotten(variables: Any, monk
 def test_every_iteration_of_a_loop_has_its_own_ledger_copy_and_marker(
     variables: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from airflow_provider_esp import sql_source
-    from airflow_provider_esp.delivery.broadcasts import BroadcastLedger
-    from airflow_provider_esp.task_identity import task_identity
+    from airflow_provider_esp.core.broadcasts.create import BroadcastLedger
+    from airflow_provider_esp.sources import sql as sql_source
+    from airflow_provider_esp.utils.task_identity import task_identity
 
     monkeypatch.setattr(access, "LOOKS", ())
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)

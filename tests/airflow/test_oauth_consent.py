@@ -17,16 +17,23 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from airflow_provider_esp.consent import authorize
-from airflow_provider_esp.consent.callback import CallbackRefused, CallbackServer, ConsentDenied, read_answer
+from airflow_provider_esp.cli import authorize
+from airflow_provider_esp.cli.callback import CallbackServer, read_answer
+from airflow_provider_esp.core.auth import oauth
+from airflow_provider_esp.core.auth.oauth import Application
+from airflow_provider_esp.core.auth.token_store import FileTokens
+from airflow_provider_esp.exceptions import (
+    ApplicationRefused,
+    CallbackRefused,
+    ConsentDenied,
+    EspError,
+    GrantRefused,
+    StoreUnusable,
+    TokensUnreadable,
+)
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-from airflow_provider_esp.transport import oauth
-from airflow_provider_esp.transport.errors import EspError
-from airflow_provider_esp.transport.grants import ApplicationRefused, GrantRefused, StoreUnusable, TokensUnreadable
-from airflow_provider_esp.transport.oauth import Application
-from airflow_provider_esp.transport.token_store import FileTokens
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 
 CALLBACK = registry.CALLBACK
 
@@ -376,7 +383,7 @@ def test_a_command_that_cannot_go_on_says_why_in_a_sentence(
 
 def test_the_commands_are_offered_to_airflow_in_its_own_shape() -> None:
     pytest.importorskip("airflow.api_fastapi", reason="Airflow 2 loads no commands of providers")
-    from airflow_provider_esp.consent.options import airflow_commands
+    from airflow_provider_esp.cli.options import airflow_commands
 
     (group,) = airflow_commands()
     assert group.name == "esp"

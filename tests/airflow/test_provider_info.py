@@ -15,38 +15,38 @@ import jsonschema
 import pytest
 
 import airflow_provider_esp
-from airflow_provider_esp.provider_info import get_provider_info
+from airflow_provider_esp.get_provider_info import get_provider_info
 
 INFO = get_provider_info()
 FORMS = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
 BUILT_UPON = {
-    "airflow_provider_esp.hooks.base",
+    "airflow_provider_esp.hooks.esp",
     "airflow_provider_esp.hooks.broadcasting",
     "airflow_provider_esp.hooks.reporting",
     "airflow_provider_esp.hooks.spending",
     "airflow_provider_esp.hooks.telling",
-    "airflow_provider_esp.operators.audience",
-    "airflow_provider_esp.operators.awaiting",
-    "airflow_provider_esp.operators.balance",
-    "airflow_provider_esp.operators.base",
-    "airflow_provider_esp.operators.broadcast_start",
-    "airflow_provider_esp.operators.dry_run",
-    "airflow_provider_esp.operators.outcome_tables",
-    "airflow_provider_esp.operators.report_folders",
-    "airflow_provider_esp.operators.file_upload",
-    "airflow_provider_esp.operators.optout_limits",
-    "airflow_provider_esp.operators.optout_sources",
-    "airflow_provider_esp.operators.source_marks",
-    "airflow_provider_esp.operators.progress",
-    "airflow_provider_esp.operators.send_policy",
-    "airflow_provider_esp.operators.wait_limits",
-    "airflow_provider_esp.operators.written_lists",
-    "airflow_provider_esp.operators.sends",
-    "airflow_provider_esp.operators.suppressing",
-    "airflow_provider_esp.operators.values",
-    "airflow_provider_esp.triggers.base",
-    "airflow_provider_esp.triggers.collecting",
-    "airflow_provider_esp.triggers.hooks",
+    "airflow_provider_esp.operators._suppression",
+    "airflow_provider_esp.triggers.broadcast_waits",
+    "airflow_provider_esp.operators._balance",
+    "airflow_provider_esp.operators._base",
+    "airflow_provider_esp.operators._broadcast_start",
+    "airflow_provider_esp.operators._dry_run",
+    "airflow_provider_esp.operators._outcome_tables",
+    "airflow_provider_esp.operators._report_folders",
+    "airflow_provider_esp.operators.contacts_file",
+    "airflow_provider_esp.operators._optout_limits",
+    "airflow_provider_esp.operators._optout_sources",
+    "airflow_provider_esp.operators._source_marks",
+    "airflow_provider_esp.operators._progress",
+    "airflow_provider_esp.operators._send_policy",
+    "airflow_provider_esp.utils.wait_limits",
+    "airflow_provider_esp.operators._written_lists",
+    "airflow_provider_esp.operators._sends",
+    "airflow_provider_esp.operators._suppressing",
+    "airflow_provider_esp.operators._values",
+    "airflow_provider_esp.triggers._polling",
+    "airflow_provider_esp.utils.frozen_heap",
+    "airflow_provider_esp.triggers._hooks",
 }
 VERSION = tuple(int(number) for number in airflow.__version__.split(".")[:2])
 IS_AIRFLOW_2 = VERSION < (3, 0)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.core.transport import shared_clients as sharing
+from airflow_provider_esp.exceptions import NotFound, ServerFailed
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.transport import sharing
-from airflow_provider_esp.transport.errors import NotFound, ServerFailed
-from airflow_provider_esp.triggers.base import PollTrigger
+from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.waits import ImportTrigger
 
 pytestmark = pytest.mark.usefixtures("connections")

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.report import Report, RowReport
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.core.models import Recipient
+from airflow_provider_esp.core.row_report import Report, RowReport
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.esputnik import imports, translate_messages
-from airflow_provider_esp.services.esputnik.models import Channel, ContactUpdate
-from airflow_provider_esp.services.neutral import Recipient
-from airflow_provider_esp.triggers import hooks
-from airflow_provider_esp.triggers.base import PollTrigger
-from airflow_provider_esp.triggers.hooks import hook_for
+from airflow_provider_esp.services.esputnik.api import imports
+from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.triggers import _hooks as hooks
+from airflow_provider_esp.triggers._hooks import hook_for
+from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.waits import DeliveryTrigger, ImportTrigger
 
 ANN, BOUNCES = "ann@example.com", "ben+bounce@example.com"

@@ -21,7 +21,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import UnsetType
 
-from airflow_provider_esp.services.esputnik.bulk import EncodedContacts
+from airflow_provider_esp.services.esputnik.api.bulk import EncodedContacts
 from tests.contract.table import Method, filled
 
 _TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)

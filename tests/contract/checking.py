@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 import httpx
 from jsonschema import ValidationError
 
-from airflow_provider_esp.services.call import Call
+from airflow_provider_esp.core.calls import Call
 from tests.contract.specifications import Operation, Schema
 
 Fault = tuple[str, str]

@@ -10,9 +10,10 @@ from datetime import date, datetime, timedelta, timezone
 
 import msgspec
 
-from airflow_provider_esp.services import neutral
-from airflow_provider_esp.services.esputnik import (
+from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.services.esputnik.api import (
     activity,
+    activity_pages,
     broadcasts,
     contacts,
     events,
@@ -22,12 +23,19 @@ from airflow_provider_esp.services.esputnik import (
     orders,
     promocodes,
     reading,
-    site,
     templates,
-    translate,
-    translate_messages,
 )
-from airflow_provider_esp.services.esputnik.models import Address, Channel, ContactField, ContactUpdate, Device, Segment
+from airflow_provider_esp.services.esputnik.api import sites as site
+from airflow_provider_esp.services.esputnik.api.models import (
+    Address,
+    Channel,
+    ContactField,
+    ContactUpdate,
+    Device,
+    Segment,
+)
+from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
 from tests.contract.table import Found, longer, method
 
 ANNA, BORIS = 95_064_001, 95_064_002
@@ -433,7 +441,7 @@ PAGES = (
     longer(general.workflow_pages),
     longer(templates.email_pages),
     longer(templates.text_message_pages),
-    longer(activity.activity_pages, start=SENT_SINCE, end=SENT_UNTIL),
+    longer(activity_pages.activity_pages, start=SENT_SINCE, end=SENT_UNTIL),
     longer(activity.contact_message_pages, date_from=SENT_SINCE, date_to=SENT_UNTIL, contact_id=ANNA),
     longer(broadcasts.broadcast_pages),
 )

@@ -7,24 +7,24 @@ that waits for its code. Ids are those that a fresh sandbox counts from.
 
 from __future__ import annotations
 
-from airflow_provider_esp.services import neutral
-from airflow_provider_esp.services.sendpulse import (
+from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.services.sendpulse.api import (
     account,
     automation,
-    books,
     campaigns,
-    contacts,
     events,
     push,
     sms,
     smtp,
     tags,
-    translate,
-    unsubscribed,
     verifier,
     viber,
     webhooks,
 )
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import emails as contacts
+from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import unsubscribed
 from tests.contract.table import Found, Taken, longer, method
 
 ANNA, BORIS, NOBODY = "anna@example.com", "boris@example.com", "nobody@example.com"

@@ -19,7 +19,7 @@ from typing import Any
 import make_skeleton
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from airflow_provider_esp.services.call import Call
+from airflow_provider_esp.core.calls import Call
 
 ROOT = Path(__file__).resolve().parents[2]
 

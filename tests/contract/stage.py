@@ -17,14 +17,17 @@ from typing import Any, Self
 import httpx
 from msgspec import structs
 
+from airflow_provider_esp.core.calls import Call, Service
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Account, Credential
+from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.sandbox.services import SERVICES as SANDBOXED
-from airflow_provider_esp.services.call import Call, Service
-from airflow_provider_esp.services.esputnik import broadcasts, events, imports, messages, promocodes, site
+from airflow_provider_esp.sandbox.registry import SERVICES as SANDBOXED
+from airflow_provider_esp.services.esputnik.api import broadcasts, events, imports, messages, promocodes
+from airflow_provider_esp.services.esputnik.api import sites as site
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-from airflow_provider_esp.services.sendpulse import (
+from airflow_provider_esp.services.sendpulse.api import (
     account,
-    books,
     campaigns,
     push,
     sms,
@@ -34,10 +37,8 @@ from airflow_provider_esp.services.sendpulse import (
     viber,
     webhooks,
 )
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.exchange import Account, Credential
-from airflow_provider_esp.transport.throttle import Throttle
 from tests.contract import esputnik_methods, sendpulse_methods
 from tests.contract.table import Longer, Method
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_esp.services.call import Call, Flow, Pages
+from airflow_provider_esp.core.calls import Call, Flow, Pages
 
 Arguments = Mapping[str, Any]
 

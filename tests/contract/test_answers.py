@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.wire import decode
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.decoding import decode
 from tests.contract import checking, specifications
 from tests.contract.quirks import ANSWER_QUIRKS, Ledger
 from tests.contract.stage import TABLES, Stage

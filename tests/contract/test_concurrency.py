@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from airflow_provider_esp.core.transport.async_client import AsyncClient
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Account, Credential
+from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.sendpulse import account
+from airflow_provider_esp.services.sendpulse.api import account
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
-from airflow_provider_esp.transport.async_client import AsyncClient
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.exchange import Account, Credential
-from airflow_provider_esp.transport.tokens import Token, TokenSource
 from tests.contract.stage import unthrottled
 
 THREADS, LOOPS = 20, 2

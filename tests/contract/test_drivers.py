@@ -10,26 +10,19 @@ from typing import Any, assert_type
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call, Flow, Pages
-from airflow_provider_esp.services.esputnik import contacts as esputnik_contacts
-from airflow_provider_esp.services.esputnik import general, reading
-from airflow_provider_esp.services.esputnik import translate as esputnik_translate
-from airflow_provider_esp.services.esputnik import translate_messages as esputnik_messages
-from airflow_provider_esp.services.esputnik.models import Contact, ContactUpdate, Segment
-from airflow_provider_esp.services.neutral import Delivery, Import, Recipient, SendResult
-from airflow_provider_esp.services.sendpulse import (
-    account,
-    automation,
-    books,
-    campaigns,
-    events,
-    sms,
-    smtp,
-)
-from airflow_provider_esp.services.sendpulse import translate as sendpulse_translate
-from airflow_provider_esp.services.sendpulse.common import Done, Total
-from airflow_provider_esp.transport.async_client import AsyncClient
-from airflow_provider_esp.transport.client import Client
+from airflow_provider_esp.core.calls import Call, Flow, Pages
+from airflow_provider_esp.core.models import Delivery, Import, Recipient, SendResult
+from airflow_provider_esp.core.transport.async_client import AsyncClient
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.services.esputnik.api import contacts as esputnik_contacts
+from airflow_provider_esp.services.esputnik.api import general, reading
+from airflow_provider_esp.services.esputnik.api.models import Contact, ContactUpdate, Segment
+from airflow_provider_esp.services.esputnik.mapping import contacts as esputnik_translate
+from airflow_provider_esp.services.esputnik.mapping import messages as esputnik_messages
+from airflow_provider_esp.services.sendpulse.api import account, automation, campaigns, events, sms, smtp
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api._request import Done, Total
+from airflow_provider_esp.services.sendpulse.mapping import contacts as sendpulse_translate
 from tests.contract.stage import LONGER, TABLES, TRANSLATIONS, Stage
 from tests.contract.table import Longer, Method, Taken
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.services.call import Call, Kind
-from airflow_provider_esp.services.wire import decode
+from airflow_provider_esp.core.calls import Call, Kind
+from airflow_provider_esp.core.decoding import decode
 from tests.contract import specifications
 from tests.contract.specifications import Schema
 from tests.contract.stage import SERVICES, TABLES

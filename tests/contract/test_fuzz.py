@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 
-from airflow_provider_esp.services.call import Kind
+from airflow_provider_esp.core.calls import Kind
 from tests.contract import checking, specifications, wild
 from tests.contract.quirks import ANSWER_QUIRKS, Ledger
 from tests.contract.specifications import Operation

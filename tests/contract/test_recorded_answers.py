@@ -12,23 +12,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.esputnik import contacts as people
-from airflow_provider_esp.services.esputnik import general, imports, messages, orders, reading
-from airflow_provider_esp.services.esputnik.models import Channel, ContactUpdate
-from airflow_provider_esp.services.sendpulse import (
-    account,
-    books,
-    campaigns,
-    contacts,
-    push,
-    sms,
-    smtp,
-    verifier,
-    viber,
-    webhooks,
-)
-from airflow_provider_esp.services.wire import Undecodable, decode
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.services.esputnik.api import contacts as people
+from airflow_provider_esp.services.esputnik.api import general, imports, messages, orders, reading
+from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
+from airflow_provider_esp.services.sendpulse.api import account, campaigns, push, sms, smtp, verifier, viber, webhooks
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import emails as contacts
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from airflow_provider_esp.services.neutral import Unsupported
+from airflow_provider_esp.exceptions import Unsupported
 from tests.contract import arguments, checking, specifications
 from tests.contract.quirks import REQUEST_QUIRKS, Ledger
 from tests.contract.stage import TABLES, TRANSLATIONS

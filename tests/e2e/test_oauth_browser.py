@@ -24,7 +24,7 @@ import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 from tests.e2e.browsing import browser_page, require_browser
 
 pytestmark = pytest.mark.slow

@@ -20,26 +20,25 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp import connections
-from airflow_provider_esp.delivery.checking import BatchChecker
-from airflow_provider_esp.delivery.errors import SendOutcomeUnknown
-from airflow_provider_esp.delivery.ledger import Ledger, UploadLedger
-from airflow_provider_esp.delivery.mapping import recipient_mapper
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.delivery.send import OnUnknown, SendRun
-from airflow_provider_esp.delivery.upload import Upload
-from airflow_provider_esp.delivery.watermark import Watermark
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.core.ledger import Ledger, UploadLedger
+from airflow_provider_esp.core.models import MessageOptions, UploadOptions
+from airflow_provider_esp.core.outcomes import Counts, Outcome
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.send.run import OnUnknown, SendRun
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Timeouts
+from airflow_provider_esp.core.transport.retry import RetryPolicy
+from airflow_provider_esp.core.upload.checkpoint import Watermark
+from airflow_provider_esp.core.upload.run import Upload
+from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.mapper import recipient_mapper
+from airflow_provider_esp.exceptions import EspError, SendOutcomeUnknown
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
 from airflow_provider_esp.hooks.sendpulse import SendPulseHook
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.neutral import MessageOptions, UploadOptions
 from airflow_provider_esp.stores.ledgers import FileLedger
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.errors import EspError
-from airflow_provider_esp.transport.exchange import Timeouts
-from airflow_provider_esp.transport.retry import RetryPolicy
 
 ROWS = 60
 BATCH = 10

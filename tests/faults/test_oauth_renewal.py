@@ -14,29 +14,24 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.auth import oauth
+from airflow_provider_esp.core.auth.oauth import Application
+from airflow_provider_esp.core.auth.refresher import Renewal
+from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_store import MemoryTokens, TokenStore
+from airflow_provider_esp.core.transport.async_client import AsyncClient
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Account, Credential
+from airflow_provider_esp.core.transport.retry import RetryPolicy
+from airflow_provider_esp.core.transport.throttle import shared_throttle
+from airflow_provider_esp.core.transport.tokens import Token, TokenSource
+from airflow_provider_esp.exceptions import ApplicationRefused, ConsentNeeded, StoreShadowed, StoreUnusable, TokenError
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-from airflow_provider_esp.services.esputnik import general
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
+from airflow_provider_esp.services.esputnik.api import general
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-from airflow_provider_esp.transport import errors, oauth
-from airflow_provider_esp.transport.async_client import AsyncClient
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.exchange import Account, Credential
-from airflow_provider_esp.transport.grants import (
-    ApplicationRefused,
-    ConsentNeeded,
-    Grant,
-    StoreShadowed,
-    StoreUnusable,
-    TokenError,
-)
-from airflow_provider_esp.transport.oauth import Application
-from airflow_provider_esp.transport.renewal import Renewal
-from airflow_provider_esp.transport.retry import RetryPolicy
-from airflow_provider_esp.transport.throttle import shared_throttle
-from airflow_provider_esp.transport.token_store import MemoryTokens, TokenStore
-from airflow_provider_esp.transport.tokens import Token, TokenSource
 
 LIFETIME = registry.ACCESS_SECONDS
 
@@ -194,7 +189,7 @@ def test_a_call_refused_for_other_reasons_does_not_refresh_for_ever(world: World
     world.sandbox.fault("status", "GET", "*/v2/version", status=401, times=1000)
     account = world.account()
     for _ in range(5):
-        with pytest.raises(errors.Unauthenticated):
+        with pytest.raises(exceptions.Unauthenticated):
             world.call(account)
     assert world.refreshes == 1
 
@@ -219,7 +214,7 @@ def test_a_renewal_ahead_of_time_that_fails_leaves_the_token_in_use_and_is_not_t
 def test_a_renewal_that_fails_when_the_token_has_ended_is_the_calls_error(world: World, kind: Any) -> None:
     world.sandbox.fault(kind, "POST", "*/oauth/token", times=1)
     world.advance(LIFETIME + 60)
-    with pytest.raises(errors.EspError, match="authorisation server"):
+    with pytest.raises(exceptions.EspError, match="authorisation server"):
         world.call()
     assert world.call()
 
@@ -228,7 +223,7 @@ def test_an_authorisation_server_that_is_not_there_is_asked_again_before_it_is_a
     world.advance(LIFETIME + 60)
     nowhere = replace(world.app, token_url="https://127.0.0.1:1/uaa/oauth/token")
     began = time.monotonic()
-    with pytest.raises(errors.ConnectionFailed, match="no connection"):
+    with pytest.raises(exceptions.ConnectionFailed, match="no connection"):
         world.call(world.account(world.renewal(app=nowhere)))
     assert time.monotonic() - began > 2
 
@@ -247,14 +242,14 @@ def test_a_lost_answer_is_not_asked_for_again_while_the_token_works(world: World
 def test_a_redirect_of_the_token_request_is_not_followed(world: World) -> None:
     world.sandbox.fault("status", "POST", "*/oauth/token", status=307, headers={"Location": f"{world.uaa.url}/else"})
     world.advance(LIFETIME + 60)
-    with pytest.raises(errors.UnexpectedAnswer, match="follows no redirect"):
+    with pytest.raises(exceptions.UnexpectedAnswer, match="follows no redirect"):
         world.call()
     assert not world.sandbox.requests("/uaa/else")
 
 
 def test_a_certificate_of_an_unknown_ca_is_refused(world: World) -> None:
     world.advance(LIFETIME + 60)
-    with pytest.raises(errors.ConnectionFailed, match="certificate is not trusted") as caught:
+    with pytest.raises(exceptions.ConnectionFailed, match="certificate is not trusted") as caught:
         world.call(world.account(world.renewal(app=replace(world.app, ca_bundle=None))))
     assert "ca_bundle" in str(caught.value)
 
@@ -416,7 +411,7 @@ def test_both_ways_of_sending_the_credentials_work_and_nothing_secret_is_logged(
     request = world.sandbox.requests("/uaa/oauth/token")[-1]
     assert ("client_id" in request["query"]) == (credentials_in == "query")
     for bad in (replace(app, client_secret="wrong-secret"), replace(app, token_url=f"{world.uaa.url}/nothing")):
-        with pytest.raises(errors.EspError) as caught:
+        with pytest.raises(exceptions.EspError) as caught:
             oauth.refresh(bad, first, world.clock)
         caplog.handler.emit(logging.makeLogRecord({"msg": f"{caught.value} {caught.value!r} {bad!r} {first!r}"}))
     for secret in (*first.secrets, *second.secrets, code, registry.CLIENT_SECRET, "wrong-secret"):
@@ -426,7 +421,7 @@ def test_both_ways_of_sending_the_credentials_work_and_nothing_secret_is_logged(
 def test_what_the_server_quotes_is_hidden(world: World) -> None:
     body = b'{"error": "invalid_grant", "error_description": "Invalid authorization code: the-code"}'
     world.sandbox.fault("status", "POST", "*/oauth/token", status=400, body=body.decode())
-    with pytest.raises(errors.EspError) as caught:
+    with pytest.raises(exceptions.EspError) as caught:
         oauth.exchange_code(world.app, "the-code")
     assert "the-code" not in str(caught.value)
     assert "Invalid authorization code: [secret]" in str(caught.value)

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 
 QUESTION = {
     "response_type": "code",

@@ -72,6 +72,9 @@ def test_where_the_extra_is_missing_the_test_says_what_to_install(tmp_path: Path
 
 
 def test_loading_the_plugin_imports_neither_airflow_nor_the_sandbox() -> None:
-    asked = "import sys, airflow_provider_esp.pytest_plugin; print(sorted(name.split('.')[0] for name in sys.modules))"
+    asked = (
+        "import sys, airflow_provider_esp.sandbox.pytest_plugin;"
+        "print(sorted(name.split('.')[0] for name in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
     assert not set(re.findall(r"'(\w+)'", done.stdout)) & {"airflow", "starlette", "uvicorn", "httpx", "msgspec"}

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.sandbox.sendpulse.seeds import EVENTS
+from airflow_provider_esp.sandbox.sendpulse.seed import EVENTS
 from airflow_provider_esp.sandbox.sendpulse.settings import USER_ID
 
 PURCHASE = f"events/id/{EVENTS['purchase']}/{USER_ID}"

@@ -20,14 +20,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from airflow_provider_esp.connections import ConnectionInvalid, parse
-from airflow_provider_esp.consent.rest import AirflowApi
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.cli.rest import AirflowApi
+from airflow_provider_esp.connections import parse
+from airflow_provider_esp.core.calls import path
+from airflow_provider_esp.core.transport import network
+from airflow_provider_esp.core.transport import requests_session as plain_requests
+from airflow_provider_esp.exceptions import ConnectionInvalid, StoreUnusable
 from airflow_provider_esp.services import esputnik, sendpulse
-from airflow_provider_esp.services.call import path
-from airflow_provider_esp.services.hosts import is_loopback, is_safe, web_address
-from airflow_provider_esp.services.sendpulse.events import event_by_url
-from airflow_provider_esp.transport import errors, network, plain_requests
-from airflow_provider_esp.transport.grants import StoreUnusable
+from airflow_provider_esp.services.sendpulse.api.events import event_by_url
+from airflow_provider_esp.utils.urls import is_loopback, is_safe, web_address
 
 Refused = Callable[[str, str, str], None]
 
@@ -206,7 +208,7 @@ def test_certificates_are_chosen_in_one_order(
 
 def test_a_file_of_certificates_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
-    with pytest.raises(errors.ConnectionFailed, match=r"SSL_CERT_FILE names /nowhere/ca\.pem"):
+    with pytest.raises(exceptions.ConnectionFailed, match=r"SSL_CERT_FILE names /nowhere/ca\.pem"):
         network.ca_file(None)
 
 
@@ -216,7 +218,7 @@ def test_a_file_of_certificates_that_is_not_there_is_named(monkeypatch: pytest.M
 def test_the_consent_page_is_not_in_a_browsers_arguments(refused: Refused) -> None:
     program = (
         "import sys, stat, pathlib, urllib.parse, urllib.request\n"
-        "from airflow_provider_esp.consent.authorize import private_redirect\n"
+        "from airflow_provider_esp.cli.authorize import private_redirect\n"
         "url = 'https://uaa.example/authorize?state=secret-state&client_id=\"x\"'\n"
         "address = private_redirect(url)\n"
         "page = pathlib.Path(urllib.request.url2pathname(urllib.parse.urlsplit(address).path))\n"

@@ -20,16 +20,18 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Call
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.transport import requests_session as plain_requests
+from airflow_provider_esp.core.transport.async_client import AsyncClient
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Account, Credential
+from airflow_provider_esp.core.transport.response_bodies import Body
+from airflow_provider_esp.core.transport.retry import RetryPolicy, retry_after
+from airflow_provider_esp.core.transport.throttle import Throttle
+from airflow_provider_esp.exceptions import BodyRefused, BodyTooLarge
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-from airflow_provider_esp.transport import errors, plain_requests
-from airflow_provider_esp.transport.async_client import AsyncClient
-from airflow_provider_esp.transport.bodies import Body, BodyRefused, BodyTooLarge
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.exchange import Account, Credential
-from airflow_provider_esp.transport.redaction import redact
-from airflow_provider_esp.transport.retry import RetryPolicy, retry_after
-from airflow_provider_esp.transport.throttle import Throttle
+from airflow_provider_esp.utils.redaction import redact
 
 Refused = Callable[[str, str, str], None]
 MB = 2**20
@@ -117,7 +119,7 @@ def test_an_answer_that_unpacks_to_gigabytes_costs_a_few_megabytes(
     server.body, server.headers = gzip_bomb(1500 * MB), {"Content-Encoding": "gzip"}
     tracemalloc.start()
     try:
-        with pytest.raises((errors.UnexpectedAnswer, BodyTooLarge), match=r"larger than \d+ MB"):
+        with pytest.raises((exceptions.UnexpectedAnswer, BodyTooLarge), match=r"larger than \d+ MB"):
             ASK[client](server)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -129,7 +131,7 @@ def test_an_answer_that_unpacks_to_gigabytes_costs_a_few_megabytes(
 @pytest.mark.parametrize("client", ASK)
 def test_only_gzip_is_asked_for_and_nothing_else_is_unpacked(client: str, server: Server, refused: Refused) -> None:
     server.body, server.headers = zstandard.compress(bytes(64 * MB)), {"Content-Encoding": "zstd"}
-    with pytest.raises((errors.UnexpectedAnswer, BodyRefused), match="packed by zstd, and gzip was asked for"):
+    with pytest.raises((exceptions.UnexpectedAnswer, BodyRefused), match="packed by zstd, and gzip was asked for"):
         ASK[client](server)
     assert server.asked_with["Accept-Encoding"] == "gzip"
     refused("bomb in an answer", f"{client}: zstd, not asked for", "refused by name")
@@ -138,7 +140,7 @@ def test_only_gzip_is_asked_for_and_nothing_else_is_unpacked(client: str, server
 @pytest.mark.parametrize("client", ASK)
 def test_a_large_answer_that_is_not_packed_is_refused_as_well(client: str, server: Server, refused: Refused) -> None:
     server.body = bytes(33 * MB)
-    with pytest.raises((errors.UnexpectedAnswer, BodyTooLarge), match=r"larger than \d+ MB"):
+    with pytest.raises((exceptions.UnexpectedAnswer, BodyTooLarge), match=r"larger than \d+ MB"):
         ASK[client](server)
     refused("bomb in an answer", f"{client}: 33 MB, not packed", "an error at the limit")
 
@@ -193,7 +195,7 @@ def test_our_own_credential_is_in_no_error_however_the_service_quotes_it(
     form: str, client: str, server: Server, refused: Refused
 ) -> None:
     server.status, server.body = 400, f"no rights for {QUOTED[form]} here".encode()
-    with pytest.raises(errors.EspError) as caught:
+    with pytest.raises(exceptions.EspError) as caught:
         ASK[client](server, f"Basic {BASIC}")
     said = str(caught.value)
     assert "no rights for" in said
@@ -292,6 +294,6 @@ def test_an_odd_retry_after_is_an_ordinary_429(value: str, server: Server) -> No
     policy = RetryPolicy(attempts=1, patience=0.01)
     with (
         Client(Account(ESPUTNIK, server.url, Credential(header="Basic x"), Throttle(), policy)) as client,
-        pytest.raises(errors.RateLimited),
+        pytest.raises(exceptions.RateLimited),
     ):
         client.run(call())

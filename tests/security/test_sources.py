@@ -19,14 +19,13 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.compressed import decompressed
-from airflow_provider_esp.delivery.cursor import SourceInterrupted
-from airflow_provider_esp.delivery.errors import SourceError
-from airflow_provider_esp.delivery.formats import open_rows
-from airflow_provider_esp.delivery.query import run_query
-from airflow_provider_esp.lineage import tables_of
-from airflow_provider_esp.operators.optout_sources import open_optouts
-from airflow_provider_esp.reports.funnel import FunnelRow, as_csv, from_csv
+from airflow_provider_esp.analytics.funnel import FunnelRow, as_csv, from_csv
+from airflow_provider_esp.core.readers.compression import decompressed
+from airflow_provider_esp.core.readers.formats import open_rows
+from airflow_provider_esp.core.readers.sql.query import run_query
+from airflow_provider_esp.exceptions import SourceError, SourceInterrupted
+from airflow_provider_esp.operators._openlineage import tables_of
+from airflow_provider_esp.operators._optout_sources import open_optouts
 from airflow_provider_esp.sources import FileSource, source_of, wrapped
 
 Refused = Callable[[str, str, str], None]

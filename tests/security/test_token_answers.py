@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.consent import commands
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.cli import commands
+from airflow_provider_esp.core.auth import oauth
+from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.exceptions import GrantRefused, TokenError
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-from airflow_provider_esp.transport import errors, oauth
-from airflow_provider_esp.transport.grants import Grant, GrantRefused, TokenError
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 
 Refused = Callable[[str, str, str], None]
 
@@ -84,7 +86,7 @@ def test_a_server_may_keep_the_refresh_token(app: oauth.Application, sandbox: Sa
 def test_what_holds_no_tokens_is_one_error_of_ours(
     name: str, body: str, app: oauth.Application, sandbox: Sandbox, refused: Refused
 ) -> None:
-    with pytest.raises(errors.EspError) as caught:
+    with pytest.raises(exceptions.EspError) as caught:
         refreshed(app, sandbox, body)
     assert "POST oauth/token" in str(caught.value)
     refused("odd token answer", name, "an error of our tree")
@@ -94,7 +96,7 @@ def test_what_holds_no_tokens_is_one_error_of_ours(
 def test_an_odd_retry_after_is_no_traceback(wait: str, app: oauth.Application, sandbox: Sandbox) -> None:
     headers = {"Retry-After": wait.encode().decode("latin-1")}
     sandbox.fault("status", "POST", "*/oauth/token", status=429, body="{}", headers=headers)
-    with pytest.raises(errors.RateLimited):
+    with pytest.raises(exceptions.RateLimited):
         oauth.refresh(app, OLD)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_esp.consent import authorize
-from airflow_provider_esp.transport import token_store
-from airflow_provider_esp.transport.grants import Grant, StoreUnusable, TokensUnreadable
-from airflow_provider_esp.transport.token_store import FileTokens
+from airflow_provider_esp.cli import authorize
+from airflow_provider_esp.core.auth import token_store
+from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_store import FileTokens
+from airflow_provider_esp.exceptions import StoreUnusable, TokensUnreadable
 
 Refused = Callable[[str, str, str], None]
 SECRET = "client-secret"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.assets import (
+from airflow_provider_esp.assets.esp import (
     COLLECTIONS,
     SCHEMES,
     asset_uri,

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_esp.delivery.broadcasts import Made
-from airflow_provider_esp.operators import awaiting
-from airflow_provider_esp.services.neutral import BroadcastGoal
+from airflow_provider_esp.core.broadcasts.create import Made
+from airflow_provider_esp.core.models import BroadcastGoal
+from airflow_provider_esp.triggers import broadcast_waits as awaiting
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 3, 3, 12, tzinfo=KYIV)

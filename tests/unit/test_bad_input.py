@@ -20,22 +20,22 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.checking import BatchChecker
-from airflow_provider_esp.delivery.csv_rows import read_csv
-from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore
-from airflow_provider_esp.delivery.mapping import custom_fields, event_mapper, recipient_mapper
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome
-from airflow_provider_esp.delivery.records import has_address
-from airflow_provider_esp.delivery.report import Report, RowReport
-from airflow_provider_esp.delivery.rows import Table, read_mappings, read_ndjson
-from airflow_provider_esp.delivery.send import SendRun
-from airflow_provider_esp.delivery.upload import Upload
-from airflow_provider_esp.services.call import Call, Flow
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Call, Flow
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.core.ledger import Ledger, MemoryStore
+from airflow_provider_esp.core.models import EventOptions, MessageOptions, UploadOptions
+from airflow_provider_esp.core.outcomes import Counts, Outcome
+from airflow_provider_esp.core.readers.csv_reader import read_csv
+from airflow_provider_esp.core.readers.csv_records import has_address
+from airflow_provider_esp.core.readers.table import Table, read_mappings, read_ndjson
+from airflow_provider_esp.core.row_report import Report, RowReport
+from airflow_provider_esp.core.send.run import SendRun
+from airflow_provider_esp.core.upload.run import Upload
+from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.mapper import custom_fields, event_mapper, recipient_mapper
 from airflow_provider_esp.services.esputnik import targets as esputnik
-from airflow_provider_esp.services.neutral import EventOptions, MessageOptions, UploadOptions
 from airflow_provider_esp.services.sendpulse import targets as sendpulse
-from airflow_provider_esp.services.wire import decode
-from airflow_provider_esp.transport import errors
 
 COLUMNS = ("email", "phone", "first", "note", "n")
 AS = {"email": "email", "phone": "phone", "first": "first_name", "note": "SHOP.NOTE", "n": "SHOP.N"}
@@ -57,7 +57,7 @@ class Wire:
             while True:
                 body = self._read(call)
                 if REFUSED in str(body):
-                    call = work.throw(errors.InvalidRequest("a row is not valid"))
+                    call = work.throw(exceptions.InvalidRequest("a row is not valid"))
                 else:
                     call = work.send(decode(json.dumps(self._answer(call, body)).encode(), call.answer))
         except StopIteration as end:

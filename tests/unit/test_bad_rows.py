@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery import refused_rows
-from airflow_provider_esp.delivery.errors import AlreadySent, AudienceChanged, LedgerUnreadable, SendOutcomeUnknown
-from airflow_provider_esp.delivery.ledger import Ledger
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.row_ranges import RowRanges
-from airflow_provider_esp.delivery.send import SendRun
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.ledger import Ledger
+from airflow_provider_esp.core.row_ranges import RowRanges
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.send import refused_rows
+from airflow_provider_esp.core.send.run import SendRun
+from airflow_provider_esp.exceptions import AlreadySent, AudienceChanged, LedgerUnreadable, SendOutcomeUnknown
 from tests.unit.test_send import Folder, Task, counted, invalid, lost, people, wrong_key
 
 
@@ -133,7 +133,7 @@ def test_a_row_corrected_before_its_block_was_done_goes_with_it(task: Task) -> N
     task.service.before[3 if task.batch_size == 1 else 0] = wrong_key
     audience = ["p1", "bad", "p3", "p4", "p5"]
     task.service.refuses = frozenset(["p1"])
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(audience, concurrency=1)
     task.service.refuses = frozenset()
     run = task.run(["p1", "p2", "p3", "p4", "p5"])
@@ -145,7 +145,7 @@ def test_a_row_corrected_before_its_block_was_done_goes_with_it(task: Task) -> N
 def test_a_row_corrected_to_somebody_of_the_open_block_is_a_duplicate() -> None:
     task = Task(batch_size=1)
     task.service.before[2] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(["bad", "p2", "p3", "p4"], concurrency=1)
     assert counted(task.run(["p3", "p2", "p3", "p4"])) == {"accepted": 3, "duplicate": 1}
     assert set(task.service.sent.values()) == {1}
@@ -165,7 +165,7 @@ def test_where_everybody_was_refused_everything_may_be_corrected(task: Task) -> 
 def test_where_one_reason_refuses_everybody_the_next_try_begins_anew() -> None:
     task = Task(batch_size=60)
     task.service.always = invalid
-    with pytest.raises(errors.InvalidRequest):
+    with pytest.raises(exceptions.InvalidRequest):
         task.run(people(60), concurrency=1)
     task.service.always = lambda people: None
     assert counted(task.run(people(60))) == {"accepted": 60}

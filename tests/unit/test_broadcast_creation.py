@@ -14,18 +14,18 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.broadcasts import (
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.broadcasts.create import (
     ABSENCE_COUNTS_AFTER,
     BroadcastLedger,
     BroadcastRecord,
     Creation,
     Made,
 )
-from airflow_provider_esp.delivery.errors import AlreadySent, BroadcastOutcomeUnknown, LedgerUnreadable
-from airflow_provider_esp.delivery.ledger import MemoryStore
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import Broadcast
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.ledger import MemoryStore
+from airflow_provider_esp.core.models import Broadcast
+from airflow_provider_esp.exceptions import AlreadySent, BroadcastOutcomeUnknown, LedgerUnreadable
 
 OWNER = "dag\nrun\ntask\n-1"
 
@@ -152,7 +152,7 @@ class Process:
 
 
 def lost(*, after: bool) -> dict[str, Any]:
-    return {"fault": errors.ConnectionLost("broke", outcome_unknown=True), "took_effect": after}
+    return {"fault": exceptions.ConnectionLost("broke", outcome_unknown=True), "took_effect": after}
 
 
 # -- one try -------------------------------------------------------------------------------------------------------
@@ -275,9 +275,9 @@ def test_a_broadcast_whose_try_was_killed_is_found_and_taken_over() -> None:
 @pytest.mark.parametrize(
     "problem",
     [
-        errors.ServerFailed("down", service="eSputnik", method="GET v1/broadcasts"),
-        errors.PermissionDenied("no right"),
-        errors.Unauthenticated("the key is off"),
+        exceptions.ServerFailed("down", service="eSputnik", method="GET v1/broadcasts"),
+        exceptions.PermissionDenied("no right"),
+        exceptions.Unauthenticated("the key is off"),
         RuntimeError("the same page twice"),
     ],
     ids=lambda problem: type(problem).__name__,
@@ -314,7 +314,7 @@ def test_a_broadcast_that_was_found_and_is_another_one_than_asked_for_now_is_war
 
 def test_a_duplicate_is_a_broadcast_that_the_service_knows_already() -> None:
     world = World()
-    made = Process(world, errors.DuplicateRequest("the same a moment ago"), took_effect=True).run()
+    made = Process(world, exceptions.DuplicateRequest("the same a moment ago"), took_effect=True).run()
     assert made.how == "found"
 
 
@@ -336,7 +336,11 @@ def test_a_service_that_shortens_titles_is_warned_of() -> None:
 
 @pytest.mark.parametrize(
     "refused",
-    [errors.InvalidRequest("no such message"), errors.ConnectionFailed("no such host"), ValueError("no segment")],
+    [
+        exceptions.InvalidRequest("no such message"),
+        exceptions.ConnectionFailed("no such host"),
+        ValueError("no segment"),
+    ],
     ids=lambda refused: type(refused).__name__,
 )
 def test_a_broadcast_that_was_certainly_not_created_may_be_created_at_once(refused: Exception) -> None:
@@ -349,7 +353,7 @@ def test_a_broadcast_that_was_certainly_not_created_may_be_created_at_once(refus
 
 def test_too_many_requests_are_waited_for_with_an_intent_of_their_own() -> None:
     world = World()
-    process = Process(world, errors.RateLimited("too many", retry_after=40.0))
+    process = Process(world, exceptions.RateLimited("too many", retry_after=40.0))
     began = world.now
     made = process.run()
     assert (made.how, process.slept) == ("created", [40.0])
@@ -358,8 +362,8 @@ def test_too_many_requests_are_waited_for_with_an_intent_of_their_own() -> None:
 
 def test_too_many_requests_for_too_long_are_an_error_and_no_doubt() -> None:
     world = World()
-    with pytest.raises(errors.RateLimited):
-        Process(world, errors.RateLimited("too many", retry_after=3600.0)).run()
+    with pytest.raises(exceptions.RateLimited):
+        Process(world, exceptions.RateLimited("too many", retry_after=3600.0)).run()
     assert Process(world).run().how == "created"
 
 
@@ -411,8 +415,8 @@ FAULTS = [
     {},
     lost(after=True),
     lost(after=False),
-    {"fault": errors.InvalidRequest("no")},
-    {"fault": errors.ConnectionFailed("never left")},
+    {"fault": exceptions.InvalidRequest("no")},
+    {"fault": exceptions.ConnectionFailed("never left")},
 ]
 lives = st.fixed_dictionaries(
     {
@@ -438,9 +442,9 @@ def test_whenever_a_try_is_killed_there_are_never_two_broadcasts(
             **FAULTS[life["fault"]],
             killed_at=life["killed_at"],
             effect_first=life["effect_first"],
-            lookup=errors.ServerFailed("down") if life["lookup_fails"] else None,
+            lookup=exceptions.ServerFailed("down") if life["lookup_fails"] else None,
         )
-        with suppress(Killed, errors.InvalidRequest, errors.ConnectionFailed):
+        with suppress(Killed, exceptions.InvalidRequest, exceptions.ConnectionFailed):
             try:
                 assert process.run().id == "1"
                 event("ended well")

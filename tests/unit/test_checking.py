@@ -12,15 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from airflow_provider_esp.delivery.addresses import email_address
-from airflow_provider_esp.delivery.characters import control_character
-from airflow_provider_esp.delivery.checking import BatchChecker
-from airflow_provider_esp.delivery.errors import ColumnError, Refused
-from airflow_provider_esp.delivery.mapping import same_key
-from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table
-from airflow_provider_esp.delivery.values import ValueRules, text
-from airflow_provider_esp.services.columns import FieldRule
-from airflow_provider_esp.services.neutral import Contact
+from airflow_provider_esp.core.contact_columns import FieldRule
+from airflow_provider_esp.core.models import Contact
+from airflow_provider_esp.core.readers.table import MISSING, BadRow, Table
+from airflow_provider_esp.core.validation.addresses import email_address
+from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.mapper import same_key
+from airflow_provider_esp.core.validation.values import ValueRules, text
+from airflow_provider_esp.exceptions import ColumnError, InvalidValue
+from airflow_provider_esp.utils.characters import control_character
 
 COLUMNS = {"mail": "email", "tel": "phone", "first": "first_name", "points": "LOYALTY.POINTS"}
 RULES = {"first_name": FieldRule(r".{0,5}", "the first name is longer than 5 characters")}
@@ -40,12 +40,12 @@ def one_by_one(row: Sequence[Any], identity: Sequence[str], blank: str) -> Conta
         try:
             plain = None if value is MISSING else text(value, name)
             if plain and field not in ("email", "phone") and (control := control_character(plain)):
-                raise Refused(f"column {name!r} holds {control}")
+                raise InvalidValue(f"column {name!r} holds {control}")
             if plain and field in ("email", "phone"):
                 plain = email_address(plain) if field == "email" else ValueRules().phone(value, name)
             if plain and field in RULES and not re.fullmatch(RULES[field].pattern, plain, re.DOTALL):
-                raise Refused(RULES[field].reason)
-        except Refused as reason:
+                raise InvalidValue(RULES[field].reason)
+        except InvalidValue as reason:
             problem = problem or str(reason)
             continue
         if plain is not None:

@@ -23,15 +23,16 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call, Flow, Kind, Page, Pages, Refusal, Service
-from airflow_provider_esp.transport import errors, network
-from airflow_provider_esp.transport.async_client import AsyncClient
-from airflow_provider_esp.transport.client import Client
-from airflow_provider_esp.transport.exchange import Account, Credential, Timeouts
-from airflow_provider_esp.transport.retry import RetryPolicy
-from airflow_provider_esp.transport.sharing import shared_client
-from airflow_provider_esp.transport.throttle import Throttle
-from airflow_provider_esp.transport.tokens import Token, TokenSource
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Call, Flow, Kind, Page, Pages, Refusal, Service
+from airflow_provider_esp.core.transport import network
+from airflow_provider_esp.core.transport.async_client import AsyncClient
+from airflow_provider_esp.core.transport.client import Client
+from airflow_provider_esp.core.transport.exchange import Account, Credential, Timeouts
+from airflow_provider_esp.core.transport.retry import RetryPolicy
+from airflow_provider_esp.core.transport.shared_clients import shared_client
+from airflow_provider_esp.core.transport.throttle import Throttle
+from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 
 
 class Reply(msgspec.Struct):
@@ -236,7 +237,7 @@ def test_a_request_has_the_calls_body_and_headers(kind: Kinds, server: RawServer
 
 def test_headers_are_found_however_they_are_spelled(kind: Kinds, server: RawServer) -> None:
     server.answers = [says(404, b"", "X-REQUEST-ID: r-1")]
-    with pytest.raises(errors.NotFound) as caught:
+    with pytest.raises(exceptions.NotFound) as caught:
         kind(account(server.url)).run(call())
     assert caught.value.request_id == "r-1"
 
@@ -349,7 +350,7 @@ def test_a_proxy_that_cannot_be_used_is_named_as_what_is_wrong(
     for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ALL_PROXY", named)
-    with pytest.raises(errors.ConnectionFailed, match=words) as caught:
+    with pytest.raises(exceptions.ConnectionFailed, match=words) as caught:
         Async(account("http://service.example")).run(call())
     assert not caught.value.outcome_unknown
 
@@ -379,22 +380,22 @@ def test_a_cookie_of_the_service_is_not_kept(server: RawServer) -> None:
 # -- what goes wrong --
 
 # what the server does; the error; whether the service may have acted; words of the message
-TABLE: dict[str, tuple[Answering, type[errors.EspError], bool, str]] = {
-    "reset": (resets, errors.ConnectionLost, True, "the connection broke before the whole answer came"),
-    "closed": (closes, errors.ConnectionLost, True, "the connection broke before the whole answer came"),
-    "truncated": (truncates, errors.ConnectionLost, True, "the connection broke before the whole answer came"),
-    "another protocol": (babbles, errors.ConnectionLost, True, "the connection broke before the whole answer came"),
-    "hanging": (hangs, errors.TimedOut, True, "no answer within 0.3 s"),
-    "dripping": (drips, errors.TimedOut, True, "no whole answer within 0.5 s"),
-    "html": (says(200, HTML, kind="text/html"), errors.UnexpectedAnswer, True, "not what the API promises"),
-    "html error": (says(502, HTML, kind="text/html"), errors.UnexpectedAnswer, True, "HTTP 502"),
-    "redirect": (says(302, b"", "Location: http://127.0.0.1:9/login"), errors.UnexpectedAnswer, True, "HTTP 302"),
-    "another shape": (says(200, b'{"id": "x"}'), errors.UnexpectedAnswer, True, "Expected `int`"),
-    "not found": (says(404, b""), errors.NotFound, False, "not found: no"),
-    "unavailable": (says(503, b""), errors.ServerFailed, True, "server: no"),
+TABLE: dict[str, tuple[Answering, type[exceptions.EspError], bool, str]] = {
+    "reset": (resets, exceptions.ConnectionLost, True, "the connection broke before the whole answer came"),
+    "closed": (closes, exceptions.ConnectionLost, True, "the connection broke before the whole answer came"),
+    "truncated": (truncates, exceptions.ConnectionLost, True, "the connection broke before the whole answer came"),
+    "another protocol": (babbles, exceptions.ConnectionLost, True, "the connection broke before the whole answer came"),
+    "hanging": (hangs, exceptions.TimedOut, True, "no answer within 0.3 s"),
+    "dripping": (drips, exceptions.TimedOut, True, "no whole answer within 0.5 s"),
+    "html": (says(200, HTML, kind="text/html"), exceptions.UnexpectedAnswer, True, "not what the API promises"),
+    "html error": (says(502, HTML, kind="text/html"), exceptions.UnexpectedAnswer, True, "HTTP 502"),
+    "redirect": (says(302, b"", "Location: http://127.0.0.1:9/login"), exceptions.UnexpectedAnswer, True, "HTTP 302"),
+    "another shape": (says(200, b'{"id": "x"}'), exceptions.UnexpectedAnswer, True, "Expected `int`"),
+    "not found": (says(404, b""), exceptions.NotFound, False, "not found: no"),
+    "unavailable": (says(503, b""), exceptions.ServerFailed, True, "server: no"),
     "no gzip": (
         says(200, b"no gzip", "Content-Encoding: gzip"),
-        errors.UnexpectedAnswer,
+        exceptions.UnexpectedAnswer,
         True,
         "cannot be decompressed",
     ),
@@ -409,7 +410,7 @@ def test_whatever_the_server_does_the_error_says_what_happened(
     answer, expected, unknown, words = TABLE[case]
     server.answers = [answer]
     limits: dict[str, Any] = {"dripping": {"total": 0.5}, "hanging": {"silence": 0.3}}.get(case, {})
-    with pytest.raises(errors.EspError) as caught:
+    with pytest.raises(exceptions.EspError) as caught:
         kind(account(server.url, **limits)).run(call(method))
     assert type(caught.value) is expected
     assert words in str(caught.value)
@@ -437,7 +438,7 @@ def free_port() -> int:
     ids=["refused", "no such host", "no http", "no url"],
 )
 def test_a_request_that_never_left_is_known_not_to_have_been_acted_on(kind: Kinds, url: str, words: str) -> None:
-    with pytest.raises(errors.ConnectionFailed) as caught:
+    with pytest.raises(exceptions.ConnectionFailed) as caught:
         kind(account(url, connect=0.5)).run(call())
     assert not caught.value.outcome_unknown
     assert words in str(caught.value)
@@ -456,7 +457,7 @@ def test_a_host_that_does_not_take_the_connection_is_named_with_the_limit(kind: 
                 filler.connect(full.getsockname())
         time.sleep(0.05)
         try:
-            with pytest.raises(errors.ConnectionFailed, match=r"no connection to 127\.0\.0\.1:\d+ within 0\.5 s"):
+            with pytest.raises(exceptions.ConnectionFailed, match=r"no connection to 127\.0\.0\.1:\d+ within 0\.5 s"):
                 kind(account(url, connect=0.5)).run(call())
         finally:
             for filler in fillers:
@@ -467,7 +468,7 @@ def test_a_host_that_does_not_take_the_connection_is_named_with_the_limit(kind: 
 def test_a_credential_that_no_header_can_carry_is_named_as_such_and_not_quoted(
     kind: Kinds, server: RawServer, header: str
 ) -> None:
-    with pytest.raises(errors.Unauthenticated) as caught:
+    with pytest.raises(exceptions.Unauthenticated) as caught:
         kind(account(server.url, Credential(header=header))).run(call())
     assert "the credential holds a character" in str(caught.value)
     assert "cret" not in str(caught.value)
@@ -482,7 +483,7 @@ def test_however_often_it_may_be_tried_a_send_whose_answer_is_lost_is_sent_once(
             continue
         server.requests.clear()
         server.answers = [answer, OK, OK, OK, OK]
-        with pytest.raises(errors.EspError):
+        with pytest.raises(exceptions.EspError):
             kind(account(server.url, attempts=5)).run(call(repeatable=False))
         assert len(server.requests) == 1
 
@@ -495,7 +496,7 @@ def test_a_repeatable_call_is_sent_again_on_a_new_connection(kind: Kinds, server
 
 def test_another_call_is_not(kind: Kinds, server: RawServer) -> None:
     server.answers = [resets, OK]
-    with pytest.raises(errors.ConnectionLost):
+    with pytest.raises(exceptions.ConnectionLost):
         kind(account(server.url, attempts=5)).run(call(repeatable=False))
     assert len(server.requests) == 1
 
@@ -534,12 +535,12 @@ def test_a_token_that_is_refused_is_renewed_and_the_request_sent_again(kind: Kin
 def test_where_no_token_can_be_had_nothing_is_sent_and_the_call_was_not_acted_on(
     kind: Kinds, server: RawServer
 ) -> None:
-    lost = errors.ConnectionLost("the token server broke the connection", outcome_unknown=True)
+    lost = exceptions.ConnectionLost("the token server broke the connection", outcome_unknown=True)
 
     def fetch(stale: Token | None) -> Token:
         raise lost
 
-    with pytest.raises(errors.ConnectionLost) as caught:
+    with pytest.raises(exceptions.ConnectionLost) as caught:
         kind(account(server.url, Credential(tokens=TokenSource(fetch)))).run(call())
     assert not caught.value.outcome_unknown
     assert lost.outcome_unknown
@@ -579,7 +580,7 @@ def test_no_line_about_a_request_of_ours_quotes_its_url(
 def test_the_fork_of_httpx_is_used_where_it_is_installed_and_httpx_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "httpx2.py").write_text("class HTTPError(Exception): ...\nclass InvalidURL(Exception): ...\n")
     program = (
-        "import sys; from airflow_provider_esp.transport import client; print(client.httpx.__name__, *sys.modules)"
+        "import sys; from airflow_provider_esp.core.transport import client; print(client.httpx.__name__, *sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -627,7 +628,7 @@ def test_a_request_that_finds_no_free_connection_has_not_left(
             finally:
                 first.cancel()
 
-    with pytest.raises(errors.ConnectionFailed, match="all connections were busy") as caught:
+    with pytest.raises(exceptions.ConnectionFailed, match="all connections were busy") as caught:
         asyncio.run(second())
     assert not caught.value.outcome_unknown
     assert len(server.requests) == 1
@@ -685,6 +686,6 @@ def test_a_loop_that_ended_badly_leaves_its_client_to_no_other(server: RawServer
 
 
 def test_a_fault_of_the_account_is_found_before_anything_is_sent(kind: Kinds, server: RawServer) -> None:
-    with pytest.raises(errors.InvalidRequest, match="connection of type other"):
+    with pytest.raises(exceptions.InvalidRequest, match="connection of type other"):
         kind(account(server.url)).run(Call("other", "GET", "x", Reply))
     assert server.requests == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_esp.delivery.collecting import heap_set_aside
+from airflow_provider_esp.core.upload.heap import heap_set_aside
 
 
 @pytest.fixture(autouse=True)

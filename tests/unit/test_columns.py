@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from airflow_provider_esp.services.columns import ContactColumns
-from airflow_provider_esp.services.esputnik import bulk, translate
-from airflow_provider_esp.services.neutral import STANDARD_FIELDS, Contact
+from airflow_provider_esp.core.contact_columns import ContactColumns
+from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact
+from airflow_provider_esp.services.esputnik.api import bulk
+from airflow_provider_esp.services.esputnik.mapping import contacts as translate
 
 IDS = {"LOYALTY.TIER": 7, "LOYALTY.POINTS": 8}
 texts = st.text(max_size=8)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_esp.connections import (
     TYPES,
-    ConnectionInvalid,
     EsputnikSettings,
     SendPulseSettings,
     form_widgets,
@@ -22,6 +21,7 @@ from airflow_provider_esp.connections import (
     parse,
     ui_field_behaviour,
 )
+from airflow_provider_esp.exceptions import ConnectionInvalid
 
 
 def esputnik(**fields: Any) -> EsputnikSettings:

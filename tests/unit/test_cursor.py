@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.cursor import CELLS_AT_ONCE, SourceInterrupted, read_cursor
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.query import run_query, trimmed
+from airflow_provider_esp.core.readers.sql.cursor import CELLS_AT_ONCE, read_cursor
+from airflow_provider_esp.core.readers.sql.query import run_query, trimmed
+from airflow_provider_esp.exceptions import ColumnError, SourceError, SourceInterrupted
 
 NUMBERS = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 30000) SELECT id FROM n"
 

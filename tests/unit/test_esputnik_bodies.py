@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.esputnik import (
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.esputnik.api import (
     activity,
     broadcasts,
     contacts,
@@ -23,7 +23,7 @@ from airflow_provider_esp.services.esputnik import (
     reading,
     templates,
 )
-from airflow_provider_esp.services.esputnik.models import Channel, ContactUpdate
+from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
 
 WHO = "ann@private.example"
 PHONE = "380501112233"

@@ -13,20 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Call, Flow
-from airflow_provider_esp.services.esputnik import broadcasts, translate_broadcasts, watch_broadcasts
-from airflow_provider_esp.services.esputnik.activity import Activity
-from airflow_provider_esp.services.esputnik.models import Contact, Segment
-from airflow_provider_esp.services.esputnik.paging import PagingFault
-from airflow_provider_esp.services.esputnik.watch_broadcasts import ActivityReader, BroadcastWatch
-from airflow_provider_esp.services.neutral import (
-    BroadcastGoal,
-    BroadcastLook,
-    BroadcastOptions,
-    BroadcastState,
-    NotThere,
-    Unsupported,
-)
+from airflow_provider_esp.core.calls import Call, Flow
+from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook, BroadcastOptions, BroadcastState
+from airflow_provider_esp.exceptions import NotThere, PagingFault, Unsupported
+from airflow_provider_esp.services.esputnik.api import broadcasts
+from airflow_provider_esp.services.esputnik.api.activity import Activity
+from airflow_provider_esp.services.esputnik.api.models import Contact, Segment
+from airflow_provider_esp.services.esputnik.mapping import broadcast_progress as watch_broadcasts
+from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
+from airflow_provider_esp.services.esputnik.mapping.broadcast_progress import ActivityReader, BroadcastWatch
 
 T = TypeVar("T")
 

@@ -12,26 +12,26 @@ from typing import Any, get_type_hints
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Bucket, Call
-from airflow_provider_esp.services.esputnik import (
+from airflow_provider_esp.core.calls import Bucket, Call
+from airflow_provider_esp.core.models import Contact, Event
+from airflow_provider_esp.services.esputnik import limits
+from airflow_provider_esp.services.esputnik.api import (
     activity,
     broadcasts,
     contacts,
     events,
     general,
     imports,
-    limits,
     messages,
     orders,
     promocodes,
     reading,
     templates,
-    translate,
-    translate_messages,
 )
-from airflow_provider_esp.services.esputnik.models import Channel, ContactUpdate
-from airflow_provider_esp.services.esputnik.rights import COVERS, MethodGroup, Right, rights_for
-from airflow_provider_esp.services.neutral import Contact, Event
+from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
+from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.scopes import COVERS, MethodGroup, Right, rights_for
 
 WHO = "ann@private.example"
 PHONE = "380501112233"

@@ -8,10 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.esputnik import (
-    events,
-)
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.esputnik.api import events
 
 WHO = "ann@private.example"
 NOON = datetime(2025, 3, 1, 12, 0)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.esputnik import fields, names
-from airflow_provider_esp.services.esputnik.general import Field, FieldDescription
+from airflow_provider_esp.services.esputnik.api.general import Field, FieldDescription
+from airflow_provider_esp.services.esputnik.mapping import field_rules as fields
+from airflow_provider_esp.services.esputnik.mapping import names
 
 
 def takes(kind: str, value: str) -> bool:

@@ -12,11 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Call, Page
-from airflow_provider_esp.services.esputnik import activity, broadcasts, contacts, general, reading, templates, times
-from airflow_provider_esp.services.esputnik.models import Channel, Contact, ContactUpdate, Segment
-from airflow_provider_esp.services.esputnik.paging import PagingFault, by_index
-from airflow_provider_esp.services.wire import decode
+from airflow_provider_esp.core.calls import Call, Page
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.exceptions import PagingFault
+from airflow_provider_esp.services.esputnik import datetimes as times
+from airflow_provider_esp.services.esputnik.api import (
+    activity,
+    activity_pages,
+    broadcasts,
+    contacts,
+    general,
+    reading,
+    templates,
+)
+from airflow_provider_esp.services.esputnik.api.models import Channel, Contact, ContactUpdate, Segment
+from airflow_provider_esp.services.esputnik.api.paging import by_index
 
 Answers = Callable[[Call[Any]], Any]
 
@@ -246,7 +256,7 @@ class ActivityService:
 
 def read_all(service: ActivityService, **options: Any) -> list[str]:
     end = options.pop("end", START + timedelta(hours=6))
-    _, pages, _ = drive(activity.activity_pages(START, end, **options), service)
+    _, pages, _ = drive(activity_pages.activity_pages(START, end, **options), service)
     assert all(pages)
     return [row.iid for page in pages for row in page]
 
@@ -340,14 +350,14 @@ def test_the_same_person_reading_and_clicking_is_two_activities() -> None:
 
 
 def test_the_end_of_a_period_is_rounded_up_so_that_its_last_seconds_are_read() -> None:
-    _, _, calls = drive(activity.activity_pages(START, START + timedelta(minutes=5, seconds=30)), canned([]))
+    _, _, calls = drive(activity_pages.activity_pages(START, START + timedelta(minutes=5, seconds=30)), canned([]))
     assert (calls[0].query["dateFrom"], calls[0].query["dateTo"]) == ("2025-03-01T00:00", "2025-03-01T00:06")
 
 
 def test_what_was_asked_for_is_asked_for_in_every_call() -> None:
     rows = [did(number, START + timedelta(minutes=number)) for number in range(15)]
     service = ActivityService(rows, "stuck")
-    pages = activity.activity_pages(
+    pages = activity_pages.activity_pages(
         START, START + timedelta(hours=1), message_tag="t", activity_status="READ", page_rows=5
     )
     _, _, calls = drive(pages, service)
@@ -362,7 +372,7 @@ def test_what_was_asked_for_is_asked_for_in_every_call() -> None:
 )
 def test_a_period_without_length_is_refused(end: datetime, period: timedelta) -> None:
     with pytest.raises(ValueError, match="period"):
-        drive(activity.activity_pages(START, end, period=period), canned())
+        drive(activity_pages.activity_pages(START, end, period=period), canned())
 
 
 # -- times and models ------------------------------------------------------------------------------------------

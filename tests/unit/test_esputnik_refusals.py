@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Kind, Refusal
+from airflow_provider_esp.core.calls import Kind, Refusal
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK, refusal
 
 PAGE = b"""<!DOCTYPE html>

@@ -13,15 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.esputnik import general, imports, translate
-from airflow_provider_esp.services.esputnik.models import Channel, Segment
-from airflow_provider_esp.services.neutral import (
-    STANDARD_FIELDS,
-    Contact,
-    ImportState,
-)
-from airflow_provider_esp.services.wire import Undecodable, decode
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, ImportState
+from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.services.esputnik.api import general, imports
+from airflow_provider_esp.services.esputnik.api.models import Channel, Segment
+from airflow_provider_esp.services.esputnik.mapping import contacts as translate
 
 FIELD_IDS = {"SHOP.TIER": 11, "TIER": 11, "SHOP.CARD": 12}
 ANN = "ann@x.example"

@@ -10,16 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.esputnik import messages, translate_messages
-from airflow_provider_esp.services.neutral import (
-    DELIVERY_WORDS,
-    DeliveryState,
-    Event,
-    Recipient,
-    SendResult,
-)
-from airflow_provider_esp.services.wire import Undecodable, decode
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.core.models import DELIVERY_WORDS, DeliveryState, Event, Recipient, SendResult
+from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.services.esputnik.api import messages
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
 
 ANN = "ann@x.example"
 

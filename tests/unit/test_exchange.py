@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Bucket, Call, Flow, Kind, Page, Pages, Refusal, Service
-from airflow_provider_esp.services.wire import Undecodable
-from airflow_provider_esp.transport import errors
-from airflow_provider_esp.transport.exchange import (
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Bucket, Call, Flow, Kind, Page, Pages, Refusal, Service
+from airflow_provider_esp.core.transport.exchange import (
+    BY_KIND,
     Account,
     Answer,
     Credential,
@@ -26,10 +26,11 @@ from airflow_provider_esp.transport.exchange import (
     perform,
     perform_pages,
 )
-from airflow_provider_esp.transport.redaction import redact
-from airflow_provider_esp.transport.retry import RetryPolicy
-from airflow_provider_esp.transport.throttle import Throttle
-from airflow_provider_esp.transport.tokens import Token, TokenSource
+from airflow_provider_esp.core.transport.retry import RetryPolicy
+from airflow_provider_esp.core.transport.throttle import Throttle
+from airflow_provider_esp.core.transport.tokens import Token, TokenSource
+from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.utils.redaction import redact
 
 
 class Reply(msgspec.Struct):
@@ -111,8 +112,8 @@ def run(work: Any, *outcomes: Answer | Lost, **retry: Any) -> tuple[Any, Driver]
     return driver.drive(perform(work, account(clock, **retry))), driver
 
 
-LOST = Lost(errors.ConnectionLost, "broke", sent=True)
-NEVER_SENT = Lost(errors.ConnectionFailed, "refused", sent=False)
+LOST = Lost(exceptions.ConnectionLost, "broke", sent=True)
+NEVER_SENT = Lost(exceptions.ConnectionFailed, "refused", sent=False)
 
 
 def test_an_answer_is_decoded_into_the_calls_type() -> None:
@@ -128,7 +129,7 @@ def test_an_unauthorised_call_sends_no_credential() -> None:
 
 
 def test_a_call_that_may_not_be_repeated_is_sent_once_when_its_answer_is_lost() -> None:
-    with pytest.raises(errors.ConnectionLost) as caught:
+    with pytest.raises(exceptions.ConnectionLost) as caught:
         run(call(repeatable=False), LOST)
     assert caught.value.outcome_unknown
     assert "may have acted on it" in str(caught.value)
@@ -149,7 +150,7 @@ def test_what_the_service_did_not_act_on_is_sent_again_for_any_call(failure: Ans
 
 
 def test_attempts_end() -> None:
-    with pytest.raises(errors.ServerFailed) as caught:
+    with pytest.raises(exceptions.ServerFailed) as caught:
         run(call(repeatable=True), *[Answer(500, {}, b"")] * 3, attempts=3)
     assert caught.value.attempts == 3
 
@@ -160,12 +161,12 @@ def test_retry_after_is_obeyed() -> None:
 
 
 def test_patience_ends_a_storm_of_refusals() -> None:
-    with pytest.raises(errors.RateLimited):
+    with pytest.raises(exceptions.RateLimited):
         run(call(), *[Answer(429, {"retry-after": "50"}, b"")] * 5, patience=120)
 
 
 def test_a_refusal_is_final_and_says_what_to_do() -> None:
-    with pytest.raises(errors.NotFound) as caught:
+    with pytest.raises(exceptions.NotFound) as caught:
         run(call(repeatable=True), Answer(404, {"x-request-id": "r-1"}, b"no thing for ann@example.com"))
     text = str(caught.value)
     assert text.startswith("Toy POST things: not found: no thing for [address].")
@@ -175,14 +176,14 @@ def test_a_refusal_is_final_and_says_what_to_do() -> None:
 
 
 def test_an_answer_of_another_shape_is_named_without_its_values() -> None:
-    with pytest.raises(errors.UnexpectedAnswer) as caught:
+    with pytest.raises(exceptions.UnexpectedAnswer) as caught:
         run(call(), Answer(200, {}, b'{"id": "ann@example.com"}'))
     assert "ann@" not in str(caught.value)
     assert caught.value.outcome_unknown
 
 
 def test_a_call_of_another_service_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(errors.InvalidRequest, match="connection of type other"):
+    with pytest.raises(exceptions.InvalidRequest, match="connection of type other"):
         run(Call("other", "GET", "x", Reply))
 
 
@@ -210,7 +211,7 @@ def test_a_second_401_is_final() -> None:
     source, _ = tokens("old", "new", "newest")
     clock = Clock()
     driver = Driver(clock, Answer(401, {}, b""), Answer(401, {}, b""))
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         driver.drive(perform(call(), account(clock, Credential(tokens=source))))
     assert len(driver.sent) == 2
 
@@ -220,7 +221,7 @@ def test_a_flow_is_given_answers_and_may_deal_with_errors() -> None:
         first = yield from call()
         try:
             yield from call(method="GET")
-        except errors.NotFound:
+        except exceptions.NotFound:
             return [first.id, -1]
         return []
 
@@ -238,7 +239,7 @@ def test_a_409_after_our_own_lost_attempt_counts_as_accepted() -> None:
 
 
 def test_a_409_on_the_first_attempt_is_an_error() -> None:
-    with pytest.raises(errors.DuplicateRequest):
+    with pytest.raises(exceptions.DuplicateRequest):
         run(call(repeatable=True, when_done=lambda: iter(())), Answer(409, {}, b""))
 
 
@@ -257,15 +258,15 @@ def test_pages_hand_rows_out_as_they_come() -> None:
 def test_errors_survive_pickling() -> None:
     import pickle
 
-    error = errors.NotFound("no", service="Toy", method="GET x", status=404)
+    error = exceptions.NotFound("no", service="Toy", method="GET x", status=404)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
     assert str(again) == str(error)
-    assert type(again) is errors.NotFound
+    assert type(again) is exceptions.NotFound
 
 
 def test_every_kind_of_refusal_has_its_error() -> None:
-    assert set(errors.BY_KIND) == set(Kind)
-    assert all(kind.advice for kind in errors.BY_KIND.values())
+    assert set(BY_KIND) == set(Kind)
+    assert all(kind.advice for kind in BY_KIND.values())
 
 
 # -- what is known of a request's outcome --
@@ -274,7 +275,7 @@ GET_OK = Answer(200, {}, b'{"id": 1}')
 
 
 def test_an_attempt_that_was_lost_is_not_forgotten_by_a_later_refusal() -> None:
-    with pytest.raises(errors.NotFound) as caught:
+    with pytest.raises(exceptions.NotFound) as caught:
         run(call(repeatable=True), LOST, Answer(404, {}, b""))
     assert caught.value.outcome_unknown
     assert caught.value.attempts == 2
@@ -282,7 +283,7 @@ def test_an_attempt_that_was_lost_is_not_forgotten_by_a_later_refusal() -> None:
 
 def test_an_attempt_that_was_lost_is_not_forgotten_where_the_rate_limit_leaves_no_place() -> None:
     hour = Bucket("toy.hour", 1, 3600)
-    with pytest.raises(errors.RateLimited, match=r"no place within 600 s: toy.hour \(1 in 3600 s\)") as caught:
+    with pytest.raises(exceptions.RateLimited, match=r"no place within 600 s: toy.hour \(1 in 3600 s\)") as caught:
         run(Call("toy", "POST", "things", Reply, buckets=(hour,), repeatable=True), LOST)
     assert caught.value.outcome_unknown
 
@@ -291,12 +292,12 @@ def test_an_attempt_that_was_lost_is_not_forgotten_where_its_answer_cannot_be_lo
     def look_up() -> Flow[Reply]:
         return (yield from call(method="GET"))
 
-    with pytest.raises(errors.NotFound) as caught:
+    with pytest.raises(exceptions.NotFound) as caught:
         run(call(repeatable=True, when_done=look_up), LOST, Answer(409, {}, b""), Answer(404, {}, b""))
     assert caught.value.outcome_unknown
 
 
-def failing_tokens(error: errors.EspError, *values: str) -> TokenSource:
+def failing_tokens(error: exceptions.EspError, *values: str) -> TokenSource:
     left = list(values)
 
     def fetch(stale: Token | None) -> Token:
@@ -309,7 +310,7 @@ def failing_tokens(error: errors.EspError, *values: str) -> TokenSource:
 
 @pytest.mark.parametrize("first", [None, LOST])
 def test_a_token_that_cannot_be_had_says_nothing_of_the_request_itself(first: Lost | None) -> None:
-    shared = errors.ConnectionLost("the token server broke off", outcome_unknown=True)
+    shared = exceptions.ConnectionLost("the token server broke off", outcome_unknown=True)
     source = failing_tokens(shared, *["old"] * (first is not None))
     outcomes: list[Answer | Lost] = [] if first is None else [first, Answer(401, {}, b"")]
     clock = Clock()
@@ -322,7 +323,7 @@ def test_a_token_that_cannot_be_had_says_nothing_of_the_request_itself(first: Lo
                     if isinstance(step, Refresh):
                         try:
                             token = step.tokens.renew(step.stale).result()
-                        except errors.EspError as error:
+                        except exceptions.EspError as error:
                             step = steps.throw(error)
                         else:
                             step = steps.send(token)
@@ -332,7 +333,7 @@ def test_a_token_that_cannot_be_had_says_nothing_of_the_request_itself(first: Lo
             return super().drive(with_errors())
 
     driver = Failing(clock, *outcomes)
-    with pytest.raises(errors.ConnectionLost) as caught:
+    with pytest.raises(exceptions.ConnectionLost) as caught:
         driver.drive(perform(call(repeatable=True), account(clock, Credential(tokens=source))))
     assert caught.value.outcome_unknown == (first is not None)
     assert caught.value is not shared
@@ -356,7 +357,7 @@ def test_what_a_flow_cannot_make_sense_of_after_a_write_was_carried_out_all_the_
         reply = yield from call()
         raise ValueError(f"{reply.id} for ann@example.com is no answer")
 
-    with pytest.raises(errors.UnexpectedAnswer) as caught:
+    with pytest.raises(exceptions.UnexpectedAnswer) as caught:
         run(flow(), OK)
     assert caught.value.outcome_unknown
     assert "[address]" in str(caught.value)
@@ -370,7 +371,7 @@ def test_what_a_flow_learns_by_reading_may_be_the_authors_mistake() -> None:
 
     with pytest.raises(ValueError, match="there is no list 1") as caught:
         run(flow(), GET_OK)
-    assert not isinstance(caught.value, errors.EspError)
+    assert not isinstance(caught.value, exceptions.EspError)
 
 
 def test_a_flow_that_refuses_before_its_first_call_has_sent_nothing() -> None:
@@ -387,7 +388,7 @@ def test_an_answer_read_without_sense_is_no_doubt_about_a_write() -> None:
         yield from call(method="GET")
         raise Undecodable("the total is negative")
 
-    with pytest.raises(errors.UnexpectedAnswer, match="makes no sense: the total is negative") as caught:
+    with pytest.raises(exceptions.UnexpectedAnswer, match="makes no sense: the total is negative") as caught:
         run(flow(), GET_OK)
     assert not caught.value.outcome_unknown
 
@@ -402,7 +403,7 @@ def test_a_flow_is_closed_when_it_is_left() -> None:
             closed.append(True)
         return 0
 
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(exceptions.NotFound):
         run(flow(), Answer(404, {}, b""))
     assert closed == [True]
 
@@ -489,12 +490,12 @@ def test_an_address_that_is_cut_in_two_does_not_show() -> None:
 
 
 def test_an_error_says_what_is_known_of_it() -> None:
-    error = errors.ServerFailed(
+    error = exceptions.ServerFailed(
         "down.", service="Toy", method="GET x", status=503, code="7", request_id="r", attempts=3
     )
     assert str(error) == (
         "Toy GET x: down. Nothing is wrong with the request; try again later.\n"
         "  (HTTP status 503, code 7, request id r, attempts 3)"
     )
-    assert str(errors.ServerFailed("down")) == "down. Nothing is wrong with the request; try again later."
-    assert str(errors.EspError("down", advice="Wait.")) == "down. Wait."
+    assert str(exceptions.ServerFailed("down")) == "down. Nothing is wrong with the request; try again later."
+    assert str(exceptions.EspError("down", advice="Wait.")) == "down. Wait."

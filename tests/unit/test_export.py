@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery import export
-from airflow_provider_esp.delivery.broadcast_stats import count_people, of_broadcasts, with_counts
-from airflow_provider_esp.delivery.errors import ExportError
-from airflow_provider_esp.services.exports import ActivityRow, BroadcastStatsRow, ContactRow, Period, Row
+from airflow_provider_esp.core.broadcasts.stats import count_people, of_broadcasts, with_counts
+from airflow_provider_esp.core.export import writer as export
+from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsRow, ContactRow, Period, Row
+from airflow_provider_esp.exceptions import ExportError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

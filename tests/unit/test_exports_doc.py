@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from airflow_provider_esp.delivery.export import column_types
-from airflow_provider_esp.services import exports
+from airflow_provider_esp.core.export import schema as exports
+from airflow_provider_esp.core.export.writer import column_types
 
 DOC = (Path(__file__).parents[2] / "docs" / "exports.md").read_text("utf-8")
 

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_esp.services.call import Call, Page
-from airflow_provider_esp.services.esputnik import activity, broadcasts, general
-from airflow_provider_esp.services.esputnik.exports import Exports as Esputnik
-from airflow_provider_esp.services.esputnik.models import Address, Channel, Contact, ContactField, Segment
-from airflow_provider_esp.services.exports import Period
-from airflow_provider_esp.services.neutral import NotThere, Unsupported
-from airflow_provider_esp.services.sendpulse import books
-from airflow_provider_esp.services.sendpulse.campaign_answers import Campaign, Figures
-from airflow_provider_esp.services.sendpulse.exports import Exports as SendPulse
+from airflow_provider_esp.core.calls import Call, Page
+from airflow_provider_esp.core.export.schema import Period
+from airflow_provider_esp.exceptions import NotThere, Unsupported
+from airflow_provider_esp.services.esputnik.api import activity, broadcasts, general
+from airflow_provider_esp.services.esputnik.api.models import Address, Channel, Contact, ContactField, Segment
+from airflow_provider_esp.services.esputnik.mapping.exports import Exports as Esputnik
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign, Figures
+from airflow_provider_esp.services.sendpulse.mapping.exports import Exports as SendPulse
 
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -15,8 +15,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.errors import SourceError
-from airflow_provider_esp.delivery.first_bytes import Peeked
+from airflow_provider_esp.core.readers.file_type import Peeked
+from airflow_provider_esp.exceptions import SourceError
 from airflow_provider_esp.sources import FileSource
 
 TEXT = b"email,name\na@x.com,Ann\n"

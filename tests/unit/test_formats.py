@@ -19,9 +19,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.compressed import Compression, decompressed
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.formats import Format, Kind, count_rows, format_of, open_rows
+from airflow_provider_esp.core.readers.compression import Compression, decompressed
+from airflow_provider_esp.core.readers.formats import Format, Kind, count_rows, format_of, open_rows
+from airflow_provider_esp.exceptions import ColumnError, SourceError
 
 PACK: dict[Compression | None, Callable[[bytes], bytes]] = {
     None: bytes,

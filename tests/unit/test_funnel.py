@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from airflow_provider_esp.reports import drawing, funnel
-from airflow_provider_esp.services.exports import ActivityRow
+from airflow_provider_esp.analytics import funnel
+from airflow_provider_esp.analytics import render as drawing
+from airflow_provider_esp.core.export.schema import ActivityRow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WAYS = {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.halving import (
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.splitting import (
     SAME_REFUSALS,
     Answered,
     Failed,
@@ -17,8 +18,7 @@ from airflow_provider_esp.delivery.halving import (
     RefusedAlone,
     send_in_halves,
 )
-from airflow_provider_esp.services.neutral import Unsupported
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp.exceptions import Unsupported
 
 
 class Service:
@@ -37,8 +37,8 @@ class Service:
         return f"took {len(numbers)}"
 
 
-def invalid(number: int) -> errors.InvalidRequest:
-    return errors.InvalidRequest(f"number {number % 10} is not valid")
+def invalid(number: int) -> exceptions.InvalidRequest:
+    return exceptions.InvalidRequest(f"number {number % 10} is not valid")
 
 
 def numbers_of(piece: Piece[list[int], str]) -> list[int]:
@@ -61,7 +61,7 @@ def test_the_one_bad_row_of_a_thousand_is_found_in_a_few_requests() -> None:
 
 @given(st.sets(st.integers(0, 60)), st.integers(1, 60))
 def test_every_row_ends_in_one_piece_and_only_bad_ones_are_refused(bad: set[int], size: int) -> None:
-    service = Service(lambda number: errors.InvalidRequest(f"{number}") if number in bad else None)
+    service = Service(lambda number: exceptions.InvalidRequest(f"{number}") if number in bad else None)
     pieces = send_in_halves(list(range(size)), service)
     assert [number for piece in pieces for number in numbers_of(piece)] == list(range(size))
     refused = {numbers_of(piece)[0] for piece in pieces if isinstance(piece, RefusedAlone)}
@@ -75,7 +75,7 @@ def test_every_row_ends_in_one_piece_and_only_bad_ones_are_refused(bad: set[int]
         (ValueError("too long"), True, "too long"),
         (ValueError("ann@example.com is too long"), True, "[address] is too long"),
         (Unsupported("Toy", "do that"), True, "Toy cannot do that."),
-        (errors.InvalidRequest("too long"), False, "too long"),
+        (exceptions.InvalidRequest("too long"), False, "too long"),
     ],
 )
 def test_a_refusal_says_whose_it_is_and_why(problem: Exception, by_us: bool, reason: str) -> None:
@@ -83,7 +83,7 @@ def test_a_refusal_says_whose_it_is_and_why(problem: Exception, by_us: bool, rea
 
 
 def test_a_failure_that_is_not_about_the_rows_ends_it_and_the_rest_is_not_tried() -> None:
-    lost = errors.ConnectionLost("broke", outcome_unknown=True)
+    lost = exceptions.ConnectionLost("broke", outcome_unknown=True)
     problems: dict[int, Exception] = {0: invalid(0), 2: lost}
     service = Service(problems.get)
     pieces = send_in_halves(list(range(8)), service)
@@ -96,7 +96,7 @@ def test_a_failure_that_is_not_about_the_rows_ends_it_and_the_rest_is_not_tried(
 
 
 def test_refusals_of_all_for_one_reason_are_about_the_request() -> None:
-    refusal = errors.InvalidRequest("no such list")
+    refusal = exceptions.InvalidRequest("no such list")
     service = Service(lambda number: refusal)
     pieces = send_in_halves(list(range(3000)), service)
     alone = [piece for piece in pieces if isinstance(piece, RefusedAlone)]
@@ -108,7 +108,7 @@ def test_refusals_of_all_for_one_reason_are_about_the_request() -> None:
 
 
 def test_many_refusals_for_one_reason_are_about_the_rows_once_one_was_taken() -> None:
-    service = Service(lambda number: errors.InvalidRequest("not valid") if number != 1 else None)
+    service = Service(lambda number: exceptions.InvalidRequest("not valid") if number != 1 else None)
     pieces = send_in_halves(list(range(64)), service)
     assert len([piece for piece in pieces if isinstance(piece, RefusedAlone)]) == 63
     assert not [piece for piece in pieces if isinstance(piece, Failed)]
@@ -127,7 +127,7 @@ def test_what_we_refuse_ourselves_is_about_the_rows_however_many_they_are() -> N
 
 
 def test_just_as_many_rows_as_would_raise_suspicion_are_refused_one_by_one_if_they_are_all() -> None:
-    service = Service(lambda number: errors.InvalidRequest("not valid"))
+    service = Service(lambda number: exceptions.InvalidRequest("not valid"))
     pieces = send_in_halves(list(range(SAME_REFUSALS)), service)
     assert all(isinstance(piece, RefusedAlone) for piece in pieces)
 

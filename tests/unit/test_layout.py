@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.errors import SourceError
-from airflow_provider_esp.delivery.layout import DELIMITERS, Layout, delimiter_of, encoding_of, layout_of
+from airflow_provider_esp.core.readers.csv_dialect import DELIMITERS, Layout, delimiter_of, encoding_of, layout_of
+from airflow_provider_esp.exceptions import SourceError
 
 LINES = "email{0}name{0}note\nann@example.com{0}Ann{0}\nbob@example.com{0}Bob{0}x\n"
 

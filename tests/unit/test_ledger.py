@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp import compat
-from airflow_provider_esp.delivery.errors import LedgerUnreadable
-from airflow_provider_esp.delivery.ledger import (
+from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp.core.ledger import (
     SEND_VERSION,
     Intent,
     Ledger,
@@ -25,11 +24,13 @@ from airflow_provider_esp.delivery.ledger import (
     RowsDigest,
     SendRecord,
 )
-from airflow_provider_esp.delivery.outcomes import Outcome
-from airflow_provider_esp.delivery.refused_rows import MOST_CHARACTERS
-from airflow_provider_esp.delivery.rows import MISSING, BadRow
-from airflow_provider_esp.stores import access, ledgers
-from airflow_provider_esp.stores.ledgers import FileLedger, LedgerUnsafe, TaskStateLedger, VariableLedger, ledger_store
+from airflow_provider_esp.core.outcomes import Outcome
+from airflow_provider_esp.core.readers.table import MISSING, BadRow
+from airflow_provider_esp.core.send.refused_rows import MOST_CHARACTERS
+from airflow_provider_esp.exceptions import LedgerUnreadable, LedgerUnsafe
+from airflow_provider_esp.stores import airflow_variables as access
+from airflow_provider_esp.stores import ledgers
+from airflow_provider_esp.stores.ledgers import FileLedger, TaskStateLedger, VariableLedger, ledger_store
 
 ODD, EVEN = (",".join(map(str, range(first, 1000, 2))) for first in (1, 0))
 FULL = SendRecord(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, SendTakenOver
-from airflow_provider_esp.delivery.ledger import Ledger
-from airflow_provider_esp.delivery.patience import Patience
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.send import SendRun
+from airflow_provider_esp.core.ledger import Ledger
+from airflow_provider_esp.core.patience import Patience
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.send.run import SendRun
+from airflow_provider_esp.exceptions import SendOutcomeUnknown, SendTakenOver
 from tests.unit.test_send import Store, Target, Task, counted, mapper, people, perform, table
 
 

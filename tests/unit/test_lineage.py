@@ -6,7 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_esp.lineage import Place, file_place, service_places, source_places, table_places, tables_of
+from airflow_provider_esp.operators._openlineage import (
+    Place,
+    file_place,
+    service_places,
+    source_places,
+    table_places,
+    tables_of,
+)
 from airflow_provider_esp.sources import FileSource
 
 

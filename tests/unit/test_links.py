@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp import links
-from airflow_provider_esp.links import About, report_page, sandbox_page, service_page
+from airflow_provider_esp.links import esp as links
+from airflow_provider_esp.links.esp import About, report_page, sandbox_page, service_page
 
 IMPORT = About("import", "a/b c")
 
@@ -93,7 +93,7 @@ class _Broken:
 
 def test_links_that_cannot_be_found_are_told_in_a_line_and_change_nothing(caplog: pytest.LogCaptureFixture) -> None:
     links.push_links({}, _Broken(), IMPORT)  # type: ignore[arg-type]
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "airflow_provider_esp.links"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "airflow_provider_esp.links.esp"]
     assert line == "This task has no links in Airflow's UI: no such connection"
 
 

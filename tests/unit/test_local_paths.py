@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_esp.delivery.local_paths import LocalPath
-from airflow_provider_esp.output_paths import check_stays_below, export_path, file_mode_of, private_path
+from airflow_provider_esp.utils.local_paths import LocalPath
+from airflow_provider_esp.utils.paths import check_stays_below, export_path, file_mode_of, private_path
 
 
 @pytest.fixture(autouse=True)

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore
-from airflow_provider_esp.delivery.lookup import LookUp
-from airflow_provider_esp.delivery.mapping import Mapper
-from airflow_provider_esp.delivery.outcomes import Outcome
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.delivery.send import SendRun
-from airflow_provider_esp.delivery.send_rows import SendRow
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import Recipient, SendResult
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.ledger import Ledger, MemoryStore
+from airflow_provider_esp.core.models import Recipient, SendResult
+from airflow_provider_esp.core.outcomes import Outcome
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.send.blocks import SendRow
+from airflow_provider_esp.core.send.run import SendRun
+from airflow_provider_esp.core.send.sent_lookup import LookUp
+from airflow_provider_esp.core.validation.mapper import Mapper
 
 SINCE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -28,7 +28,7 @@ SINCE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 class Activity:
     """What a service shows; each answer is the next of some sets of people, or an error."""
 
-    def __init__(self, *shown: set[str] | errors.EspError) -> None:
+    def __init__(self, *shown: set[str] | exceptions.EspError) -> None:
         self.shown = list(shown)
         self.asked: list[list[str]] = []
         self.since: list[datetime.datetime] = []
@@ -38,7 +38,7 @@ class Activity:
         self.asked.append([item.locator for item in items])
         self.since.append(since)
         now = self.shown.pop(0) if len(self.shown) > 1 else self.shown[0]
-        if isinstance(now, errors.EspError):
+        if isinstance(now, exceptions.EspError):
             raise now
         return [
             SendResult(accepted=True, request_id=f"id-{item.locator}") if item.locator in now else None
@@ -105,17 +105,19 @@ def test_who_is_not_shown_in_time_stays_unknown(threads: ThreadPoolExecutor) -> 
 
 def test_a_passing_failure_of_the_question_is_no_answer(threads: ThreadPoolExecutor) -> None:
     rows = doubtful("ann")
-    assert settle(Activity(errors.ServerFailed("500"), errors.TimedOut("slow"), {"ann"}), rows, threads)[0] == ""
+    assert (
+        settle(Activity(exceptions.ServerFailed("500"), exceptions.TimedOut("slow"), {"ann"}), rows, threads)[0] == ""
+    )
     assert rows[0].outcome is Outcome.ACCEPTED
 
 
 def test_a_question_that_fails_to_the_end_is_told(threads: ThreadPoolExecutor) -> None:
-    reason, _ = settle(Activity(errors.ServerFailed("it is down")), doubtful("ann"), threads, wait=0)
+    reason, _ = settle(Activity(exceptions.ServerFailed("it is down")), doubtful("ann"), threads, wait=0)
     assert reason.startswith("the service does not show them after 0 s, and when it was last asked: it is down")
 
 
 def test_a_refused_question_is_not_put_again(threads: ThreadPoolExecutor) -> None:
-    activity = Activity(errors.SwitchedOff("Contact support to enable ContactActivity", advice="Ask support."))
+    activity = Activity(exceptions.SwitchedOff("Contact support to enable ContactActivity", advice="Ask support."))
     reason, paused = settle(activity, doubtful("ann"), threads)
     assert reason == "they cannot be looked up: Contact support to enable ContactActivity. Ask support"
     assert (len(activity.asked), paused) == (1, [])
@@ -140,7 +142,7 @@ class Losing:
     def send(self, items: Sequence[Recipient]) -> Flow[list[SendResult]]:
         yield from ()
         self.sent += [item.locator for item in items]
-        raise errors.ConnectionLost("the connection broke", outcome_unknown=True)
+        raise exceptions.ConnectionLost("the connection broke", outcome_unknown=True)
 
 
 def run_with(look_up: LookUp[Recipient], target: Losing, store: MemoryStore) -> SendRun[Recipient]:

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.errors import ColumnError, Refused
-from airflow_provider_esp.delivery.mapping import (
+from airflow_provider_esp.core.models import Event, Recipient
+from airflow_provider_esp.core.readers.table import MISSING, BadRow, Table
+from airflow_provider_esp.core.validation.mapper import (
     Mapper,
     custom_fields,
     event_mapper,
@@ -25,9 +26,8 @@ from airflow_provider_esp.delivery.mapping import (
     same_key,
     targets_of,
 )
-from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table
-from airflow_provider_esp.delivery.values import text
-from airflow_provider_esp.services.neutral import Event, Recipient
+from airflow_provider_esp.core.validation.values import text
+from airflow_provider_esp.exceptions import ColumnError, InvalidValue
 
 
 class Tier(enum.Enum):
@@ -130,7 +130,7 @@ def test_a_value_is_spelled_as_people_would(value: object, plain: str | None) ->
     ],
 )
 def test_what_has_no_plain_spelling_is_refused(value: object, reason: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidValue) as caught:
         text(value, "c")
     assert str(caught.value) == reason
 

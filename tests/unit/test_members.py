@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from airflow_provider_esp.delivery.imports import Members
+from airflow_provider_esp.core.upload.open_imports import Members
 
 KEYS = ["ann@example.com", "ben@example.com", "cyn@example.com"]
 ALIASES: list[list[Any]] = [["c1", UNSET, "c3"], [None, "+380501112233", None]]

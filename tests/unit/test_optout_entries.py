@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.addresses import PhoneRules
-from airflow_provider_esp.delivery.mapping import recipient_mapper
-from airflow_provider_esp.delivery.optout_entries import Meaning, Use, read_entry
-from airflow_provider_esp.delivery.rows import MISSING, Table
-from airflow_provider_esp.delivery.suppression import OneList, Suppression, names_of
+from airflow_provider_esp.core.readers.table import MISSING, Table
+from airflow_provider_esp.core.validation.addresses import PhoneRules
+from airflow_provider_esp.core.validation.mapper import recipient_mapper
+from airflow_provider_esp.core.validation.optouts.entries import Meaning, Use, read_entry
+from airflow_provider_esp.core.validation.suppression import OneList, Suppression, names_of
 from tests.unit.optout_decorations import (
     ADDRESSES,
     ANYWHERE,

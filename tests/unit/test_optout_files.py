@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_esp.delivery.addresses import PhoneRules
-from airflow_provider_esp.delivery.errors import ColumnError
-from airflow_provider_esp.delivery.optout_files import read_delimited, read_lines
-from airflow_provider_esp.delivery.suppression import OneList, Suppression
-from airflow_provider_esp.operators.optout_sources import open_optouts
+from airflow_provider_esp.core.validation.addresses import PhoneRules
+from airflow_provider_esp.core.validation.optouts.files import read_delimited, read_lines
+from airflow_provider_esp.core.validation.suppression import OneList, Suppression
+from airflow_provider_esp.exceptions import ColumnError
+from airflow_provider_esp.operators._optout_sources import open_optouts
 from airflow_provider_esp.sources import FileSource, ListSource
 
 ANN, BEN, CID = "ann@example.com", "ben@example.com", "cid@example.com"

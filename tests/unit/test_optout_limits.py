@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import EmptySource, SourceError
-from airflow_provider_esp.delivery.suppression import OneList, Suppression
-from airflow_provider_esp.operators.audience import GivenPeople, SuppressAttribute
-from airflow_provider_esp.operators.optout_limits import (
+from airflow_provider_esp.core.validation.suppression import OneList, Suppression
+from airflow_provider_esp.exceptions import EmptySource, SourceError
+from airflow_provider_esp.operators._optout_limits import (
     OptOutLimits,
     check_amount,
     check_entries,
@@ -19,7 +18,8 @@ from airflow_provider_esp.operators.optout_limits import (
     check_total,
     limits_of,
 )
-from airflow_provider_esp.operators.optout_sources import key_of
+from airflow_provider_esp.operators._optout_sources import key_of
+from airflow_provider_esp.operators._suppression import GivenPeople, SuppressAttribute
 from airflow_provider_esp.sources import FileSource, ListSource
 from airflow_provider_esp.stores.optout_counts import source_key
 

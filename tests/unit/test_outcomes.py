@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome, allowed_rejects
+from airflow_provider_esp.core.outcomes import Counts, Outcome, allowed_rejects
 
 counts_of = st.dictionaries(st.sampled_from(Outcome), st.integers(1, 1000)).map(Counts)
 

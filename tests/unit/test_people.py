@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.people import People
+from airflow_provider_esp.core.validation.key_set import People
 
 
 @given(st.lists(st.text(max_size=2), max_size=50))

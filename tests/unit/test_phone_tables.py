@@ -17,9 +17,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumber, PhoneNumberType
 
-from airflow_provider_esp.delivery.addresses import PhoneRules, phone_number
-from airflow_provider_esp.delivery.errors import Refused
-from airflow_provider_esp.delivery.numbering import country_of, is_valid, valid_national
+from airflow_provider_esp.core.validation.addresses import PhoneRules, phone_number
+from airflow_provider_esp.core.validation.numbering_plans import country_of, is_valid, valid_national
+from airflow_provider_esp.exceptions import InvalidValue
 
 COUNTRIES = ("UA", "PL", "DE", "GB", "FR", "ES", "IT", "US", "KZ", "RU", "TR", "IN", "BR", "SE", "SG")
 KINDS = {"mobile": PhoneNumberType.MOBILE, "landline": PhoneNumberType.FIXED_LINE}
@@ -70,7 +70,7 @@ class Shares:
     def take(self, read: Callable[[str], str], written: str, meant: str) -> None:
         try:
             digits = read(written).removeprefix("+")
-        except Refused:
+        except InvalidValue:
             self.refused += 1
             return
         if digits == meant:
@@ -294,7 +294,7 @@ def test_the_examples_of_every_region_are_valid(code: str) -> None:
     ],
 )
 def test_what_is_no_phone_number_is_refused_with_the_reason(rules: PhoneRules, written: str, words: str) -> None:
-    with pytest.raises(Refused, match=re.escape(words)):
+    with pytest.raises(InvalidValue, match=re.escape(words)):
         rules.normalize(written)
 
 
@@ -324,7 +324,7 @@ def test_a_number_is_read_however_a_table_spells_it(written: str, meant: str) ->
     "written", ["8800555353", "951112233", "9111112233", "14155552671", "81312345678", "0501234567"]
 )
 def test_a_number_that_may_be_national_is_refused(written: str) -> None:
-    with pytest.raises(Refused, match="has no country code"):
+    with pytest.raises(InvalidValue, match="has no country code"):
         phone_number(written)
 
 
@@ -334,6 +334,6 @@ def test_whatever_is_read_is_a_number_of_some_country(written: str) -> None:
     for rules in (PhoneRules(), PhoneRules("DE"), PhoneRules(phone_format="international")):
         try:
             number = rules.normalize(written)
-        except Refused:
+        except InvalidValue:
             continue
         assert phonenumbers.is_possible_number(phonenumbers.parse(f"+{number.removeprefix('+')}"))

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import WouldWrite
-from airflow_provider_esp.delivery.preview import DrySend, DryUpload, Preview, masked, only_reads
-from airflow_provider_esp.services.call import FORM, Call, CallFailed, Flow, form_body, json_body
-from airflow_provider_esp.services.columns import ContactColumns
+from airflow_provider_esp.core.calls import FORM, Call, Flow, form_body, json_body
+from airflow_provider_esp.core.contact_columns import ContactColumns
+from airflow_provider_esp.core.models import Event, EventOptions, MessageOptions, Recipient, UploadOptions
+from airflow_provider_esp.core.simulation import DrySend, DryUpload, Preview, masked, only_reads
+from airflow_provider_esp.exceptions import EspError, WouldWrite
 from airflow_provider_esp.services.esputnik import targets as esputnik
-from airflow_provider_esp.services.neutral import Event, EventOptions, MessageOptions, Recipient, UploadOptions
-from airflow_provider_esp.services.sendpulse import account
 from airflow_provider_esp.services.sendpulse import targets as sendpulse
+from airflow_provider_esp.services.sendpulse.api import account
 
 ANN, PHONE = "ann@example.com", "+447700900001"
 
@@ -43,14 +43,14 @@ def both() -> Flow[str]:
 def reading() -> Flow[str]:
     try:
         return (yield from READ)
-    except CallFailed:
+    except EspError:
         return "refused"
 
 
 def test_a_flow_that_only_reads_is_carried_out() -> None:
     assert carry_out(only_reads(reading())) == (["GET v1/groups"], "answer")
     assert carry_out(only_reads(READ)) == (["GET v1/groups"], "answer")
-    assert carry_out(only_reads(reading()), CallFailed()) == (["GET v1/groups"], "refused")
+    assert carry_out(only_reads(reading()), EspError("failed")) == (["GET v1/groups"], "refused")
 
 
 def test_a_flow_that_writes_is_refused_before_it_does() -> None:

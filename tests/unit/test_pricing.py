@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.services.pricing import Pricing, estimate, filled, sms_parts
+from airflow_provider_esp.core.pricing import Pricing, estimate, filled, sms_parts
 
 
 @pytest.mark.parametrize(

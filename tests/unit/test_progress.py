@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp import compat
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome
-from airflow_provider_esp.operators import progress
-from airflow_provider_esp.operators.progress import Progress, line
+from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp.core.outcomes import Counts, Outcome
+from airflow_provider_esp.operators import _progress as progress
+from airflow_provider_esp.operators._progress import Progress, line
 
 TAGS = {"service": "esputnik", "operator": "UploadContactsOperator"}
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.csv_rows import read_csv
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.records import Record, has_address
-from airflow_provider_esp.delivery.rows import BadRow
+from airflow_provider_esp.core.readers.csv_reader import read_csv
+from airflow_provider_esp.core.readers.csv_records import Record, has_address
+from airflow_provider_esp.core.readers.table import BadRow
+from airflow_provider_esp.exceptions import ColumnError, SourceError
 
 OPEN = "leaves a quotation mark open; see allow_line_breaks="
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.csv_rows import read_csv
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.rows import BadRow
+from airflow_provider_esp.core.readers.csv_reader import read_csv
+from airflow_provider_esp.core.readers.table import BadRow
+from airflow_provider_esp.exceptions import ColumnError, SourceError
 from tests.reference_reader import Bad, RefusedError, Whole, read
 
 EXAMPLES = int(os.environ.get("ESP_WILD_FILES", "200"))

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.errors import PlaceUnwritable
-from airflow_provider_esp.delivery.outcomes import Outcome
-from airflow_provider_esp.delivery.patience import Patience
-from airflow_provider_esp.delivery.report import (
+from airflow_provider_esp.core.outcomes import Outcome
+from airflow_provider_esp.core.patience import Patience
+from airflow_provider_esp.core.row_report import (
     MOST_REASONS,
     Report,
     RowReport,
@@ -23,14 +22,15 @@ from airflow_provider_esp.delivery.report import (
     sent_request_ids,
     without_loss,
 )
-from airflow_provider_esp.output_paths import private_path
+from airflow_provider_esp.exceptions import PlaceUnwritable
+from airflow_provider_esp.utils.paths import private_path
 
 ANN = RowReport(7, Outcome.REJECTED, "ann@example.com", "on a list")
 
 
 def folder_of(tmp_path: Path, kind: str) -> Any:
     if kind == "airflow":
-        from airflow_provider_esp.sources import storage_path
+        from airflow_provider_esp.utils.paths import storage_path
 
         return storage_path(str(tmp_path / "deep" / "report"))
     return tmp_path / "deep" / "report"

@@ -7,37 +7,41 @@ from datetime import timedelta
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_esp.connections import ConnectionInvalid
-from airflow_provider_esp.delivery.cursor import SourceInterrupted
-from airflow_provider_esp.delivery.errors import TooManyRejects
-from airflow_provider_esp.retry_policy import HAS_POLICIES, EspRetryPolicy, final_errors, is_final, retry_arguments
-from airflow_provider_esp.services.neutral import NotThere, Unsupported
-from airflow_provider_esp.transport import errors
-from airflow_provider_esp.transport.redaction import redact
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.exceptions import (
+    ConnectionInvalid,
+    NotThere,
+    SourceInterrupted,
+    TooManyRejects,
+    Unsupported,
+    is_final,
+)
+from airflow_provider_esp.policies.retry import HAS_POLICIES, EspRetryPolicy, final_errors, retry_arguments
+from airflow_provider_esp.utils.redaction import redact
 
 FINAL = [
-    errors.Unauthenticated("the key is wrong"),
-    errors.PermissionDenied("no right"),
-    errors.RightMissing("no right"),
-    errors.InvalidRequest("the subject is empty"),
-    errors.NotFound("no such message"),
-    errors.SwitchedOff("not switched on"),
-    errors.QuotaExceeded("no money"),
-    errors.DuplicateRequest("again"),
-    ConnectionInvalid("esputnik", "give a key"),
+    exceptions.Unauthenticated("the key is wrong"),
+    exceptions.PermissionDenied("no right"),
+    exceptions.RightMissing("no right"),
+    exceptions.InvalidRequest("the subject is empty"),
+    exceptions.NotFound("no such message"),
+    exceptions.SwitchedOff("not switched on"),
+    exceptions.QuotaExceeded("no money"),
+    exceptions.DuplicateRequest("again"),
+    ConnectionInvalid("eSputnik", "give a key"),
     NotThere("no such segment"),
     Unsupported("SendPulse", "do that"),
     TooManyRejects("2 of 3 rows"),
     ValueError("batch_size"),
 ]
 PASSING = [
-    errors.RateLimited("slow down", retry_after=7.0),
-    errors.RateLimited("slow down"),
-    errors.ServerFailed("down", retry_after=120.0),
-    errors.ServerFailed("down"),
-    errors.ConnectionFailed("no such host"),
-    errors.ConnectionLost("broken"),
-    errors.TimedOut("60 s"),
+    exceptions.RateLimited("slow down", retry_after=7.0),
+    exceptions.RateLimited("slow down"),
+    exceptions.ServerFailed("down", retry_after=120.0),
+    exceptions.ServerFailed("down"),
+    exceptions.ConnectionFailed("no such host"),
+    exceptions.ConnectionLost("broken"),
+    exceptions.TimedOut("60 s"),
     SourceInterrupted("the database went away"),
     RuntimeError("anything else"),
 ]
@@ -67,7 +71,7 @@ def test_what_may_pass_is_left_to_the_retries(error: Exception) -> None:
 def test_a_task_function_may_be_decorated() -> None:
     @final_errors()
     def work() -> None:
-        raise errors.Unauthenticated("the key is wrong")
+        raise exceptions.Unauthenticated("the key is wrong")
 
     with pytest.raises(AirflowFailException):
         work()
@@ -84,9 +88,9 @@ def test_the_policy_fails_at_once_what_a_retry_would_meet_again(error: Exception
 @pytest.mark.parametrize(
     ("error", "delay"),
     [
-        (errors.RateLimited("slow down", retry_after=7.0), timedelta(seconds=7)),
-        (errors.ServerFailed("down", retry_after=120.0), timedelta(minutes=2)),
-        (errors.RateLimited("slow down", retry_after=1e9), timedelta(days=1)),
+        (exceptions.RateLimited("slow down", retry_after=7.0), timedelta(seconds=7)),
+        (exceptions.ServerFailed("down", retry_after=120.0), timedelta(minutes=2)),
+        (exceptions.RateLimited("slow down", retry_after=1e9), timedelta(days=1)),
     ],
 )
 def test_the_policy_waits_what_the_service_says(error: Exception, delay: timedelta) -> None:
@@ -102,7 +106,7 @@ def test_the_policy_leaves_the_rest_to_the_task(error: Exception) -> None:
 
 @needs_policies
 def test_the_reason_that_airflow_keeps_quotes_no_address() -> None:
-    refused = errors.InvalidRequest(redact("'ann@example.com' is not valid email"))
+    refused = exceptions.InvalidRequest(redact("'ann@example.com' is not valid email"))
     reason = EspRetryPolicy().evaluate(refused, 1, 3).reason
     assert reason is not None
     assert "ann@" not in reason

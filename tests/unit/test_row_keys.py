@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.row_keys import RowKeys, contact_columns
-from airflow_provider_esp.delivery.rows import MISSING, BadRow, Picked, TextBlock, text_column
+from airflow_provider_esp.core.readers.table import MISSING, BadRow, Picked, TextBlock, text_column
+from airflow_provider_esp.core.row_keys import RowKeys, contact_columns
 
 COLUMNS = ("id", "mail", "phone", "name")
 

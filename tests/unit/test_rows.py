@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.csv_rows import read_csv
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.null_words import NULL_VALUES
-from airflow_provider_esp.delivery.rows import (
+from airflow_provider_esp.core.readers.csv_reader import read_csv
+from airflow_provider_esp.core.readers.null_words import NULL_VALUES
+from airflow_provider_esp.core.readers.table import (
     MISSING,
     BadRow,
     Table,
@@ -27,6 +26,7 @@ from airflow_provider_esp.delivery.rows import (
     read_mappings,
     read_ndjson,
 )
+from airflow_provider_esp.exceptions import ColumnError, SourceError
 
 
 def csv_table(content: str | bytes, delimiter: str = ",", *, allow_line_breaks: bool = False) -> Table:

@@ -28,7 +28,7 @@ def test_what_imports_nothing_of_airflow_is_left_out(name: str) -> None:
         ("def test():\n    import airflow.models", True),
         ("from airflow_provider_esp import sources", True),
         ("import tests.unit.test_ledger", True),
-        ("import airflow_provider_esp.delivery.ledger", False),
+        ("import airflow_provider_esp.core.ledger", False),
     ],
 )
 def test_each_way_to_import_is_seen(tmp_path: Path, line: str, kept: bool) -> None:

@@ -13,16 +13,16 @@ from typing import IO, Any
 
 import pytest
 
-from airflow_provider_esp.delivery import send_parts
-from airflow_provider_esp.delivery.errors import AlreadySent, AudienceChanged, Refused, SendOutcomeUnknown
-from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore
-from airflow_provider_esp.delivery.mapping import Mapper
-from airflow_provider_esp.delivery.report import Report, RowReport, sent_request_ids
-from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.delivery.send import OnUnknown, SendRun
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import Recipient, SendResult
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.ledger import Ledger, MemoryStore
+from airflow_provider_esp.core.models import Recipient, SendResult
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.row_report import Report, RowReport, sent_request_ids
+from airflow_provider_esp.core.send import report_parts as send_parts
+from airflow_provider_esp.core.send.run import OnUnknown, SendRun
+from airflow_provider_esp.core.validation.mapper import Mapper
+from airflow_provider_esp.exceptions import AlreadySent, AudienceChanged, InvalidValue, SendOutcomeUnknown
 
 
 class Folder:
@@ -132,7 +132,7 @@ def perform(work: Flow[Any]) -> Any:
 def mapper() -> Mapper[Recipient]:
     def build(row: Sequence[Any]) -> Recipient:
         if row[0] == "bad":
-            raise Refused("not a person")
+            raise InvalidValue("not a person")
         return Recipient(row[0])
 
     return Mapper(build, lambda recipient: recipient.locator.lower())
@@ -143,19 +143,19 @@ def table(people: Iterable[str]) -> Table:
 
 
 def lost(people: Sequence[str] = ()) -> None:
-    raise errors.ConnectionLost("the connection broke", outcome_unknown=True)
+    raise exceptions.ConnectionLost("the connection broke", outcome_unknown=True)
 
 
 def never_left(people: Sequence[str] = ()) -> None:
-    raise errors.ConnectionFailed("no connection")
+    raise exceptions.ConnectionFailed("no connection")
 
 
 def wrong_key(people: Sequence[str] = ()) -> None:
-    raise errors.Unauthenticated("the key is wrong")
+    raise exceptions.Unauthenticated("the key is wrong")
 
 
 def invalid(people: Sequence[str] = ()) -> None:
-    raise errors.InvalidRequest("a recipient is not valid")
+    raise exceptions.InvalidRequest("a recipient is not valid")
 
 
 class Task:
@@ -309,7 +309,7 @@ def test_at_most_the_given_number_of_requests_are_under_way() -> None:
 
 def test_a_failure_that_concerns_all_ends_the_run_and_the_next_try_goes_on_with_the_rest(task: Task) -> None:
     task.service.before[4 if task.batch_size == 1 else 1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(25), concurrency=1)
     first = counted(task.last)
     assert first["accepted"] == (4 if task.batch_size == 1 else 10)
@@ -321,7 +321,7 @@ def test_a_failure_that_concerns_all_ends_the_run_and_the_next_try_goes_on_with_
 
 def test_where_nothing_left_the_rows_may_be_changed_before_the_next_try(task: Task) -> None:
     task.service.before[0] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(["typo"], concurrency=1)
     assert task.folder.files == {}
     assert counted(task.run(["p1"])) == {"accepted": 1}
@@ -337,7 +337,7 @@ def test_a_lost_answer_stops_the_run_and_says_what_to_do(task: Task) -> None:
     assert text.startswith(f"Of {number} recipients in rows 1 to 3 (listed in the report, part-0000000001-")
     assert "the connection broke" in text
     assert 'on_unknown="skip" or "resend"' in text
-    assert isinstance(caught.value.__cause__, errors.ConnectionLost)
+    assert isinstance(caught.value.__cause__, exceptions.ConnectionLost)
     assert task.outcomes()["unknown"] == people(number)
     assert task.last.counts.rows == 3
 
@@ -375,7 +375,7 @@ def test_unknown_rows_can_be_sent_again_by_a_later_try(task: Task) -> None:
 def test_with_resend_the_failure_itself_ends_the_run_so_that_the_task_is_tried_again(task: Task) -> None:
     task.on_unknown = "resend"
     task.service.after[0] = lost
-    with pytest.raises(errors.ConnectionLost):
+    with pytest.raises(exceptions.ConnectionLost):
         task.run(people(3), concurrency=1)
     assert counted(task.run(people(3))) == {"accepted": 3}
     assert task.service.sent["p0"] == 2
@@ -403,7 +403,7 @@ def test_with_skip_unknown_rows_stay_unknown_when_the_same_block_fails_for_good(
     task = Task(batch_size=1, on_unknown="skip")
     task.service.after[0] = lost
     task.service.before[1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(3), concurrency=1)
     assert counted(task.run(people(3))) == {"accepted": 2, "unknown": 1}
     assert task.service.sent == Counter(people(3))
@@ -433,7 +433,7 @@ def test_with_skip_a_service_that_answers_nobody_ends_the_run_before_everybody_i
     task = Task(batch_size, on_unknown="skip")
     task.service.always = lost
     block = 100 if batch_size == 1 else 10
-    with pytest.raises(errors.ConnectionLost):
+    with pytest.raises(exceptions.ConnectionLost):
         task.run(people(10 * block))
     assert counted(task.last) == {"unknown": 3 * block}
     task.service.always = lambda people: None
@@ -459,7 +459,7 @@ def test_a_person_whom_the_answer_leaves_out_stops_the_run(on_unknown: OnUnknown
 def test_a_row_that_could_not_be_told_does_not_become_unknown_when_its_block_is_interrupted() -> None:
     task = Task(batch_size=1)
     task.service.before[1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(["unsendable", "p1", "p2"], concurrency=1)
     assert counted(task.run(["unsendable", "p1", "p2"])) == {"accepted": 2, "invalid": 1}
 
@@ -514,7 +514,7 @@ def test_a_request_that_breaks_in_an_unforeseen_way_is_unknown_and_the_others_ar
 def test_request_ids_of_an_interrupted_block_are_not_lost_by_the_next_try() -> None:
     task = Task(batch_size=1)
     task.service.before[2] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(4), concurrency=1)
     task.run(people(4))
     assert list(sent_request_ids(task.folder)) == [f"id-{person}" for person in people(4)]
@@ -523,7 +523,7 @@ def test_request_ids_of_an_interrupted_block_are_not_lost_by_the_next_try() -> N
 def test_a_part_that_a_kill_cut_off_does_not_stop_the_next_try() -> None:
     task = Task(batch_size=1)
     task.service.before[2] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(4), concurrency=1)
     (name,) = task.folder.files
     task.folder.files[name] = task.folder.files[name][:-40]
@@ -534,7 +534,7 @@ def test_a_part_that_a_kill_cut_off_does_not_stop_the_next_try() -> None:
 def test_without_a_report_a_try_after_an_interruption_goes_on_as_well() -> None:
     task = Task(batch_size=1)
     task.service.before[2] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(4), concurrency=1, report=False)
     assert counted(task.run(people(4), report=False)) == {"accepted": 4}
     assert task.service.sent == Counter(people(4))
@@ -547,7 +547,7 @@ def stopped_after(count: int, audience: list[str], batch_size: int = 10) -> Task
     """A task whose first try sent to so many rows and then failed."""
     task = Task(batch_size)
     task.service.before[count // batch_size] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(audience, concurrency=1)
     return task
 
@@ -593,7 +593,7 @@ def test_a_digest_is_of_the_source_rows_and_not_of_what_is_made_of_them() -> Non
     rows = [("a",), ("A ",)]
     audience = [*rows, *[(f"x{n}",) for n in range(12)]]
     run = SendRun(target=Target(task.service, 10), perform=perform, ledger=Ledger(task.store), report=Report(None))
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run.run(Table(("who",), iter(audience), "people"), mapper())
     again = SendRun(target=Target(task.service, 10), perform=perform, ledger=Ledger(task.store), report=Report(None))
     with pytest.raises(AudienceChanged):
@@ -612,7 +612,7 @@ def test_rows_sent_again_that_do_not_leave_this_time_stand_in_the_report_once() 
     task = Task(10, on_unknown="resend")
     task.service.after[0] = lost
     task.service.before[1] = wrong_key
-    for problem in (errors.ConnectionLost, errors.Unauthenticated):
+    for problem in (exceptions.ConnectionLost, exceptions.Unauthenticated):
         with pytest.raises(problem):
             task.run(people(12))
     task.batch_size = 7
@@ -646,7 +646,7 @@ def test_going_past_what_is_done_needs_the_memory_of_few_rows() -> None:
             target=Target(task.service, 1000), perform=perform, ledger=Ledger(task.store), report=Report(None)
         )
         if failing:
-            with pytest.raises(errors.Unauthenticated):
+            with pytest.raises(exceptions.Unauthenticated):
                 run.run(Table(("who",), rows(), "people"), mapper())
         else:
             run.run(Table(("who",), rows(), "people"), mapper())
@@ -669,7 +669,7 @@ def test_what_was_sent_is_not_sent_again_unless_the_author_says_so(task: Task) -
 def test_a_resend_that_fails_is_gone_on_with_and_not_begun_again(task: Task) -> None:
     task.run(people(25))
     task.service.before[len(task.service.requests) + 1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(25), resend=True, concurrency=1)
     task.run(people(25), resend=True)
     assert set(task.service.sent.values()) == {2}
@@ -692,6 +692,6 @@ def test_a_send_to_nobody_is_done_at_once_and_is_no_finished_send(task: Task) ->
 
 def test_the_ledger_holds_nobodys_name(task: Task) -> None:
     task.service.before[2 if task.batch_size == 10 else 5] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run([f"somebody-{number}" for number in range(25)])
     assert "somebody" not in json.dumps(task.store.record)

@@ -21,17 +21,17 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery import send as send_module
-from airflow_provider_esp.delivery.errors import AlreadySent, Refused, SendOutcomeUnknown
-from airflow_provider_esp.delivery.ledger import Ledger
-from airflow_provider_esp.delivery.mapping import Mapper
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome
-from airflow_provider_esp.delivery.report import Report, RowReport
-from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.delivery.send import OnUnknown, SendRun
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import Recipient, SendResult
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.ledger import Ledger
+from airflow_provider_esp.core.models import Recipient, SendResult
+from airflow_provider_esp.core.outcomes import Counts, Outcome
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.row_report import Report, RowReport
+from airflow_provider_esp.core.send import run as send_module
+from airflow_provider_esp.core.send.run import OnUnknown, SendRun
+from airflow_provider_esp.core.validation.mapper import Mapper
+from airflow_provider_esp.exceptions import AlreadySent, InvalidValue, SendOutcomeUnknown
 
 
 class Killed(BaseException):
@@ -111,13 +111,13 @@ class Process:
         fault = self.life.faults[self.requests] if self.requests < len(self.life.faults) else "none"
         self.requests += 1
         if fault == "never left":
-            raise errors.ConnectionFailed("no connection")
+            raise exceptions.ConnectionFailed("no connection")
         if fault == "wrong key":
-            raise errors.Unauthenticated("the key is wrong")
+            raise exceptions.Unauthenticated("the key is wrong")
         if fault == "lost before":
-            raise errors.ConnectionLost("broke", outcome_unknown=True)
+            raise exceptions.ConnectionLost("broke", outcome_unknown=True)
         if any(person.startswith("halving") for person in people):
-            raise errors.InvalidRequest("one of them is not valid")
+            raise exceptions.InvalidRequest("one of them is not valid")
         out = people[-1] if fault == "left out" else None
         results = [
             SendResult(
@@ -129,7 +129,7 @@ class Process:
         ]
         self.world.sent.update(person for person in people if not person.startswith("refused"))
         if fault == "lost after":
-            raise errors.ConnectionLost("broke", outcome_unknown=True)
+            raise exceptions.ConnectionLost("broke", outcome_unknown=True)
         if fault == "bug":
             raise KeyError("a bug")
         return results
@@ -148,7 +148,7 @@ class Process:
 def mapper() -> Mapper[Recipient]:
     def build(row: Sequence[Any]) -> Recipient:
         if row[0].startswith("bad"):
-            raise Refused("not a person")
+            raise InvalidValue("not a person")
         return Recipient(row[0])
 
     return Mapper(build, lambda recipient: recipient.locator)
@@ -207,7 +207,7 @@ def test_whenever_a_send_is_killed_nobody_is_written_to_twice_and_nobody_is_lost
             except Killed:
                 event("killed")
                 check_once(world, on_unknown)
-            except (errors.EspError, KeyError):
+            except (exceptions.EspError, KeyError):
                 check_once(world, on_unknown)
         else:
             # The author has looked the doubtful ones up, and says to go on without them.

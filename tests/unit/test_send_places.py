@@ -8,12 +8,12 @@ from typing import IO
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import PlaceUnwritable, SendOutcomeUnknown
-from airflow_provider_esp.delivery.ledger import Ledger
-from airflow_provider_esp.delivery.patience import Patience
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.send import SendRun
-from airflow_provider_esp.services.neutral import Recipient
+from airflow_provider_esp.core.ledger import Ledger
+from airflow_provider_esp.core.models import Recipient
+from airflow_provider_esp.core.patience import Patience
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.send.run import SendRun
+from airflow_provider_esp.exceptions import PlaceUnwritable, SendOutcomeUnknown
 from tests.unit.test_send import Folder, Target, Task, counted, lost, mapper, people, perform, table
 
 

@@ -13,16 +13,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp import stopping
-from airflow_provider_esp.delivery.errors import SendOutcomeUnknown, TaskStopped
-from airflow_provider_esp.delivery.ledger import Ledger, MemoryStore, UploadLedger
-from airflow_provider_esp.delivery.patience import Patience
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.upload import Upload
-from airflow_provider_esp.delivery.watermark import Watermark
-from airflow_provider_esp.retry_policy import is_final
-from airflow_provider_esp.services.neutral import SendResult
-from airflow_provider_esp.stopping import Stop, threads
+from airflow_provider_esp.core import stopping
+from airflow_provider_esp.core.ledger import Ledger, MemoryStore, UploadLedger
+from airflow_provider_esp.core.models import SendResult
+from airflow_provider_esp.core.patience import Patience
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.stopping import Stop, threads
+from airflow_provider_esp.core.upload.checkpoint import Watermark
+from airflow_provider_esp.core.upload.run import Upload
+from airflow_provider_esp.exceptions import SendOutcomeUnknown, TaskStopped, is_final
 from tests.unit import test_send as sends
 from tests.unit import test_upload as uploads
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import SendOutcomeUnknown
-from airflow_provider_esp.delivery.send import OnUnknown, SendRun
-from airflow_provider_esp.delivery.suppression import Suppression
-from airflow_provider_esp.services.neutral import Recipient
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.models import Recipient
+from airflow_provider_esp.core.send.run import OnUnknown, SendRun
+from airflow_provider_esp.core.validation.suppression import Suppression
+from airflow_provider_esp.exceptions import SendOutcomeUnknown
 from tests.unit.test_send import Task, counted, people, wrong_key
 
 
@@ -34,7 +34,7 @@ def killed_in_request(task: Task, number: int, crowd: Sequence[str], *persons: s
 
     def die(who: Sequence[str]) -> None:
         kept.append(json.dumps(task.store.record))
-        raise errors.ConnectionLost("the connection broke", outcome_unknown=True)
+        raise exceptions.ConnectionLost("the connection broke", outcome_unknown=True)
 
     task.service.after[number] = die
     before = dict(task.folder.files)
@@ -76,7 +76,7 @@ def test_somebody_who_stands_twice_is_left_out_once_and_a_duplicate_once() -> No
 def test_who_was_sent_to_before_stays_accepted_when_left_out_now() -> None:
     task = Task(batch_size=4)
     task.service.before[1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run(task, people(12))
     done = run(task, people(12), "p1", "p5", "p9")
     assert counted(done) == {"accepted": 10, "suppressed": 2}
@@ -88,7 +88,7 @@ def test_who_was_sent_to_before_stays_accepted_when_left_out_now() -> None:
 def test_who_was_left_out_before_and_is_not_now_is_written_to_where_the_block_had_not_ended() -> None:
     task = Task(batch_size=4)
     task.service.before[1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run(task, people(8), "p1", "p5")
     done = run(task, people(8))
     assert counted(done) == {"accepted": 7, "suppressed": 1}

@@ -25,28 +25,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery import send as send_module
-from airflow_provider_esp.delivery import tries as tries_module
-from airflow_provider_esp.delivery.errors import (
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core import tries as tries_module
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.ledger import Ledger, RecordStore
+from airflow_provider_esp.core.models import Recipient, SendResult
+from airflow_provider_esp.core.outcomes import Counts, Outcome
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.send import run as send_module
+from airflow_provider_esp.core.send.refused_rows import REFUSED
+from airflow_provider_esp.core.send.run import OnUnknown, SendRun
+from airflow_provider_esp.core.tries import Tries
+from airflow_provider_esp.exceptions import (
     AlreadySent,
     AudienceChanged,
     LedgerOfAnotherTask,
     SendOutcomeUnknown,
     SendTakenOver,
 )
-from airflow_provider_esp.delivery.ledger import Ledger, RecordStore
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome
-from airflow_provider_esp.delivery.refused_rows import REFUSED
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.delivery.send import OnUnknown, SendRun
-from airflow_provider_esp.delivery.tries import Tries
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import Recipient, SendResult
-from airflow_provider_esp.stores import access
+from airflow_provider_esp.stores import airflow_variables as access
 from airflow_provider_esp.stores.ledgers import TaskStateLedger
 from airflow_provider_esp.stores.tries import FileTries, VariableTries
-from airflow_provider_esp.transport import errors
 from tests.unit.test_send_kills import Killed, mapper
 
 EXAMPLES = int(os.environ.get("ESP_EXAMPLES", "200"))
@@ -193,10 +193,10 @@ class Process:
         fault = self.life.faults[self.requests] if self.requests < len(self.life.faults) else "none"
         self.requests += 1
         if fault == "wrong key":
-            raise errors.Unauthenticated("the key is wrong")
+            raise exceptions.Unauthenticated("the key is wrong")
         self.world.sent.update(person for person in people if not person.startswith("refused"))
         if fault == "lost":
-            raise errors.ConnectionLost("broke", outcome_unknown=True)
+            raise exceptions.ConnectionLost("broke", outcome_unknown=True)
         return [SendResult(accepted=not person.startswith("refused"), request_id=f"id-{person}") for person in people]
 
     def perform(self, work: Flow[Any]) -> Any:
@@ -230,7 +230,7 @@ class Process:
             self.parts = run.parts.names(run.record.send)
         except (AlreadySent, AudienceChanged, SendOutcomeUnknown, SendTakenOver, ConnectionError, Killed):
             return None
-        except errors.EspError:
+        except exceptions.EspError:
             return None
         finally:
             world.running.remove(self)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.durations import in_words, read_duration
-from airflow_provider_esp.delivery.run_time import RunKind, RunTime, read_limit
-from airflow_provider_esp.delivery.send_window import read_window
-from airflow_provider_esp.delivery.start_time import read_start
+from airflow_provider_esp.core.broadcasts.start_time import read_start
+from airflow_provider_esp.core.send.lateness import RunKind, RunTime, read_limit
+from airflow_provider_esp.core.send.window import read_window
+from airflow_provider_esp.utils.durations import in_words, read_duration
 
 KYIV = ZoneInfo("Europe/Kyiv")  # +2; in 2026 +3 from 29 March 03:00 until 25 October 04:00
 NOON = datetime(2026, 3, 3, 12, tzinfo=KYIV)

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.neutral import DeliveryState
-from airflow_provider_esp.services.sendpulse import (
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.core.models import DeliveryState
+from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.services.sendpulse.api import (
     account,
     automation,
-    books,
     campaigns,
-    contacts,
     events,
     push,
     sms,
@@ -23,8 +23,9 @@ from airflow_provider_esp.services.sendpulse import (
     viber,
     webhooks,
 )
-from airflow_provider_esp.services.sendpulse.campaign_answers import RECIPIENT_STATUS
-from airflow_provider_esp.services.wire import Undecodable, decode
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import emails as contacts
+from airflow_provider_esp.services.sendpulse.api.campaign_models import RECIPIENT_STATUS
 
 T = TypeVar("T")
 

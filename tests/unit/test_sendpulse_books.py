@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.sendpulse import books, contacts
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import emails as contacts
 
 
 def sent(call: Call[Any]) -> Any:

@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call, Flow
-from airflow_provider_esp.services.neutral import BroadcastGoal, BroadcastOptions, BroadcastState, Unsupported
-from airflow_provider_esp.services.sendpulse import translate_broadcasts
-from airflow_provider_esp.services.sendpulse.books import Book
-from airflow_provider_esp.services.sendpulse.campaign_answers import Campaign, CampaignMade, CampaignStatus
-from airflow_provider_esp.services.sendpulse.campaigns import Status
-from airflow_provider_esp.services.sendpulse.translate_broadcasts import BroadcastWatch
+from airflow_provider_esp.core.calls import Call, Flow
+from airflow_provider_esp.core.models import BroadcastGoal, BroadcastOptions, BroadcastState
+from airflow_provider_esp.exceptions import Unsupported
+from airflow_provider_esp.services.sendpulse.api.addressbooks import Book
+from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign, CampaignMade, CampaignStatus
+from airflow_provider_esp.services.sendpulse.api.campaigns import Status
+from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
+from airflow_provider_esp.services.sendpulse.mapping.broadcasts import BroadcastWatch
 
 T = TypeVar("T")
 

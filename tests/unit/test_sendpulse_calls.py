@@ -10,15 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.sendpulse import (
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.sendpulse import limits
+from airflow_provider_esp.services.sendpulse.api import (
     account,
     automation,
-    books,
     campaigns,
-    contacts,
     events,
-    limits,
     push,
     sms,
     smtp,
@@ -26,7 +24,9 @@ from airflow_provider_esp.services.sendpulse import (
     viber,
     webhooks,
 )
-from airflow_provider_esp.services.sendpulse.automation import Element
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import emails as contacts
+from airflow_provider_esp.services.sendpulse.api.automation import Element
 
 WHO = "ann@private.example"
 PHONE = "380501112233"

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.sendpulse import campaigns
-from airflow_provider_esp.services.sendpulse.campaigns import Progress
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.sendpulse.api import campaigns
+from airflow_provider_esp.services.sendpulse.api.campaigns import Progress
 
 PLAIN = campaigns.NewCampaign("Shop", "shop@example.com", "Hello", html="<b>Hi</b>", list_ids=(5,))
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.sendpulse import events
-from airflow_provider_esp.services.sendpulse.common import Done
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.sendpulse.api import events
+from airflow_provider_esp.services.sendpulse.api._request import Done
 
 URL = "https://events.sendpulse.com/events/id/0123456789abcdef0123456789abcdef/7654321"
 

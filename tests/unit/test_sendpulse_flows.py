@@ -7,16 +7,19 @@ from typing import Any, TypeVar, assert_type
 
 import pytest
 
-from airflow_provider_esp.services.call import Call, CallFailed, Flow, Page, Pages
-from airflow_provider_esp.services.neutral import Delivery, DeliveryState, NotThere
-from airflow_provider_esp.services.sendpulse import automation, books, sms, smtp, translate
-from airflow_provider_esp.services.wire import decode
+from airflow_provider_esp.core.calls import Call, Flow, Page, Pages
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.core.models import Delivery, DeliveryState
+from airflow_provider_esp.exceptions import EspError, NotThere
+from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import automation, sms, smtp
+from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Refused(CallFailed):
+class Refused(EspError):
     """What the transport throws into a flow, as far as a flow may look at it."""
 
     def __init__(self, code: str) -> None:

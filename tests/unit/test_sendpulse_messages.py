@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.sendpulse import push, sms, smtp, viber
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.services.sendpulse.api import push, sms, smtp, viber
 
 SHOP = smtp.Person("shop@example.com", "Shop")
 ANN = smtp.Person("ann@example.com")

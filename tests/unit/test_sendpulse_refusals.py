@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Kind, Refusal
+from airflow_provider_esp.core.calls import Kind, Refusal
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 JSON = {"content-type": "application/json"}

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Call
-from airflow_provider_esp.services.neutral import STANDARD_FIELDS, Contact, Event, Recipient, Unsupported
-from airflow_provider_esp.services.sendpulse import common, translate
+from airflow_provider_esp.core.calls import Call
+from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, Event, Recipient
+from airflow_provider_esp.exceptions import Unsupported
+from airflow_provider_esp.services.sendpulse.api import _request as common
+from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
 
 
 def sent(call: Call[Any]) -> Any:

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_esp.services.call import CallFailed, Flow
-from airflow_provider_esp.services.sendpulse import verifier
-from airflow_provider_esp.services.sendpulse.verification import Verification
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.exceptions import EspError
+from airflow_provider_esp.services.sendpulse.api import verifier
+from airflow_provider_esp.services.sendpulse.mapping.verification import Verification
 
 VERIFICATION = Verification(ZoneInfo("Europe/Kyiv"))
 RUNNING = verifier.ProgressAnswer(True, verifier.Progress(10, 4))
@@ -52,7 +53,7 @@ def test_progress_is_told_by_the_service_or_by_the_colour_of_the_result(answers:
     assert carry_out(VERIFICATION.progress("1"), answers) == expected
 
 
-REFUSED = CallFailed("refused")
+REFUSED = EspError("refused")
 
 
 @pytest.mark.parametrize(
@@ -64,15 +65,15 @@ REFUSED = CallFailed("refused")
         ([REFUSED, SILENT, result(1)], True),
         ([REFUSED, ENDED, result(3, updated=True)], False),
         ([REFUSED, SILENT, result(0)], False),
-        ([REFUSED, CallFailed("unknown")], False),
-        ([REFUSED, SILENT, CallFailed("unknown")], False),
+        ([REFUSED, EspError("unknown")], False),
+        ([REFUSED, SILENT, EspError("unknown")], False),
     ],
 )
 def test_a_refusal_is_none_where_the_list_is_being_verified_or_has_nothing_new(answers: list[Any], begun: bool) -> None:
     if begun:
         assert carry_out(VERIFICATION.start("1"), answers) is None
         return
-    with pytest.raises(CallFailed) as failed:
+    with pytest.raises(EspError) as failed:
         carry_out(VERIFICATION.start("1"), answers)
     assert failed.value is REFUSED
 

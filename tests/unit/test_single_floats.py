@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.addresses import PhoneRules
-from airflow_provider_esp.delivery.errors import Refused
-from airflow_provider_esp.delivery.optout_entries import Meaning, read_entry
-from airflow_provider_esp.delivery.parquet import read_parquet
-from airflow_provider_esp.delivery.single_floats import narrowed
-from airflow_provider_esp.delivery.values import ValueRules, as_json, text
+from airflow_provider_esp.core.readers.parquet import read_parquet
+from airflow_provider_esp.core.validation.addresses import PhoneRules
+from airflow_provider_esp.core.validation.optouts.entries import Meaning, read_entry
+from airflow_provider_esp.core.validation.values import ValueRules, as_json, text
+from airflow_provider_esp.exceptions import InvalidValue
+from airflow_provider_esp.utils.single_floats import narrowed
 
 PHONE = 380971112233
 
@@ -51,7 +51,7 @@ def test_a_price_has_the_digits_that_it_was_written_with(make: Any) -> None:
 @BOTH
 def test_a_phone_number_that_has_lost_digits_is_none_and_leaves_nobody_else_out(make: Any) -> None:
     value = make(float(PHONE))
-    with pytest.raises(Refused, match="lost digits"):
+    with pytest.raises(InvalidValue, match="lost digits"):
         ValueRules(PhoneRules(phone_format="international")).phone(value, "x")
     entry = read_entry(value, PhoneRules())
     assert (entry.meaning, entry.people, entry.endings) == (Meaning.UNREADABLE, [], set())

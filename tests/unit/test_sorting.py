@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery import sorting
-from airflow_provider_esp.delivery.sorting import Sorter
+from airflow_provider_esp.core.export import sorting
+from airflow_provider_esp.core.export.sorting import Sorter
 
 LINES = st.lists(st.binary(max_size=6).map(lambda line: line.replace(b"\n", b" ")))
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import AudienceChanged
-from airflow_provider_esp.delivery.source_mark import SourceMark
-from airflow_provider_esp.operators.source_marks import source_mark
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.source_mark import SourceMark
+from airflow_provider_esp.exceptions import AudienceChanged
+from airflow_provider_esp.operators._source_marks import source_mark
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource
-from airflow_provider_esp.transport import errors
 from tests.unit.test_bad_rows import fail_at_the_end
 from tests.unit.test_send import Task, counted, people, wrong_key
 
@@ -64,7 +64,7 @@ A, B = SourceMark("a.csv", "a" * 32), SourceMark("b.csv", "b" * 32)
 def test_another_source_stops_a_send_that_has_begun() -> None:
     task = Task()
     task.service.before[1] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(25), source=A)
     with pytest.raises(AudienceChanged, match=r"it was a\.csv \(aaaaaaaa\), and now it is b\.csv \(bbbbbbbb\)"):
         task.run(people(25, first=100), source=B)
@@ -74,7 +74,7 @@ def test_another_source_stops_a_send_that_has_begun() -> None:
 def test_a_mapped_task_knows_its_source_before_anything_left() -> None:
     task = Task()
     task.service.before[0] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(5), source=A, mapped=True)
     with pytest.raises(AudienceChanged, match="another order: restore it"):
         task.run(people(5, first=100), source=B, mapped=True)
@@ -84,7 +84,7 @@ def test_a_mapped_task_knows_its_source_before_anything_left() -> None:
 def test_where_nobody_was_reached_a_task_that_is_not_mapped_may_be_given_another_source() -> None:
     task = Task()
     task.service.before[0] = wrong_key
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         task.run(people(5), source=A)
     assert counted(task.run(people(5, first=100), source=B)) == {"accepted": 5}
 

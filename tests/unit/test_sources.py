@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.sources import FileSource, ListSource, SourceAttribute, source_of, storage_path, wrapped
+from airflow_provider_esp.exceptions import ColumnError, SourceError
+from airflow_provider_esp.sources import FileSource, ListSource, SourceAttribute, source_of, wrapped
+from airflow_provider_esp.utils.paths import storage_path
 
 ANN = {"email": "ann@example.com"}
 BOB = {"email": "bob@example.com"}
@@ -132,13 +133,13 @@ def test_a_file_that_may_not_be_read_is_named(write: Write) -> None:
 
 
 def test_a_path_that_may_not_be_read_is_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_esp import sources
+    from airflow_provider_esp.sources import file
 
     class Forbidden:
         def open(self, mode: str) -> None:
             raise PermissionError
 
-    monkeypatch.setattr(sources, "storage_path", lambda path: Forbidden())
+    monkeypatch.setattr(file, "storage_path", lambda path: Forbidden())
     with pytest.raises(SourceError, match=r"people\.csv: this worker may not read it"):
         rows(FileSource("people.csv"))
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery import spool
-from airflow_provider_esp.delivery.errors import SourceError
-from airflow_provider_esp.delivery.rows import Table
+from airflow_provider_esp.core.readers import spool
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.exceptions import SourceError
 
 PLAIN = (
     st.none()

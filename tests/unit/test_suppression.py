@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.checking import BatchChecker
-from airflow_provider_esp.delivery.csv_rows import read_csv
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.optout_text import clean, is_blank
-from airflow_provider_esp.delivery.rows import MISSING, BadRow, Table
-from airflow_provider_esp.delivery.suppression import OneList, SuppressingChecker, Suppression, names_of
-from airflow_provider_esp.services.neutral import Event, Recipient
+from airflow_provider_esp.core.models import Event, Recipient
+from airflow_provider_esp.core.readers.csv_reader import read_csv
+from airflow_provider_esp.core.readers.table import MISSING, BadRow, Table
+from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.optouts.text import clean, is_blank
+from airflow_provider_esp.core.validation.suppression import OneList, SuppressingChecker, Suppression, names_of
+from airflow_provider_esp.exceptions import ColumnError, SourceError
 
 ANN, BEN, CID = "ann@example.com", "ben@example.com", "cid@example.com"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.tally import Goal, Tally
-from airflow_provider_esp.services.neutral import DELIVERY_WORDS, Delivery, DeliveryState
+from airflow_provider_esp.core.delivery_stats import Goal, Tally
+from airflow_provider_esp.core.models import DELIVERY_WORDS, Delivery, DeliveryState
 
 PENDING, DELIVERED, FAILED = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.FAILED
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.task_identity import TaskIdentity, safe_name, task_identity
+from airflow_provider_esp.utils.task_identity import TaskIdentity, safe_name, task_identity
 
 RUN = "scheduled__2026-01-01T00:00:00+00:00"
 

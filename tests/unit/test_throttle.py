@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.services.call import Bucket
-from airflow_provider_esp.transport.throttle import PACE, NoPlace, Throttle, shared_throttle
+from airflow_provider_esp.core.calls import Bucket
+from airflow_provider_esp.core.transport.throttle import PACE, Throttle, shared_throttle
+from airflow_provider_esp.exceptions import NoPlace
 
 TEN = Bucket("toy.second", 10)
 MINUTE = Bucket("toy.minute", 60, 60)

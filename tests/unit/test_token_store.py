@@ -15,15 +15,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.transport.grants import (
-    Grant,
-    StoreUnusable,
-    TokensUnreadable,
-    grant_from_json,
-    slot_name,
-)
-from airflow_provider_esp.transport.leases import Lease
-from airflow_provider_esp.transport.token_store import FileTokens
+from airflow_provider_esp.core.auth.token_set import Grant, grant_from_json, slot_name
+from airflow_provider_esp.core.auth.token_store import FileTokens
+from airflow_provider_esp.core.auth.variable_lock import Lease
+from airflow_provider_esp.exceptions import StoreUnusable, TokensUnreadable
 
 GRANT = Grant("access-1", "refresh-1", issued_at=1000.0, expires_at=173_800.0, refresh_expires_at=2_593_000.0)
 NEWER = Grant("access-2", "refresh-2", issued_at=2000.0, expires_at=174_800.0, refresh_expires_at=2_594_000.0)

@@ -7,21 +7,22 @@ from typing import assert_type
 
 import pytest
 
-from airflow_provider_esp.services.call import Call, Flow, Pages
-from airflow_provider_esp.services.esputnik import (
+from airflow_provider_esp.core.calls import Call, Flow, Pages
+from airflow_provider_esp.core.models import Contact as NeutralContact
+from airflow_provider_esp.core.models import Delivery, Event, Import, Recipient, SendResult, Submitted
+from airflow_provider_esp.services.esputnik.api import (
     activity,
+    activity_pages,
     contacts,
     events,
     general,
     imports,
     messages,
     reading,
-    translate,
-    translate_messages,
 )
-from airflow_provider_esp.services.esputnik.models import Contact, ContactUpdate, Segment
-from airflow_provider_esp.services.neutral import Contact as NeutralContact
-from airflow_provider_esp.services.neutral import Delivery, Event, Import, Recipient, SendResult, Submitted
+from airflow_provider_esp.services.esputnik.api.models import Contact, ContactUpdate, Segment
+from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
 
 NOON = datetime(2025, 3, 1, 12)
 
@@ -46,7 +47,7 @@ def test_flows_and_pages_know_what_they_give() -> None:
     assert_type(translate_messages.deliveries(["r"]), Flow[list[Delivery]])
     assert_type(reading.find_contact(email="a@b.example"), Flow[int | None])
     assert_type(reading.contact_pages(), Pages[Contact])
-    assert_type(activity.activity_pages(NOON, NOON), Pages[activity.Activity])
+    assert_type(activity_pages.activity_pages(NOON, NOON), Pages[activity.Activity])
 
 
 def test_an_answer_inside_a_flow_has_its_type() -> None:

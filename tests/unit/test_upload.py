@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.checking import BatchChecker
-from airflow_provider_esp.delivery.errors import PlaceUnwritable, SourceError
-from airflow_provider_esp.delivery.imports import NOT_NAMED, OpenImport, close_import
-from airflow_provider_esp.delivery.outcomes import Counts, Outcome
-from airflow_provider_esp.delivery.report import Report, RowReport
-from airflow_provider_esp.delivery.rows import BadRow, Table
-from airflow_provider_esp.delivery.upload import Upload
-from airflow_provider_esp.delivery.watermark import digest_of
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.columns import ContactColumns, FieldRule
-from airflow_provider_esp.services.neutral import Import, ImportState, Submitted
-from airflow_provider_esp.transport import errors
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule
+from airflow_provider_esp.core.models import Import, ImportState, Submitted
+from airflow_provider_esp.core.outcomes import Counts, Outcome
+from airflow_provider_esp.core.readers.table import BadRow, Table
+from airflow_provider_esp.core.row_report import Report, RowReport
+from airflow_provider_esp.core.upload.checkpoint import digest_of
+from airflow_provider_esp.core.upload.open_imports import NOT_NAMED, OpenImport, close_import
+from airflow_provider_esp.core.upload.run import Upload
+from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.exceptions import PlaceUnwritable, SourceError
 
 Fault = Callable[[Sequence[str]], None]
 
@@ -110,15 +110,15 @@ def perform(work: Flow[Any]) -> Any:
 
 
 def lost(people: Sequence[str] = ()) -> None:
-    raise errors.ConnectionLost("the connection broke", outcome_unknown=True)
+    raise exceptions.ConnectionLost("the connection broke", outcome_unknown=True)
 
 
 def wrong_key(people: Sequence[str] = ()) -> None:
-    raise errors.Unauthenticated("the key is wrong")
+    raise exceptions.Unauthenticated("the key is wrong")
 
 
 def invalid(people: Sequence[str] = ()) -> None:
-    raise errors.InvalidRequest("a contact is not valid")
+    raise exceptions.InvalidRequest("a contact is not valid")
 
 
 def table(people: Iterable[Any], columns: tuple[str, ...] = ("email",)) -> Table:
@@ -266,7 +266,7 @@ def test_what_was_not_tried_because_a_part_of_it_failed_is_not_reached(tmp_path:
     service = Service()
     service.before = {0: invalid, 1: lost}
     up = upload(service, Report(tmp_path))
-    with pytest.raises(errors.ConnectionLost):
+    with pytest.raises(exceptions.ConnectionLost):
         run(up, people(4))
     assert counted(up) == {"unknown": 2, "not reached": 2}
     assert [(row.row, row.outcome) for row in rows_of(tmp_path)] == [
@@ -358,11 +358,11 @@ def test_a_failing_look_at_an_import_ends_the_upload_and_everything_adds_up() ->
 
     def looked(work: Flow[Any]) -> Any:
         if "import_state" in work.gi_code.co_qualname:  # type: ignore[attr-defined]  # every flow of this service is a plain generator
-            raise errors.NotFound("no such import")
+            raise exceptions.NotFound("no such import")
         return perform(work)
 
     up = Upload(service, looked, Report(None), poll_interval=0, max_open_imports=3)
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(exceptions.NotFound):
         run(up, people(20))
     assert counted(up).keys() == {"accepted", "not reached"}
     assert up.counts.rows == len(service.requests) + 1
@@ -386,7 +386,7 @@ def test_a_failure_in_the_middle_ends_the_upload_and_every_row_read_is_counted(
             yield person
 
     up = upload(service, Report(tmp_path), concurrency=1)
-    with pytest.raises(errors.EspError):
+    with pytest.raises(exceptions.EspError):
         run(up, rows())
     assert read < 100
     assert up.counts.rows == read
@@ -409,7 +409,7 @@ def test_requests_under_way_when_one_fails_are_waited_for_and_counted() -> None:
 
     service.before = dict.fromkeys(range(3), fault)
     up = upload(service, concurrency=3)
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run(up, people(3))
     assert counted(up) == {"accepted": 2, "not reached": 1}
 
@@ -500,7 +500,7 @@ def test_what_a_failed_try_reported_does_not_stand_beside_what_the_next_one_says
     first = Service()
     first.before = {1: lost}
     first.rejects = {"p0@example.com": "no"}
-    with pytest.raises(errors.ConnectionLost):
+    with pytest.raises(exceptions.ConnectionLost):
         run(upload(first, Report(tmp_path), concurrency=1), people(12))
     assert {row.outcome for row in rows_of(tmp_path)} >= {"unknown", "rejected"}
     up = run(upload(Service(), Report(tmp_path), concurrency=1), people(12))
@@ -632,7 +632,7 @@ def test_whatever_happens_every_row_read_ends_in_one_outcome(
     failed = False
     try:
         run(up, Table(("email", "town"), reading(), "people"))
-    except (errors.EspError, SourceError):
+    except (exceptions.EspError, SourceError):
         failed = True
     assert up.wait()
     assert failed or (read == len(rows) and not breaks)

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_esp.delivery.errors import LedgerUnreadable, SourceChanged, SourceError
-from airflow_provider_esp.delivery.imports import Members, OpenImport
-from airflow_provider_esp.delivery.ledger import MemoryStore, UploadLedger, UploadRecord
-from airflow_provider_esp.delivery.outcomes import Outcome
-from airflow_provider_esp.delivery.report import Report
-from airflow_provider_esp.delivery.rows import Table
-from airflow_provider_esp.delivery.upload import Upload
-from airflow_provider_esp.delivery.watermark import MOST_OPEN_KEPT, Batch, Watermark
+from airflow_provider_esp import exceptions
+from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger, UploadRecord
+from airflow_provider_esp.core.outcomes import Outcome
+from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.row_report import Report
+from airflow_provider_esp.core.upload.checkpoint import MOST_OPEN_KEPT, Batch, Watermark
+from airflow_provider_esp.core.upload.open_imports import Members, OpenImport
+from airflow_provider_esp.core.upload.run import Upload
+from airflow_provider_esp.exceptions import LedgerUnreadable, SourceChanged, SourceError
 from airflow_provider_esp.stores.ledgers import FileLedger
-from airflow_provider_esp.transport import errors
 from tests.unit.test_upload import Service, counted, people, rows_of, run, table, upload, wrong_key
 
 
@@ -66,7 +66,7 @@ def test_a_retry_goes_on_at_the_first_unfinished_batch(store: Any, tmp_path: Pat
     service = Service(imports=False)
     fails_at(service, 3)
     first = tried(service, store, Report(tmp_path / "report"))
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run(first, people(30))
     assert store.load()["rows"] == 12
     before = Counter(service.contacts)
@@ -82,7 +82,7 @@ def test_counts_and_imports_add_up_over_tries(tmp_path: Path) -> None:
     service.rejects = {"p1@example.com": "no", "p21@example.com": "no"}
     fails_at(service, 3)
     rows = [*people(4), "bad", *people(3, 5), *people(12, 8), *people(9, 20), "bad"]
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run(tried(service, store, Report(tmp_path)), rows)
     assert record_of(store).counts == {"accepted": 10, "rejected": 1, "invalid": 1}
     second = run(tried(service, store, Report(tmp_path)), rows)
@@ -100,13 +100,13 @@ def test_a_batch_with_rows_that_were_not_reached_or_are_unknown_is_uploaded_agai
 
     def half(request: Sequence[str]) -> None:
         if len(service.requests) <= 1:
-            raise errors.InvalidRequest("halve it")
+            raise exceptions.InvalidRequest("halve it")
         if len(service.requests) == 3:
-            raise errors.ConnectionLost("broke", outcome_unknown=True)
+            raise exceptions.ConnectionLost("broke", outcome_unknown=True)
 
     service.always = half
     up = tried(service, store, Report(tmp_path))
-    with pytest.raises(errors.ConnectionLost):
+    with pytest.raises(exceptions.ConnectionLost):
         run(up, people(4))
     assert counted(up) == {"accepted": 2, "unknown": 2}
     assert store.record is None
@@ -218,7 +218,7 @@ def test_a_part_that_somebody_has_removed_only_costs_the_names(tmp_path: Path) -
 def test_a_run_that_fails_leaves_its_open_imports_to_the_next_try(tmp_path: Path) -> None:
     service, store = Service(looks=None), MemoryStore()
     fails_at(service, 2)
-    with pytest.raises(errors.Unauthenticated):
+    with pytest.raises(exceptions.Unauthenticated):
         run(tried(service, store, Report(tmp_path)), people(12))
     assert record_of(store).rows == 8
     assert [facts["id"] for facts in record_of(store).open] == ["import-0", "import-1"]
@@ -295,7 +295,7 @@ def test_a_ledger_that_cannot_be_written_does_not_hide_what_failed() -> None:
 
     service = Service(imports=False)
     fails_at(service, 1)
-    with pytest.raises(errors.Unauthenticated) as raised:
+    with pytest.raises(exceptions.Unauthenticated) as raised:
         run(tried(service, Full(), every=3600), people(8))
     assert raised.value.__notes__ == ["The ledger of the upload could not be written (OSError)."]
 
@@ -372,7 +372,7 @@ a_life = st.tuples(
 
 
 def _lost() -> None:
-    raise errors.ConnectionLost("broke", outcome_unknown=True)
+    raise exceptions.ConnectionLost("broke", outcome_unknown=True)
 
 
 @settings(max_examples=200, deadline=None)
@@ -393,7 +393,7 @@ def check_interrupted(audience: list[str], lives: Sequence[Any], size: int, impo
 
     def refuse(request: Sequence[str]) -> None:
         if any(person.startswith("halving") for person in request):
-            raise errors.InvalidRequest("one is not valid")
+            raise exceptions.InvalidRequest("one is not valid")
 
     service.always = refuse
     for killed_at, effect_first, fault in [*lives, (None, False, None)]:
@@ -404,7 +404,7 @@ def check_interrupted(audience: list[str], lives: Sequence[Any], size: int, impo
             run(up, audience)
             up.hand_over()
             assert up.wait()
-        except (Killed, errors.EspError):
+        except (Killed, exceptions.EspError):
             continue
         break
     assert up.counts.rows == len(audience)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.waiting import wait_for_deliveries
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.neutral import Delivery, DeliveryState
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.models import Delivery, DeliveryState
+from airflow_provider_esp.core.polling import wait_for_deliveries
 
 PENDING, DELIVERED, FAILED = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.FAILED
 

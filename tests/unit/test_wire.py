@@ -18,8 +18,10 @@ from msgspec import UNSET, UnsetType
 from msgspec import inspect as mi
 
 from airflow_provider_esp import services
-from airflow_provider_esp.services import strictness, wire
-from airflow_provider_esp.services.wire import Undecodable, decode
+from airflow_provider_esp.core import decoding as wire
+from airflow_provider_esp.core import strict_fields as strictness
+from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.exceptions import Undecodable
 
 
 class Tag(msgspec.Struct):

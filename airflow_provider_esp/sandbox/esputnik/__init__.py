@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from ..plug import Service
-from ..world import World
+from ..routing import Service
+from ..state import World
 from . import (
-    access,
     activity,
     broadcasts,
-    calendar,
     contacts,
     devices,
     events,
     fields,
     general,
     imports,
-    legacy,
     orders,
     promocodes,
-    repeats,
     schema,
     segments,
-    sending,
-    site,
     statuses,
     subscriptions,
     templates,
     uploads,
-    wording,
 )
+from . import auth as access
+from . import datetimes as calendar
+from . import duplicate_requests as repeats
+from . import legacy_format as legacy
+from . import messages as sending
+from . import sites as site
+from . import template_rendering as wording
 
 _MODULES = (
     *(access, calendar, legacy, repeats, fields, general, imports, uploads, contacts, events, subscriptions),

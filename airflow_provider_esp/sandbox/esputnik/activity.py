@@ -14,15 +14,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
+from ..responses import Refused
+from ..routing import Incoming, Routes
 from ..settings import Setting, texts
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import calendar, delivery
-from .people import key
+from . import datetimes as calendar
+from . import delivery
+from .contacts_store import key
 
 routes = Routes(right="activity")
 

@@ -13,18 +13,19 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes, table
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
 from ..settings import Setting, texts
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import calendar, delivery, segments, templates
-from .given import Int, as_list
-from .people import Person, key, person
-from .post import address_kind
+from . import datetimes as calendar
+from . import delivery, segments, templates
+from .contacts_store import Person, key, person
+from .outgoing import address_kind
 from .schema import next_id
+from .schemas import Int, as_list
 
 routes = Routes(right="messages")
 

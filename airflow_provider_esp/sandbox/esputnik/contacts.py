@@ -9,17 +9,19 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes, Row, table
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes, Row, table
 from ..settings import Setting
+from ..state import World
 from ..store import like
-from ..world import World
-from . import fields, legacy, people, segments
-from .given import GivenContact, Scope, as_list, carried, overwrite, problem, shown, text
+from . import contacts_store as people
+from . import fields, segments
+from . import legacy_format as legacy
+from .contacts_store import Directory, Person
+from .duplicate_requests import once_a_minute
 from .matching import Matcher, Rule
-from .people import Directory, Person
-from .repeats import once_a_minute
+from .schemas import GivenContact, Scope, as_list, carried, overwrite, problem, shown, text
 
 routes = Routes()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..outbox import fate
-from ..world import World
+from ..state import World
 
 _FAILED = {
     "email": "UNDELIVERED",

@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes
 
 routes = Routes()
 

@@ -11,14 +11,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes, table
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
 from ..settings import Setting, texts
-from ..world import World
-from . import calendar, legacy, people
-from .given import EMAIL, PHONE, as_list, text
-from .people import Person
+from ..state import World
+from . import contacts_store as people
+from . import datetimes as calendar
+from . import legacy_format as legacy
+from .contacts_store import Person
+from .schemas import EMAIL, PHONE, as_list, text
 
 routes = Routes(right="events")
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..settings import Setting
-from ..world import World
+from ..state import World
 
 ADDRESS_BOOK = 7200
 

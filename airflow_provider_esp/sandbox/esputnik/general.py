@@ -8,11 +8,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes
 from ..settings import Setting, texts
-from . import calendar, fields, legacy
+from . import datetimes as calendar
+from . import fields
+from . import legacy_format as legacy
 
 routes = Routes()
 

@@ -15,15 +15,17 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from ..answers import Refused
-from ..plug import Incoming, Routes, table
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
 from ..settings import Setting, texts
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import events, fields, legacy, people, segments
-from .given import CHANNEL_TYPES, STANDARD_FIELDS, Channel, GivenContact, Int, Scope, as_list, overwrite, problem
+from . import contacts_store as people
+from . import events, fields, segments
+from . import legacy_format as legacy
+from .contacts_store import Directory, Person
 from .matching import Matcher, Rule
-from .people import Directory, Person
+from .schemas import CHANNEL_TYPES, STANDARD_FIELDS, Channel, GivenContact, Int, Scope, as_list, overwrite, problem
 
 routes = Routes(right="write")
 

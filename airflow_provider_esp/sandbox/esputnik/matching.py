@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .given import GivenContact, text
-from .people import Directory, Person
+from .contacts_store import Directory, Person
+from .schemas import GivenContact, text
 
 RULES: Mapping[str, tuple[str, ...]] = {
     "email": ("email",),

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from ..answers import Refused
-from ..plug import Incoming, Routes, table
-from . import events, fields, legacy, people
-from .given import EMAIL, Channel, GivenContact, Scope, as_list, carried, overwrite, text
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
+from . import contacts_store as people
+from . import events, fields
+from . import legacy_format as legacy
 from .matching import Matcher, Rule
+from .schemas import EMAIL, Channel, GivenContact, Scope, as_list, carried, overwrite, text
 
 routes = Routes(right="write")
 

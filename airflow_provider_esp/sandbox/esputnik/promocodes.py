@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes
-from . import calendar
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes
+from . import datetimes as calendar
 
 routes = Routes(right="messages")
 

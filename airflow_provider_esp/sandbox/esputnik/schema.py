@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..state import World
 from ..store import Store
-from ..world import World
 
 SQL = """
 CREATE TABLE esputnik_tokens (token TEXT PRIMARY KEY, scope TEXT, expires REAL);

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes, table
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
 from ..store import Store, like
-from .given import Int, shown
-from .people import person
+from .contacts_store import person
 from .schema import next_id
+from .schemas import Int, shown
 
 routes = Routes()
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes
 from ..settings import Setting
-from . import delivery, legacy
+from . import delivery
+from . import legacy_format as legacy
 
 routes = Routes(right="messages")
 

@@ -7,17 +7,18 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes, table
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
 from ..settings import Setting
 from ..store import Store
-from . import calendar, events, segments
+from . import datetimes as calendar
+from . import events, segments
 from .contacts import known, write
-from .given import GivenContact, as_list, problem
+from .contacts_store import Person, key, save
+from .duplicate_requests import once_a_minute
 from .matching import Rule
-from .people import Person, key, save
-from .repeats import once_a_minute
+from .schemas import GivenContact, as_list, problem
 
 routes = Routes()
 

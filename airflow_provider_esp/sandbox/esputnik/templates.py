@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes, table
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes, table
 from ..store import Row, Store, like
 from .schema import next_id
 

@@ -16,12 +16,12 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from ..settings import Setting
 from . import fields
-from .given import Channel, FieldValue, GivenContact, problem
 from .imports import Submission, check, queue
+from .schemas import Channel, FieldValue, GivenContact, problem
 
 routes = Routes(right="write")
 

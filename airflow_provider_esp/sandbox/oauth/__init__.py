@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Endpoint, Incoming, Service
-from ..world import World
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Endpoint, Incoming, Service
+from ..state import World
 from . import consent, registry, tokens
 
 

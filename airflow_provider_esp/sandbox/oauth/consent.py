@@ -15,9 +15,9 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
-from ..markup import document, facts, grid
-from ..plug import Incoming, Routes
+from ..routing import Incoming, Routes
 from ..store import Row
+from ..ui.html import document, facts, grid
 from . import registry
 from .secure import over_tls
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from ..plug import table
+from ..routing import table
 from ..settings import Setting
+from ..state import World
 from ..store import Row, Store
-from ..world import World
 
 ACCESS_SECONDS = 172_800
 REFRESH_SECONDS = 2_592_000

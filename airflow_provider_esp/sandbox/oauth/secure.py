@@ -6,8 +6,8 @@ from functools import wraps
 
 from starlette.responses import Response
 
-from ..answers import Refused
-from ..plug import Handler, Incoming
+from ..responses import Refused
+from ..routing import Handler, Incoming
 
 
 def over_tls(endpoint: Handler) -> Handler:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from ..store import Row
 from . import registry
 from .secure import over_tls

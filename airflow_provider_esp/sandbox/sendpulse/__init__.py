@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from ..plug import Service
-from ..world import World
+from ..routing import Service
+from ..state import World
 from . import (
-    access,
     account,
-    actions,
     automation,
     blacklist,
-    books,
-    campaign_life,
     campaign_reports,
     campaigns,
     contact_store,
     contacts,
     errors,
     events,
-    everywhere,
     flows,
     outcomes,
     push,
-    sections,
-    seeds,
     senders,
     settings,
     sms,
@@ -38,6 +31,13 @@ from . import (
     viber,
     webhooks,
 )
+from . import addressbooks as books
+from . import auth as access
+from . import campaign_lifecycle as campaign_life
+from . import emails as everywhere
+from . import seed as seeds
+from . import test_actions as actions
+from . import ui_sections as sections
 
 _TABLES = (
     access,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
-from . import moments
+from .. import responses as answers
+from ..routing import Incoming, Routes
+from . import datetimes as moments
 from .errors import invalid
 from .settings import CURRENCY, ORGANISATION, OWNER, USER_ID
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ..plug import Incoming
+from ..routing import Incoming
 from .errors import badly_formed, invalid
 from .php_values import NotSerialized, unserialize
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from ..store import Row
-from . import flows, moments, outcomes
+from . import datetimes as moments
+from . import flows, outcomes
 from .arguments import Arguments, whole
 from .errors import badly_formed, not_found
 

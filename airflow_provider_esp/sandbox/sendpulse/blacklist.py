@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from .arguments import Arguments, is_email
 from .errors import invalid
 from .templates import from_base64

@@ -8,16 +8,18 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from ..store import Row
-from . import campaign_life, moments, outcomes
+from . import campaign_lifecycle as campaign_life
+from . import datetimes as moments
+from . import outcomes
 from .arguments import Arguments, whole
-from .campaign_life import status
+from .campaign_lifecycle import status
 from .campaigns import find
 from .errors import invalid, not_found
 from .settings import CURRENCY
-from .words import RECIPIENT
+from .status_codes import RECIPIENT
 
 _PAGES = {
     "asc": "SELECT * FROM sendpulse_campaigns ORDER BY id ASC",

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from ..store import Row
-from . import campaign_life
+from . import campaign_lifecycle as campaign_life
 from .arguments import Arguments, whole
-from .campaign_life import CHANGEABLE, status
+from .campaign_lifecycle import CHANGEABLE, status
 from .errors import invalid, not_found, too_often
 from .schedule import begin
 from .senders import is_active

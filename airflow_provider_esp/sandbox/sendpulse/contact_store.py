@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from ..state import World
 from ..store import Row, Store
-from ..world import World
 from .arguments import phone_of
 from .errors import invalid
 

@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from ..store import Row
-from . import books, contact_store, moments
+from . import addressbooks as books
+from . import contact_store
+from . import datetimes as moments
 from .arguments import Arguments, is_email, phone_of
 from .errors import invalid, not_found
-from .words import CONTACT
+from .status_codes import CONTACT
 
 AT_ONCE = 100
 """The most addresses in one request that unsubscribes or deletes them."""

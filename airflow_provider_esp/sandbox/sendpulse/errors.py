@@ -10,9 +10,9 @@ import math
 
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..world import World
+from .. import responses as answers
+from ..responses import Refused
+from ..state import World
 
 TOO_OFTEN = 2020202020
 """The vendor's code for more than ten requests a second."""

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from . import flows
 from .arguments import Arguments, is_email, phone_of, whole
 from .errors import invalid, not_found

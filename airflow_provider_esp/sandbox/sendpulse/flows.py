@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..outbox import Message
+from ..state import World
 from ..store import Row
-from ..world import World
 from . import outcomes
 from .arguments import phone_of
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import outbox
+from ..state import World
 from ..store import Row
-from ..world import World
-from .words import FAILED, RECIPIENT, RECIPIENT_CODE
+from .status_codes import FAILED, RECIPIENT, RECIPIENT_CODE
 
 SCHEMA = "CREATE TABLE sendpulse_settled (at REAL);"
 

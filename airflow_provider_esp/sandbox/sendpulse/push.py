@@ -6,12 +6,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers, outbox
+from .. import outbox
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
+from ..routing import Incoming, Routes
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import moments, outcomes
+from . import datetimes as moments
+from . import outcomes
 from .arguments import Arguments, whole
 from .errors import not_found, too_often
 from .schedule import begin

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..world import World
-from . import moments
+from ..state import World
+from . import datetimes as moments
 from .errors import invalid
 
 

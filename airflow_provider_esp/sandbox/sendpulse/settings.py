@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..settings import Setting
-from .words import CAMPAIGN
+from .status_codes import CAMPAIGN
 
 USER_ID = 7043663
 """The number of the sandbox's account, part of its event URLs."""

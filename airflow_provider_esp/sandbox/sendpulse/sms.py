@@ -7,18 +7,20 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
+from ..routing import Incoming, Routes
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import books, moments, outcomes
+from . import addressbooks as books
+from . import datetimes as moments
+from . import outcomes
 from .arguments import Arguments, whole
 from .errors import invalid, not_found
 from .schedule import begin
 from .settings import CURRENCY
 from .sms_numbers import phones_of, wrapped
-from .words import SMS, SMS_SENDER
+from .status_codes import SMS, SMS_SENDER
 
 SCHEMA = """
 CREATE TABLE sendpulse_sms (

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
-from . import books, contact_store, moments
+from .. import responses as answers
+from ..routing import Incoming, Routes
+from . import addressbooks as books
+from . import contact_store
+from . import datetimes as moments
 from .arguments import Arguments, phone_of
 from .errors import broken, invalid, not_found
 

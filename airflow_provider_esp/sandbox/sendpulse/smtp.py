@@ -11,9 +11,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
+from ..routing import Incoming, Routes
 from ..store import Row
 from . import outcomes
 from .arguments import Arguments, is_email

@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import moments
+from . import datetimes as moments
 from .arguments import Arguments, body
 from .errors import invalid, not_found
 from .settings import USER_ID
-from .words import FAILED, RECIPIENT
+from .status_codes import FAILED, RECIPIENT
 
 SCHEMA = "CREATE TABLE sendpulse_domains (id INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT UNIQUE);"
 

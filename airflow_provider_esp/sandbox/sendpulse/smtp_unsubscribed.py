@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
-from ..world import World
-from . import moments, outcomes
+from ..responses import Refused
+from ..routing import Incoming, Routes
+from ..state import World
+from . import datetimes as moments
+from . import outcomes
 from .arguments import Arguments, body, is_email
 from .errors import badly_formed, invalid
 from .senders import is_active

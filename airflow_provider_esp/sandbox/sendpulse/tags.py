@@ -7,8 +7,8 @@ import uuid
 
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
 from .arguments import Arguments, is_email, phone_of, whole
 from .errors import invalid, not_found
 from .settings import USER_ID

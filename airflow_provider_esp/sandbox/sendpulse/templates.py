@@ -11,11 +11,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
-from ..answers import Refused
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..responses import Refused
+from ..routing import Incoming, Routes
 from ..store import Row, Store
-from . import moments
+from . import datetimes as moments
 from .arguments import Arguments, whole
 from .errors import invalid, not_found
 

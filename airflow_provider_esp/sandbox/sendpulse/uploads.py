@@ -10,11 +10,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
-from ..world import World
-from . import books, contact_store, outcomes
+from ..routing import Incoming, Routes
+from ..state import World
+from . import addressbooks as books
+from . import contact_store, outcomes
 from .arguments import Arguments, is_email, whole
 from .contact_store import New
 from .errors import broken, invalid

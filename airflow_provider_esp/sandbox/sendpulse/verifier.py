@@ -10,11 +10,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import answers
-from ..plug import Incoming, Routes
+from .. import responses as answers
+from ..routing import Incoming, Routes
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import books, moments, outcomes
+from . import addressbooks as books
+from . import datetimes as moments
+from . import outcomes
 from .arguments import Arguments, is_email, whole
 from .errors import invalid, not_found
 

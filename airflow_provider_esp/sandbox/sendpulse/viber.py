@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import answers
+from .. import responses as answers
 from ..outbox import Message
-from ..plug import Incoming, Routes
+from ..routing import Incoming, Routes
+from ..state import World
 from ..store import Row
-from ..world import World
-from . import books, moments, outcomes
+from . import addressbooks as books
+from . import datetimes as moments
+from . import outcomes
 from .arguments import Arguments, phone_of, whole
 from .errors import invalid, not_found, second_version
 from .schedule import begin

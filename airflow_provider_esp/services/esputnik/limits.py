@@ -11,7 +11,7 @@ for each method on its own.
 
 from __future__ import annotations
 
-from airflow_provider_esp.services.call import Bucket
+from airflow_provider_esp.core.calls import Bucket
 
 _HOUR = 3600.0
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_esp.services.call import Kind, Refusal, Service
+from airflow_provider_esp.core.calls import Kind, Refusal, Service
 
 _LONGEST = 300
 _TAG = re.compile(r"<[^>]*>")

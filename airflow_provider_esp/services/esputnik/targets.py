@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.columns import ContactColumns, FieldRule
-from airflow_provider_esp.services.esputnik import bulk, fields, imports, translate, translate_messages
-from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-from airflow_provider_esp.services.neutral import (
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule
+from airflow_provider_esp.core.models import (
     Event,
     EventOptions,
     Import,
     MessageOptions,
-    NotThere,
     Recipient,
     SendResult,
     Submitted,
-    Unsupported,
     UploadOptions,
 )
+from airflow_provider_esp.exceptions import NotThere, Unsupported
+from airflow_provider_esp.services.esputnik.api import bulk, imports
+from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import field_rules as fields
+from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.service import ESPUTNIK
 
 MOST_CONTACTS = 3000
 MOST_RECIPIENTS = 1000

@@ -7,7 +7,7 @@ bucket: pacing by it would mean sleeping for hours, so the service's own refusal
 
 from __future__ import annotations
 
-from airflow_provider_esp.services.call import Bucket
+from airflow_provider_esp.core.calls import Bucket
 
 SECOND = Bucket("sendpulse.second", 10, 1)
 """The ceiling for every account and plan."""

@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from airflow_provider_esp.services.call import Flow
-from airflow_provider_esp.services.columns import ContactColumns, FieldRule
-from airflow_provider_esp.services.neutral import (
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule
+from airflow_provider_esp.core.models import (
     Event,
     EventOptions,
     Import,
     MessageOptions,
-    NotThere,
     Recipient,
     SendResult,
     Submitted,
-    Unsupported,
     UploadOptions,
 )
-from airflow_provider_esp.services.sendpulse import translate
+from airflow_provider_esp.exceptions import NotThere, Unsupported
 from airflow_provider_esp.services.sendpulse.limits import BOOK_UPLOAD
+from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _NOT_MADE = 0

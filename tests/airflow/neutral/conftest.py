@@ -13,7 +13,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[3])]
 
-from airflow_provider_esp.hooks.base import EspHook  # noqa: E402
+from airflow_provider_esp.hooks.esp import EspHook  # noqa: E402
 from airflow_provider_esp.hooks.esputnik import EsputnikHook  # noqa: E402
 from airflow_provider_esp.hooks.sendpulse import SendPulseHook  # noqa: E402
 from airflow_provider_esp.sandbox import Sandbox  # noqa: E402
@@ -52,13 +52,13 @@ class Stage:
 
 
 def _upload(**options: Any) -> Callable[[EspHook], Any]:
-    from airflow_provider_esp.services.neutral import UploadOptions
+    from airflow_provider_esp.core.models import UploadOptions
 
     return lambda hook: hook.run(hook.upload_target(UploadOptions(**options)))
 
 
 def _message(**options: Any) -> Callable[[EspHook], Any]:
-    from airflow_provider_esp.services.neutral import MessageOptions
+    from airflow_provider_esp.core.models import MessageOptions
 
     return lambda hook: hook.message_target(MessageOptions("1", **options))
 

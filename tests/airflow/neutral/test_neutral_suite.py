@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.hooks.base import EspHook
-from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.columns import ContactColumns
-from airflow_provider_esp.services.neutral import (
+from airflow_provider_esp.core.contact_columns import ContactColumns
+from airflow_provider_esp.core.models import (
     Contact,
     DeliveryState,
     Event,
@@ -24,10 +22,11 @@ from airflow_provider_esp.services.neutral import (
     ImportState,
     MessageOptions,
     Recipient,
-    Unsupported,
     UploadOptions,
 )
-from airflow_provider_esp.transport.errors import Unauthenticated
+from airflow_provider_esp.exceptions import Unauthenticated, Unsupported
+from airflow_provider_esp.hooks.esp import EspHook
+from airflow_provider_esp.sandbox import Sandbox
 
 ANN, BEN = "ann@example.com", "ben@example.com"
 PEOPLE = [Contact(email=ANN, first_name="Ann"), Contact(email=BEN, first_name="Ben")]

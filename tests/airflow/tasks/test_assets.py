@@ -15,7 +15,7 @@ from typing import Any
 import airflow
 import pytest
 
-from airflow_provider_esp.assets import create_asset
+from airflow_provider_esp.assets.esp import create_asset
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.exports import ExportActivityOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator

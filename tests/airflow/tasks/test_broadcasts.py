@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.exceptions import Unsupported
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.broadcasts import CancelBroadcastOperator, CreateBroadcastOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.broadcasts import BroadcastSensor
-from airflow_provider_esp.services.neutral import Unsupported
 
 Run = Callable[..., Any]
 
@@ -36,7 +36,7 @@ def _accounts(worker: Any, connections: Mapping[str, str], sandbox: Sandbox, mon
 
 
 def with_book() -> None:
-    from airflow_provider_esp.services.sendpulse import books
+    from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 
     hook = EspHook.for_connection("sendpulse_default")
     book = hook.run(books.book_create("Readers")).id

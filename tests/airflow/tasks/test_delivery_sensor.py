@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_esp.core.models import MessageOptions, Recipient
 from airflow_provider_esp.hooks.sendpulse import SendPulseHook
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.deliveries import DeliverySensor
-from airflow_provider_esp.services.neutral import MessageOptions, Recipient
-from airflow_provider_esp.services.sendpulse import sms
+from airflow_provider_esp.services.sendpulse.api import sms
 
 WAYS = pytest.mark.parametrize(
     "way", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=["poke", "reschedule", "deferrable"]
@@ -37,7 +37,7 @@ def wait_for(run: Callable[..., Any]) -> Callable[..., Any]:
     """Send a message to people, have a sensor wait for its delivery, and tell how it ended."""
 
     def go(source: list[dict[str, str]], conn_id: str = "esputnik_default", **arguments: Any) -> Any:
-        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.hooks.esp import EspHook
 
         to = [Recipient(person["email"]) for person in source]
         hook = EspHook.for_connection(conn_id)

@@ -204,7 +204,7 @@ def test_esputniks_broadcasts_are_counted_from_the_activity(run: Run, sandbox: S
 
 def test_sendpulses_campaigns_have_its_own_figures(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
     from airflow_provider_esp.hooks.sendpulse import SendPulseHook
-    from airflow_provider_esp.services.sendpulse import campaigns
+    from airflow_provider_esp.services.sendpulse.api import campaigns
 
     book = sandbox.do("sendpulse", "make_contacts", count=20)["book"]
     hook = SendPulseHook("sendpulse_default")
@@ -241,7 +241,7 @@ def test_an_object_store_gets_the_file_under_its_name_only_when_it_is_complete(
 ) -> None:
     from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-    from airflow_provider_esp.sources import storage_path
+    from airflow_provider_esp.utils.paths import storage_path
 
     sandbox.do("esputnik", "make_activity", rows=50, seconds=600)
     store = MemoryFileSystem()

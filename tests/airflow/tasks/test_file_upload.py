@@ -11,9 +11,9 @@ import pytest
 from airflow.serialization.helpers import serialize_template_field
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.file_upload import Link, check_link
-from airflow_provider_esp.personal import without_secrets
+from airflow_provider_esp.operators.contacts_file import Link, check_link
 from airflow_provider_esp.sandbox import Sandbox
+from airflow_provider_esp.utils.masking import without_secrets
 
 Run = Callable[..., Any]
 

@@ -13,7 +13,7 @@ import airflow
 import httpx
 import pytest
 
-from airflow_provider_esp.links import ALL
+from airflow_provider_esp.links.esp import ALL
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.events import SendEventOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator

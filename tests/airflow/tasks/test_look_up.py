@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery import lookup
+from airflow_provider_esp.core.send import sent_lookup as lookup
+from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.operators.events import SendEventOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.neutral import Unsupported
 
 Run = Callable[..., Any]
 

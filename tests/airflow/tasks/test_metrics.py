@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp import compat
-from airflow_provider_esp.operators import progress
+from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp.operators import _progress as progress
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox

@@ -14,21 +14,22 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_esp.cli import authorize
 from airflow_provider_esp.connections import parse
-from airflow_provider_esp.consent import authorize, credential
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.core.auth import oauth
+from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.transport import tokens as shared
+from airflow_provider_esp.exceptions import ConsentNeeded, PermissionDenied, RightMissing, TokensEnding
+from airflow_provider_esp.hooks import credentials as credential
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.tokens import KeepTokensOperator, TokensEnding
+from airflow_provider_esp.operators.tokens import KeepTokensOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
-from airflow_provider_esp.sandbox.oauth.tls import AuthorisationServer
-from airflow_provider_esp.services.esputnik import events, general, imports
+from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
+from airflow_provider_esp.services.esputnik.api import events, general, imports
 from airflow_provider_esp.stores import tokens as stored
-from airflow_provider_esp.transport import oauth
-from airflow_provider_esp.transport import tokens as shared
-from airflow_provider_esp.transport.errors import PermissionDenied, RightMissing
-from airflow_provider_esp.transport.grants import ConsentNeeded, Grant
 
 DAY = 86_400.0
 CONN_ID = "consented"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_esp import exceptions
 from airflow_provider_esp.operators.messages import SmartSendOperator
-from airflow_provider_esp.retry_policy import HAS_POLICIES, final_errors, retry_arguments
+from airflow_provider_esp.policies.retry import HAS_POLICIES, final_errors, retry_arguments
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.transport import errors
 
 
 class Failing(BaseOperator):
@@ -43,7 +43,7 @@ def _no_tries() -> None:
 
 
 def test_what_is_final_is_tried_once_whatever_the_task_says(run: Callable[..., Any]) -> None:
-    task = Failing(task_id="final", raises=[errors.Unauthenticated("wrong key")], **retry_arguments(3))
+    task = Failing(task_id="final", raises=[exceptions.Unauthenticated("wrong key")], **retry_arguments(3))
     assert run(task).state == "failed"
     assert len(TRIES) == 1
 
@@ -51,7 +51,7 @@ def test_what_is_final_is_tried_once_whatever_the_task_says(run: Callable[..., A
 @pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies since 3.3")
 def test_a_rate_limit_waits_what_the_service_says_and_not_what_the_task_does(run: Callable[..., Any]) -> None:
     arguments = retry_arguments(3, retry_delay=timedelta(minutes=30))
-    task = Failing(task_id="limited", raises=[errors.RateLimited("slow down", retry_after=1.0)], **arguments)
+    task = Failing(task_id="limited", raises=[exceptions.RateLimited("slow down", retry_after=1.0)], **arguments)
     ran = run(task)
     assert (ran.state, ran.value) == ("success", 2)
     assert 1.0 <= TRIES[1] - TRIES[0] < 60

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.operators.events import SendEventOperator
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.neutral import Unsupported
 
 Run = Callable[..., Any]
 Write = Callable[[str, str | bytes], str]

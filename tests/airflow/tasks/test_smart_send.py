@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.neutral import Unsupported
 
 Run = Callable[..., Any]
 Write = Callable[[str, str | bytes], str]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery import tries
-from airflow_provider_esp.delivery.send_requests import SendRequests
+from airflow_provider_esp.core import tries
+from airflow_provider_esp.core.send.requests import SendRequests
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from tests.airflow.tasks.conftest import IS_AIRFLOW_2

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.delivery.outcomes import Outcome
+from airflow_provider_esp.core.outcomes import Outcome
+from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.services.esputnik import contacts as esputnik_contacts
-from airflow_provider_esp.services.neutral import Unsupported
+from airflow_provider_esp.services.esputnik.api import contacts as esputnik_contacts
 from airflow_provider_esp.sources import FileSource
 
 Run = Callable[..., Any]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-from airflow_provider_esp.operators import file_upload, wait_limits
+from airflow_provider_esp.operators import contacts_file as file_upload
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
@@ -20,6 +20,7 @@ from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.broadcasts import BroadcastSensor
 from airflow_provider_esp.sensors.deliveries import DeliverySensor
 from airflow_provider_esp.sensors.imports import ImportSensor
+from airflow_provider_esp.utils import wait_limits
 
 TWO_HOURS = 7200.0
 AT: dict[str, Any] = {"task_id": "wait", "esp_conn_id": "esputnik_default", "timeout": TWO_HOURS}

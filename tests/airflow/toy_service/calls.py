@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_esp.services.call import JSON, Bucket, Call, Kind, Refusal, Service, json_body, path
+from airflow_provider_esp.core.calls import JSON, Bucket, Call, Kind, Refusal, Service, json_body, path
 
 PER_SECOND = Bucket("toy.default", 50)
 _KINDS = {401: Kind.UNAUTHENTICATED, 404: Kind.NOT_FOUND, 429: Kind.RATE_LIMITED}

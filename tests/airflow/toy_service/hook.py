@@ -9,10 +9,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from airflow_provider_esp.connections import Settings
-from airflow_provider_esp.hooks.base import EspHook
-from airflow_provider_esp.services.call import Flow, Service
-from airflow_provider_esp.services.columns import ContactColumns, FieldRule
-from airflow_provider_esp.services.neutral import (
+from airflow_provider_esp.core.calls import Flow, Service
+from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule
+from airflow_provider_esp.core.models import (
     Delivery,
     DeliveryState,
     Event,
@@ -23,10 +22,11 @@ from airflow_provider_esp.services.neutral import (
     Recipient,
     SendResult,
     Submitted,
-    Unsupported,
     UploadOptions,
 )
-from airflow_provider_esp.transport.exchange import Credential
+from airflow_provider_esp.core.transport.exchange import Credential
+from airflow_provider_esp.exceptions import Unsupported
+from airflow_provider_esp.hooks.esp import EspHook
 
 from . import calls
 

@@ -95,7 +95,7 @@ def test_a_run_without_an_interval_is_due_when_it_may_run(
     from airflow.models.dagrun import DagRun
 
     monkeypatch.setattr(
-        "airflow_provider_esp.operators.send_policy._logical_date", lambda dag_run: None
+        "airflow_provider_esp.operators._send_policy._logical_date", lambda dag_run: None
     )  # dag.test() makes none without, a manual run of the UI may have none
     asked_for = datetime.now(UTC)  # Airflow's own clock made run_after
     set_clock.set(asked_for + timedelta(hours=2))

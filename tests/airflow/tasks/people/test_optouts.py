@@ -221,7 +221,7 @@ def test_rows_that_name_nobody_are_listed_up_to_twenty(
 
 
 def test_unsubscribed_never_stops_the_task(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_provider_esp.services.sendpulse import unsubscribed
+    from airflow_provider_esp.services.sendpulse.mapping import unsubscribed
 
     def some(take: Callable[[str], object], book: str | None = None) -> Any:
         yield from ()

@@ -156,7 +156,7 @@ def test_a_national_number_is_nobodys_unless_its_country_is_said(
 def test_the_sentence_comes_before_the_first_request(
     run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_esp.operators.values import ValueNotes
+    from airflow_provider_esp.operators._values import ValueNotes
 
     requests_then: list[int] = []
     tell = ValueNotes._tell_no_country

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
-from airflow_provider_esp.task_identity import safe_name
+from airflow_provider_esp.utils.task_identity import safe_name
 from tests.airflow.tasks.people.conftest import PeopleLine
 
 pytestmark = pytest.mark.skipif(

@@ -22,7 +22,7 @@ from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.deliveries import DeliverySensor
 from airflow_provider_esp.sources import SqlSource
-from airflow_provider_esp.task_identity import safe_name
+from airflow_provider_esp.utils.task_identity import safe_name
 from tests.airflow.tasks.leaks import LeakSearch
 from tests.airflow.tasks.people.conftest import PeopleLine
 

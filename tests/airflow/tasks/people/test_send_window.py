@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp import clock
 from airflow_provider_esp.sandbox import Sandbox
+from airflow_provider_esp.utils import clock
 from tests.airflow.tasks.people.timing import (
     EVERY_SENDER,
     IS_AIRFLOW_2,

@@ -12,12 +12,12 @@ from typing import Any
 import airflow
 import pytest
 
-from airflow_provider_esp import clock
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.events import SendEventOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
+from airflow_provider_esp.utils import clock
 
 IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
 ASSET_RUN = "dataset_triggered" if IS_AIRFLOW_2 else "asset_triggered"
@@ -173,7 +173,7 @@ def sent(sandbox: Sandbox) -> int:
 
 def prepare_readers(sandbox: Sandbox, connections: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Give both accounts a segment to broadcast to, and the connections' time zone."""
-    from airflow_provider_esp.services.sendpulse import books
+    from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 
     sandbox.set(esputnik__time_zone="UTC", sendpulse__time_zone="UTC")
     sandbox.limit("sendpulse.campaigns", None)

@@ -97,7 +97,7 @@ class Database:
 
     def rows(self, sql: str, key: str | None = None, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Read a query as a source does."""
-        from airflow_provider_esp.delivery.query import run_query
+        from airflow_provider_esp.core.readers.sql.query import run_query
 
         with run_query(self.connect(), sql, parameters, key, "the query") as table:
             return [tuple(row) for row in table.rows]

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_esp.delivery.cursor import SourceInterrupted
-from airflow_provider_esp.delivery.drivers import driver_of
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.delivery.query import run_query
+from airflow_provider_esp.core.readers.sql.drivers import driver_of
+from airflow_provider_esp.core.readers.sql.query import run_query
+from airflow_provider_esp.exceptions import ColumnError, SourceError, SourceInterrupted
 
 if TYPE_CHECKING:
     from tests.airflow.tasks.sql.conftest import Database

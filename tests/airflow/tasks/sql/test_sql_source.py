@@ -15,9 +15,8 @@ import psycopg
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_esp.delivery.cursor import SourceInterrupted
-from airflow_provider_esp.delivery.errors import ColumnError, SourceError
-from airflow_provider_esp.sql_source import SqlSource
+from airflow_provider_esp.exceptions import ColumnError, SourceError, SourceInterrupted
+from airflow_provider_esp.sources.sql import SqlSource
 from tests.airflow.tasks.sql.conftest import require_module
 
 hooks = pytest.importorskip(

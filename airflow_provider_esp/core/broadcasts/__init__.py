@@ -1,0 +1,1 @@
+"""Broadcasts: created at most once, awaited, cancelled, counted."""

@@ -1,0 +1,1 @@
+"""Exports: rows of one schema in files that are complete or absent."""

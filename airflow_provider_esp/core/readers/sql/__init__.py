@@ -1,0 +1,1 @@
+"""Rows of one SELECT, streamed from a DB-API cursor."""

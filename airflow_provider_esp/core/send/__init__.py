@@ -1,0 +1,1 @@
+"""Messages and events, each sent at most once."""

@@ -1,0 +1,1 @@
+"""Uploads: batches of contacts out, responses and imports back."""

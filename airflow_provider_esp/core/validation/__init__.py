@@ -1,0 +1,1 @@
+"""Rows are checked before anything is sent: values, addresses, suppression lists."""

@@ -1,0 +1,1 @@
+"""Opt-out lists: every address, number and id that they can mean."""

@@ -1,0 +1,103 @@
+"""From a connection's OAuth settings to a credential, and what its application may do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from airflow_provider_esp.services.esputnik.scopes import COVERS, MethodGroup, Right, rights_for
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.connections import EsputnikSettings
+    from airflow_provider_esp.connections.oauth import OAuthSettings
+    from airflow_provider_esp.core.auth.oauth import Application
+    from airflow_provider_esp.core.auth.refresher import Renewal
+    from airflow_provider_esp.core.calls import Call
+    from airflow_provider_esp.core.transport.exchange import Credential
+
+_RIGHTS = {
+    "full": Right.FULL,
+    "events": Right.EVENTS,
+    "events and contacts": Right.EVENTS_AND_CONTACTS,
+    "messages": Right.MESSAGES,
+}
+
+
+def application(oauth: OAuthSettings, ca_bundle: str | None) -> Application:
+    """Give the application that a connection describes."""
+    from airflow_provider_esp.core.auth.oauth import Application
+
+    return Application(
+        client_id=oauth.client_id,
+        client_secret=oauth.client_secret,
+        authorize_url=oauth.authorize_url,
+        token_url=oauth.token_url,
+        redirect_uri=oauth.redirect_uri,
+        credentials_in=oauth.credentials_in,
+        send_code=oauth.send_code,
+        ca_bundle=ca_bundle,
+    )
+
+
+def renewal(
+    oauth: OAuthSettings, ca_bundle: str | None, conn_id: str, clock: Callable[[], float] = time.time
+) -> Renewal:
+    """Give what renews a connection's tokens, in the store that the connection names."""
+    from airflow_provider_esp.core.auth.refresher import Renewal
+    from airflow_provider_esp.stores.tokens import token_store
+
+    return Renewal(application(oauth, ca_bundle), token_store(oauth, conn_id), conn_id, clock)
+
+
+def of(oauth: OAuthSettings, settings: EsputnikSettings, conn_id: str, clock: Callable[[], float]) -> Credential:
+    """Give a credential whose token the whole process shares."""
+    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.transport.tokens import TokenSource, shared_tokens
+
+    who = f"{oauth.token_url}\n{oauth.client_id}\n{oauth.token_key}"
+
+    def tokens() -> TokenSource:
+        return TokenSource(renewal(oauth, settings.ca_bundle, conn_id, clock).fetch, clock=clock)
+
+    return Credential(
+        identity=who,
+        tokens=shared_tokens(f"{who}\n{oauth.client_secret}\n{oauth.keep_in}", tokens),
+        explain=lambda call: explanation(call, oauth.right, conn_id),
+        secrets=(oauth.client_secret,),
+    )
+
+
+def check_rights(groups: Iterable[MethodGroup], right: str, conn_id: str, service: str) -> None:
+    """Refuse groups of methods that an application's right does not open.
+
+    :param right: as the connection names it, one of `connections.oauth.RIGHTS`.
+    :raises RightMissing: naming the right that is missing.
+    """
+    from airflow_provider_esp.exceptions import RightMissing
+
+    for group in groups:
+        if group not in COVERS[_RIGHTS[right]]:
+            raise RightMissing(
+                f"connection {conn_id!r} has an application with {_RIGHTS[right]}, and this needs {group}",
+                service=service,
+                advice=f"{_needed(group)} When it has, say so in the connection's application_right.",
+            )
+
+
+def explanation(call: Call[object], right: str, conn_id: str) -> str:
+    """Say what a person may do about a call that the service refused."""
+    group = MethodGroup(call.right) if call.right else MethodGroup.GENERAL
+    had = _RIGHTS[right]
+    if group in COVERS[had]:
+        return (
+            f"The application of connection {conn_id!r} should be allowed this ({had} opens {group}). It may have been "
+            "registered with another right, or disconnected in the account (connected applications)."
+        )
+    return f"The application of connection {conn_id!r} has {had}, and this method is one of {group}. {_needed(group)}"
+
+
+def _needed(group: MethodGroup) -> str:
+    return (
+        f"Give the application {' or '.join(rights_for(group))} in the account, at its registration, and consent again."
+    )

@@ -1,0 +1,363 @@
+"""`EspHook`: what every email service's hook can do, whatever the service.
+
+A hook turns an Airflow connection into an account and runs calls for it, synchronously on a worker and
+asynchronously in a trigger. Each service's subclass says how its credential is made and which of the neutral
+work it can do; the hook for a connection is found through the connection's type, Airflow's own registry.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_esp import connections
+from airflow_provider_esp.core.stopping import Stop
+from airflow_provider_esp.hooks.broadcasting import Broadcasting
+from airflow_provider_esp.hooks.reporting import Reporting
+from airflow_provider_esp.hooks.spending import Spending
+from airflow_provider_esp.hooks.telling import Telling
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.core.calls import Call, Flow, Pages, Service
+    from airflow_provider_esp.core.models import (
+        Delivery,
+        Event,
+        EventOptions,
+        Import,
+        MessageOptions,
+        Recipient,
+        Submitted,
+        UploadOptions,
+    )
+    from airflow_provider_esp.core.send.run import SendTarget
+    from airflow_provider_esp.core.send.sent_lookup import AskSent
+    from airflow_provider_esp.core.transport.client import Client
+    from airflow_provider_esp.core.transport.exchange import Account, Credential
+    from airflow_provider_esp.core.upload.run import UploadTarget
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+Work: TypeAlias = Literal["upload", "imports", "events", "messages", "deliveries", "contacts", "activity", "broadcasts"]
+"""What a task may be about to do, for `EspHook.require`: ``contacts`` reads them, ``upload`` writes them."""
+
+
+class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
+    """The common half of `EsputnikHook` and `SendPulseHook`.
+
+    :param esp_conn_id: the Airflow connection; read when the first call is made, never before.
+    """
+
+    conn_name_attr = "esp_conn_id"
+    conn_type: ClassVar[str]
+    hook_name: ClassVar[str]
+    default_conn_name: ClassVar[str]
+
+    def __init__(self, esp_conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.esp_conn_id = esp_conn_id or self.default_conn_name
+        self.stop = Stop()
+        """Says that the task is being ended: then nothing is asked of the service any more."""
+        self.reads_only = False
+        """Whether `run` and `run_within` refuse whatever writes, for a dry run."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Airflow before 3.2 looks for these two in the class itself and takes no inherited ones.
+        for name in ("get_connection_form_widgets", "get_ui_field_behaviour"):
+            if name not in cls.__dict__:
+                setattr(cls, name, classmethod(getattr(EspHook, name).__func__))
+
+    @classmethod
+    def for_connection(cls, conn_id: str) -> EspHook:
+        """Give the hook that belongs to a connection's type.
+
+        :param conn_id: id of a connection of any of this provider's types.
+        :raises TypeError: the connection is of another provider's type.
+        """
+        return cls._checked(BaseHook.get_hook(conn_id), conn_id)
+
+    @classmethod
+    async def afor_connection(cls, conn_id: str) -> EspHook:
+        """Do what `for_connection` does, on an event loop."""
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        connection = await get_async_connection(conn_id)
+        hook = cls._checked(await _in_thread(connection.get_hook), conn_id)
+        hook._use(connection)
+        return hook
+
+    @staticmethod
+    def _checked(hook: object, conn_id: str) -> EspHook:
+        if not isinstance(hook, EspHook):
+            raise TypeError(
+                f"Connection {conn_id!r} is not one to an email service; its type must be esputnik or sendpulse."
+            )
+        return hook
+
+    @staticmethod
+    def clock() -> float:
+        """Give the time that tokens are judged by, in seconds since the epoch."""
+        return time.time()
+
+    # -- what a subclass says of its service -------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def service(self) -> Service:
+        """The service whose calls this hook runs."""
+
+    @abstractmethod
+    def credential(self, settings: Any) -> Credential:
+        """Make the credential that the connection's settings describe."""
+
+    @abstractmethod
+    def organisation(self) -> Flow[str]:
+        """Ask, with one cheap call, who the account belongs to."""
+
+    @abstractmethod
+    def upload_target(self, options: UploadOptions) -> Flow[UploadTarget]:
+        """Prepare an upload: look up what it names, and refuse what cannot be had.
+
+        :raises Unsupported: the service cannot do what the options ask.
+        """
+
+    @abstractmethod
+    def upload_link(self, link: str, options: UploadOptions) -> Flow[Submitted]:
+        """Have contacts imported from a file that the service fetches.
+
+        :param link: the file's address.
+        :raises Unsupported: the service fetches none, or cannot do what the options ask.
+        """
+
+    @abstractmethod
+    def message_target(self, options: MessageOptions) -> SendTarget[Recipient]:
+        """Prepare sending a message to many.
+
+        :raises Unsupported: the service cannot do what the options ask.
+        """
+
+    @abstractmethod
+    def message_look_up(self, options: MessageOptions) -> AskSent[Recipient]:
+        """Prepare asking which messages went out, for a send whose answer was lost.
+
+        :raises Unsupported: the service cannot tell one message to somebody from another.
+        """
+
+    @abstractmethod
+    def event_target(self, options: EventOptions) -> SendTarget[Event]:
+        """Prepare sending events.
+
+        :raises Unsupported: the service cannot do what the options ask.
+        """
+
+    @abstractmethod
+    def import_state(self, import_id: str) -> Flow[Import]:
+        """Ask how far an import is.
+
+        :raises Unsupported: the service has no imports that could be asked about.
+        """
+
+    @abstractmethod
+    def deliveries(self, request_ids: Sequence[str]) -> Flow[list[Delivery]]:
+        """Ask how far messages to people are, by the ids that their sending gave."""
+
+    @abstractmethod
+    def unsubscribed(self, take: Callable[[str], object], segment: str | None = None) -> Flow[None]:
+        """Read who has unsubscribed, as far as the service can tell.
+
+        :param take: called with each address; somebody may come more than once.
+        :param segment: where people are about to be added to; None where they are about to be written to.
+        :raises Unsupported: the service has no list of them.
+        """
+
+    # -- running calls -----------------------------------------------------------------------------------------
+
+    def require(self, *work: Work) -> None:
+        """Do, when a task starts and before any row is read, what would otherwise go wrong or wait later.
+
+        To be called on the main thread: a token that has to be fetched from a store in Airflow is fetched here, so
+        that threads which make requests find it.
+
+        :param work: what the task is about to do.
+        :raises RightMissing: the connection's application may not do it.
+        :raises EspError: there is no token to do it with.
+        """
+        self.check_rights(work)
+        tokens = self.account.credential.tokens
+        if tokens is not None:
+            tokens.prime()
+
+    def check_rights(self, work: Sequence[Work]) -> None:
+        """Refuse work that the connection says its credential does not cover; by default there is nothing to say."""
+
+    def run(self, work: Call[T] | Flow[T]) -> T:
+        """Carry out a call or a flow, with this connection's credential, rate limits and retries.
+
+        :param work: from the functions of `airflow_provider_esp.services.<service>`.
+        :returns: the answer, of the type that the call names.
+        :raises WouldWrite: it writes, and `reads_only` is set.
+        :raises EspError: saying what happened, to which method, and what to do next.
+        """
+        return self.get_conn().run(self._allowed(work))
+
+    def run_within(self, seconds: float, work: Call[T] | Flow[T]) -> T:
+        """Do what `run` does, but fail where a request would leave later than that: for what must not linger.
+
+        :param seconds: that requests may wait for their turn, and for another try.
+        :raises EspError: also where the rate limits leave no place in that time.
+        """
+        from dataclasses import replace
+
+        from airflow_provider_esp.core.transport.client import Client
+        from airflow_provider_esp.core.transport.retry import RetryPolicy
+
+        with Client(replace(self.account, retry=RetryPolicy(patience=seconds)), self.stop) as client:
+            return client.run(self._allowed(work))
+
+    def _allowed(self, work: Call[T] | Flow[T]) -> Call[T] | Flow[T]:
+        if not self.reads_only:
+            return work
+        from airflow_provider_esp.core.simulation import only_reads
+
+        return only_reads(work)
+
+    def iterate(self, pages: Pages[R]) -> Iterator[R]:
+        """Hand out the rows of a long answer one at a time, as they come."""
+        return self.get_conn().iterate(pages)
+
+    async def arun(self, work: Call[T] | Flow[T]) -> T:
+        """Do what `run` does, on an event loop, over the connections that the loop shares."""
+        from airflow_provider_esp.core.transport.shared_clients import shared_client
+
+        async with shared_client(await self._aaccount()) as client:
+            return await client.run(work)
+
+    async def aiterate(self, pages: Pages[R]) -> AsyncIterator[R]:
+        """Do what `iterate` does, on an event loop."""
+        from airflow_provider_esp.core.transport.shared_clients import shared_client
+
+        async with shared_client(await self._aaccount()) as client:
+            async for row in client.iterate(pages):
+                yield row
+
+    async def hold(self) -> Any:
+        """Give a context manager that keeps the loop's connections open between calls: for whoever polls."""
+        from airflow_provider_esp.core.transport.shared_clients import shared_client
+
+        return shared_client(await self._aaccount())
+
+    def get_conn(self) -> Client:
+        """Give the synchronous client; threads may share it."""
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "_client" in self.__dict__:
+            self._client.close()
+            del self.__dict__["_client"]
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make one cheap real request, for the button in Airflow's connection form.
+
+        :returns: whether it worked, and one sentence: the organisation's name, or what is wrong and what to change.
+        """
+        from airflow_provider_esp.exceptions import ConnectionInvalid, EspError
+
+        try:
+            name = self.run(self.organisation())
+        except (EspError, ConnectionInvalid) as error:
+            return False, str(error).splitlines()[0]
+        finally:
+            self.close()
+        return True, f"Connected to {self.service.title} as {name}."
+
+    # -- the connection ----------------------------------------------------------------------------------------
+
+    def read_settings(self, connection: Any) -> Any:
+        """Check an Airflow connection of this hook's type.
+
+        A service of another package overrides this, and gives a `connections.Settings` of its own.
+
+        :raises ConnectionInvalid: something in the connection has to be changed.
+        """
+        return connections.parse(
+            self.conn_type,
+            login=connection.login,
+            password=connection.password,
+            host=connection.host,
+            schema=connection.schema,
+            port=connection.port,
+            extra=connection.extra,
+        )
+
+    @cached_property
+    def settings(self) -> Any:
+        """The connection's settings, checked.
+
+        :raises ConnectionInvalid: something in the connection has to be changed.
+        """
+        return self.read_settings(self.get_connection(self.esp_conn_id))
+
+    @cached_property
+    def account(self) -> Account:
+        """The account that the connection describes."""
+        return self._account(self.settings)
+
+    @cached_property
+    def _client(self) -> Client:
+        from airflow_provider_esp.core.transport.client import Client
+
+        return Client(self.account, self.stop)
+
+    def _use(self, connection: Any) -> None:
+        """Take a connection that was already fetched, on a loop where fetching must be awaited."""
+        self.__dict__["settings"] = self.read_settings(connection)
+
+    async def _aaccount(self) -> Account:
+        if "settings" not in self.__dict__:
+            from airflow.providers.common.compat.connection import get_async_connection
+
+            self._use(await get_async_connection(self.esp_conn_id))
+        return self.account
+
+    def _account(self, settings: Any) -> Account:
+        from airflow_provider_esp.core.transport.exchange import Account, Timeouts
+        from airflow_provider_esp.core.transport.throttle import shared_throttle
+
+        credential = self.credential(settings)
+        throttle = shared_throttle(
+            settings.base_url, credential.identity, settings.rate_share, dict(settings.rate_limits)
+        )
+        return Account(
+            service=self.service,
+            base_url=settings.base_url,
+            credential=credential,
+            throttle=throttle,
+            timeouts=Timeouts(silence=settings.request_timeout),
+            ca_bundle=settings.ca_bundle,
+        )
+
+    # -- connection forms of Airflow before 3.2; later versions read provider_info ---------------------------------
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Give the form's own fields, as Airflow before 3.2 wants them."""
+        return connections.form_widgets(cls.conn_type)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Give names, placeholders and hidden fields, as Airflow before 3.2 wants them."""
+        return connections.ui_field_behaviour(cls.conn_type)
+
+
+async def _in_thread(function: Any) -> Any:
+    import asyncio
+
+    return await asyncio.to_thread(function)

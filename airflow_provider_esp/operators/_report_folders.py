@@ -1,0 +1,60 @@
+"""Which folder a task's report is in: the author's, and below it one for each task instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_esp.utils.task_identity import current_task_identity
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.core.row_report import Report
+
+DRY_RUN = "dry-run"
+
+
+def folder_of_this_task(report_path: Any, *, dry_run: bool) -> str | None:
+    """Return the folder of the running task instance's report.
+
+    :param report_path: the author's argument, rendered: a base that any number of tasks and runs may share.
+    :param dry_run: whether this is a dry run, whose report stands apart from what really happened.
+    :returns: ``<report_path>/<dag_id>/<run_id>/<task_id>[/<map_index>][/loop-<n>]``; outside of a task the base itself;
+        None without a base.
+    """
+    if not report_path:
+        return None
+    identity = current_task_identity()
+    parts = [str(report_path).rstrip("/"), identity.folder if identity else "", DRY_RUN if dry_run else ""]
+    return "/".join(part for part in parts if part)
+
+
+def open_report(
+    folder: str | None, base: Any, *, dry_run: bool, trial: bool, stopped: Callable[[], bool] = lambda: False
+) -> Report:
+    """Open the report in a folder; without a folder it keeps nothing.
+
+    :param folder: what `folder_of_this_task` returned.
+    :param base: the author's argument.
+    :param dry_run: whether to begin with an empty folder.
+    :param trial: whether to find out with a real write that the folder can be written.
+    :param stopped: returns whether the task is being ended; then a part that cannot be written is not tried again.
+    :raises ValueError: the folder leads upwards.
+    :raises SourceError: no installed provider knows its scheme.
+    :raises PlaceUnwritable: the trial failed.
+    """
+    from airflow_provider_esp.core.patience import Patience
+    from airflow_provider_esp.core.row_report import Report
+    from airflow_provider_esp.utils.paths import private_path
+
+    if folder is None:
+        return Report(None)
+    below = folder.removeprefix(str(base).rstrip("/")).strip("/")
+    path = private_path(str(base), "report_path")
+    for part in below.split("/") if below else ():
+        path = path / part
+    report = Report(path, Patience(stopped=stopped))
+    if trial:
+        report.check_writable()
+    if dry_run:
+        report.clear()
+    return report

@@ -1,0 +1,290 @@
+"""What sends of messages and of events have in common: at most once, whatever happens to the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_provider_esp.operators._base import RowsOperator
+from airflow_provider_esp.operators._outcome_tables import outcome_table
+from airflow_provider_esp.operators._send_policy import TIMING_FIELDS, TimedSendOperator
+from airflow_provider_esp.operators._source_marks import source_mark
+from airflow_provider_esp.operators._suppression import check_recipients
+from airflow_provider_esp.operators._templating import switch_of
+from airflow_provider_esp.sources import SqlSource, source_of
+from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.task_identity import task_identity
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.core.ledger import Ledger
+    from airflow_provider_esp.core.readers.table import Table
+    from airflow_provider_esp.core.send.run import OnUnknown, SendRun, SendTarget
+    from airflow_provider_esp.core.send.sent_lookup import LookUp
+    from airflow_provider_esp.core.validation.mapper import Mapper
+    from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.core.validation.values import ValueRules
+    from airflow_provider_esp.hooks.esp import EspHook
+
+Item = TypeVar("Item")
+
+
+class SendOperator(TimedSendOperator, RowsOperator):
+    """An operator whose work may not be done twice, nor too late; for the latter see `TimedSendOperator`.
+
+    A ledger (the task's state since Airflow 3.3, a Variable before, or a file) says which rows are behind it. A retry
+    goes on after them; rows of which nobody can tell whether they went out stop the task.
+
+    :param on_unknown: what to do about rows whose outcome is unknown: ``stop`` the task for good (default), ``skip``
+        them, ``resend`` them at the next try, which Airflow's ``retries`` may make, or ``look_up`` whether the service
+        shows them as sent (messages of eSputnik), and stop where it does not. Templated, so that a run's conf can say
+        it after a stop.
+    :param resend: send again although this task instance has sent before (it was cleared). Templated, so that a
+        Variable can say it.
+    :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
+        Templated; it must differ by run.
+    :param keep_sent: how long Airflow remembers a finished send, as a `timedelta` or in days; a task that is cleared
+        later sends again. A file at ``ledger_path`` stays.
+    :param ledger_patience: how long the ledger may refuse to be written, in seconds or as a `timedelta`: while the API
+        server or the disk is away, nothing leaves and saving is tried again.
+    :param concurrency: requests under way at once, where each carries one row.
+    :param max_recipients: refuse to send anything where there are more recipients than this: rows that can be sent,
+        without people who stand twice and those who are left out. Templated.
+    """
+
+    template_fields: Sequence[str] = (
+        *RowsOperator.template_fields,
+        *TIMING_FIELDS,
+        "on_unknown",
+        "resend",
+        "ledger_path",
+        "max_recipients",
+    )
+    values: ValueRules | None = None
+    """How this run reads values, once it has begun."""
+
+    def __init__(
+        self,
+        *,
+        on_unknown: Literal["stop", "skip", "resend", "look_up"] | str = "stop",
+        resend: bool | str = False,
+        ledger_path: str | None = None,
+        keep_sent: timedelta | float = 90,
+        ledger_patience: timedelta | float = 300,
+        concurrency: int = 4,
+        max_recipients: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not is_open(on_unknown):
+            _check_on_unknown(on_unknown)
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1.")
+        self.on_unknown = on_unknown
+        self.resend = resend
+        self.ledger_path = ledger_path
+        self.keep_sent = keep_sent if isinstance(keep_sent, timedelta) else timedelta(days=keep_sent)
+        if self.keep_sent <= timedelta(0):
+            raise ValueError("keep_sent must be longer than nothing: it guards against sending twice.")
+        self.ledger_patience = (
+            ledger_patience if isinstance(ledger_patience, timedelta) else timedelta(seconds=ledger_patience)
+        )
+        if self.ledger_patience < timedelta(0):
+            raise ValueError("ledger_patience must not be negative.")
+        self.concurrency = concurrency
+        self.max_recipients = max_recipients
+
+    def audience(self, hook: EspHook, make: Callable[[Table], Mapper[Any]], *, once_each: bool) -> Suppression | None:
+        """Find out, before anything is sent, who is left out, and that there are not too many recipients.
+
+        :param make: makes the mapper for the opened source.
+        :param once_each: whether a person who stands twice in the source is written to once.
+        :returns: who is left out.
+        :raises SourceError: the source has no order.
+        :raises TooManyRecipients: there are more than ``max_recipients``.
+        """
+        self.check_order()
+        suppression = self.suppression(hook)
+        check_recipients(self.source, self.max_recipients, make, once_each=once_each, suppression=suppression)
+        if self.values is not None:  # what was read for this alone is read again
+            self.values.notes.clear()
+        return suppression
+
+    @property
+    def identity_columns(self) -> Sequence[str]:
+        """Columns of the source that tell whose a row is, the ones that decide first."""
+        return ()
+
+    @property
+    def policy_for_unknown(self) -> OnUnknown:
+        """What ``on_unknown`` says, once it is rendered.
+
+        :raises ValueError: it is no word that it knows.
+        """
+        return _check_on_unknown(self.on_unknown)
+
+    def check_send_time(self, context: Any, hook: EspHook) -> None:
+        """Make sure that something may be sent now, unless nothing is left to send; see `check_time`."""
+        if self.is_dry:
+            self.check_time(context, hook)
+            return
+        record = self.ledger(context).load()
+        if record.finished_at:
+            if switch_of("resend", self.resend):
+                self.check_time(context, hook)
+        elif not record.sent_at or record.too_many_refused or not record.reached:
+            self.check_time(context, hook, sent=record.rows)
+
+    def has_begun(self, context: Any) -> bool:
+        """Check whether an earlier try of this task has sent something, and there is no order to send it all again."""
+        if self.is_dry:
+            return False
+        record = self.ledger(context).load()
+        if record.finished_at:
+            return not switch_of("resend", self.resend)
+        return record.reached > 0
+
+    def send(
+        self,
+        context: Any,
+        hook: EspHook,
+        table: Table,
+        target: SendTarget[Item],
+        mapper: Mapper[Item],
+        *,
+        once_each: bool,
+        look_up: LookUp[Item] | None = None,
+        suppression: Suppression | None = None,
+    ) -> SendRun[Item]:
+        """Send to every row of a table that was not sent to before; `end_send` has to follow.
+
+        :param once_each: whether a person who stands twice in the table is written to once.
+        :param look_up: how to look up what is unknown, for ``look_up``.
+        :param suppression: who is left out.
+        :raises AirflowException: nobody can tell what became of some rows, and the next try is to send them again.
+        """
+        from airflow_provider_esp.core.send.run import SendRun
+        from airflow_provider_esp.core.simulation import DrySend
+        from airflow_provider_esp.exceptions import SendOutcomeUnknown, SendWindowClosed
+        from airflow_provider_esp.operators._values import ValueNotes
+
+        self.check_max_rejects()
+        self.check_order()
+        progress = self.begin_progress()
+        notes = ValueNotes(self.values or self.value_rules(hook), self.log)
+        run = SendRun(
+            target=DrySend(target, self.preview) if self.is_dry else target,
+            perform=notes.before(hook.run),
+            ledger=self.ledger(context),
+            report=self.report(),
+            once_each=once_each,
+            concurrency=self.concurrency,
+            on_unknown=self.policy_for_unknown,
+            look_up=look_up,
+            awaits=True,
+            progress=progress.tell,
+            keep_values=self.report_rows,
+            suppression=suppression,
+            row_keys=self.row_keys(table, self.identity_columns),
+            source=None if self.source is None else source_mark(source_of(self.source)),
+            stop=self.stop,
+            mapped=context["ti"].map_index >= 0,
+        )
+        if run.mapped:
+            self.log.info(
+                "This task is mapped, and what it has sent is known by its map index: keep the order of the list over "
+                "tries. That another source has come to an index is noticed only where that index had begun."
+            )
+        try:
+            run.run(self.in_window(table), mapper, resend=switch_of("resend", self.resend))
+        except BaseException as error:
+            progress.end(run)
+            self.log.info("%s", outcome_table(run.counts, run.report, self.report_folder))
+            if isinstance(error, SendWindowClosed):
+                self.window_closed(context, hook)
+            if isinstance(error, SendOutcomeUnknown) and self.policy_for_unknown == "resend":
+                raise AirflowException(str(error)) from error
+            raise
+        finally:
+            notes.end()
+        self.show_outcomes(run.counts, run.report)
+        return run
+
+    def send_summary(self, run: SendRun[Any]) -> dict[str, Any]:
+        """Give what the task returns of a send, so far."""
+        summary = self.summary(run.counts)
+        lost = run.record.refused_for_good
+        if lost:
+            self.log.warning(
+                "%d refused rows cannot be tried again when this task is cleared: there are more than the ledger has "
+                "room for. With report_path= they could be.",
+                lost,
+            )
+        return {**summary, "refused_for_good": lost} if lost else summary
+
+    def end_send(self, context: Any, summary: dict[str, Any], reasons: str, ledger: Ledger) -> dict[str, Any]:
+        """Judge how many rows were refused, now that all else is done, and end the send.
+
+        :param summary: what the task returns. A task that fails by this leaves it as its result all the same.
+        :param reasons: why rows were refused, as `main_reasons` has it.
+        :raises TooManyRejects: more than ``max_rejects`` allows. Then the send has not finished: a cleared task tries
+            the refused rows once more, and nobody else.
+        """
+        from airflow_provider_esp.core.outcomes import Counts, Outcome
+        from airflow_provider_esp.exceptions import TooManyRejects
+
+        counts = Counts.from_dict({outcome: summary[outcome] for outcome in Outcome})
+        if counts[Outcome.ACCEPTED] or counts[Outcome.UNKNOWN]:
+            advice = " Correct them in place, or raise max_rejects, and clear this task: it tries only them again."
+        else:
+            advice = " Nobody was written to: correct what is wrong and clear this task, which then begins anew."
+        try:
+            self.check_rejects(counts, reasons, "" if self.is_dry else _delivery_of(summary) + advice)
+        except TooManyRejects:
+            ledger.end(too_many_refused=True)
+            self.discard_copy()  # the rows are read anew, because they may be corrected
+            if not self.is_dry:
+                context["ti"].xcom_push(key="return_value", value=summary)
+            raise
+        ledger.end()
+        self.discard_copy()
+        return summary
+
+    def check_order(self) -> None:
+        """Refuse a query whose rows have no order: no retry could tell who has been written to.
+
+        :raises SourceError: it names no key.
+        """
+        from airflow_provider_esp.exceptions import SourceError
+
+        if isinstance(self.source, SqlSource) and self.source.key is None:
+            raise SourceError(
+                f"{self.source.origin}: a send needs key=, a column that orders the rows: without an order no retry "
+                "can tell who has been written to."
+            )
+
+    def ledger(self, context: Any) -> Ledger:
+        """Open the ledger of this task instance; that of a dry run is forgotten with it."""
+        from airflow_provider_esp.core.ledger import Ledger, MemoryStore
+        from airflow_provider_esp.core.patience import Patience
+        from airflow_provider_esp.stores.tries import send_store
+
+        store = send_store(context, self.ledger_path, keep=self.keep_sent)
+        saving = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
+        return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
+
+
+def _check_on_unknown(value: Any) -> OnUnknown:
+    policy = str(value).strip()
+    if policy not in ("stop", "skip", "resend", "look_up"):
+        raise ValueError(f"on_unknown must be 'stop', 'skip', 'resend' or 'look_up', not {value!r}.")
+    return cast("OnUnknown", policy)
+
+
+def _delivery_of(summary: Mapping[str, Any]) -> str:
+    if "delivered" not in summary:
+        return ""
+    counts = ", ".join(f"{summary[state]:,} {state}" for state in ("delivered", "failed", "pending") if summary[state])
+    return f" Of their messages: {counts}." if counts else ""

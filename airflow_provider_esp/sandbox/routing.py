@@ -1,0 +1,235 @@
+"""How a service plugs into the sandbox: what it must bring, and the small tools its endpoints use.
+
+A service is a `Service` value: tables, seeds, routes, credentials, limits, switches and what people may look at.
+Its endpoints are plain functions from an `Incoming` request to a response, collected in `Routes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import Response
+
+from .limits import Limit
+from .responses import Refused, said
+from .settings import Setting
+from .store import Store, like
+
+if TYPE_CHECKING:
+    from .state import World
+
+T = TypeVar("T")
+
+_YES = ("true", "1")
+_NO = ("false", "0")
+
+
+@dataclass
+class Incoming:
+    """One request on its way to an endpoint.
+
+    :ivar account: whose request it is, once it is authorised.
+    :ivar params: values of the ``{placeholders}`` in the endpoint's path, decoded.
+    :ivar form: fields of an HTML form (url-encoded or multipart), where the body was one.
+    :ivar secure: whether it came over TLS.
+    """
+
+    world: World
+    method: str
+    path: str
+    params: Mapping[str, str]
+    query: QueryParams
+    headers: Headers
+    body: bytes
+    form: Mapping[str, str] = field(default_factory=dict)
+    account: str = ""
+    secure: bool = False
+
+    @property
+    def store(self) -> Store:
+        """The world's store."""
+        return self.world.store
+
+    @property
+    def now(self) -> float:
+        """The world's time, Unix seconds."""
+        return self.world.clock.now()
+
+    def decode(self, kind: type[T]) -> T:
+        """The body as JSON of that type; numbers in quotes are accepted.
+
+        :raises Refused: 400, it is not JSON or not of that type.
+        """
+        try:
+            return msgspec.json.decode(self.body, type=kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise Refused(400, said(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Refused(400, "Malformed JSON") from None
+
+    def number(self, name: str, default: int, low: int = 1, high: int | None = None) -> int:
+        """A whole number from the query.
+
+        :raises Refused: 400, it is no number, or outside low..high.
+        """
+        given = self.query.get(name)
+        if given is None or given == "":
+            return default
+        if not re.fullmatch(r"-?\d{1,18}", given, re.ASCII):
+            raise Refused(400, f"Parameter '{name}' must be a number")
+        value = int(given)
+        if value < low or (high is not None and value > high):
+            raise Refused(400, f"Parameter '{name}' must be at least {low}" + (f" and at most {high}" if high else ""))
+        return value
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean from the query: ``true`` or ``false`` in any case, or 1 or 0, as shops write it.
+
+        :raises Refused: 400, it is neither.
+        """
+        given = self.query.get(name, "").lower()
+        if given not in ("", *_YES, *_NO):
+            raise Refused(400, f"Parameter '{name}' must be true or false")
+        return default if given == "" else given in _YES
+
+    def id(self, name: str = "id") -> int:
+        """A numeric placeholder of the path.
+
+        :raises Refused: 404, it is not a number: no such thing can exist.
+        """
+        given = self.params[name]
+        if not re.fullmatch(r"\d{1,18}", given, re.ASCII):
+            raise Refused(404, f"'{given}' not found")
+        return int(given)
+
+
+Handler = Callable[[Incoming], Response]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of a vendor's API.
+
+    :ivar path: below the service's prefix, without leading slash, as the vendor writes it: ``v1/contact/{id}``.
+    :ivar buckets: rate limits it counts against; empty: the service's default ones.
+    :ivar right: which right of a credential it needs, in the service's own words; "" means none.
+    :ivar open: whether it needs no credential.
+    :ivar locked: whether it runs in one transaction, which is how everything but network access should run.
+    :ivar settles: whether what has become due happens first; not for methods that only put something into a queue, so
+        that they need not wait for what is already in it.
+    """
+
+    method: str
+    path: str
+    function: Handler
+    buckets: tuple[str, ...] = ()
+    right: str = ""
+    open: bool = False
+    locked: bool = True
+    settles: bool = True
+
+
+class Routes:
+    """Endpoints of one module; use as a decorator: ``@routes("GET", "v1/groups", right="read")``.
+
+    :param defaults: values for `Endpoint`'s fields, for every endpoint of the module.
+    """
+
+    def __init__(self, **defaults: Any) -> None:
+        self._defaults = defaults
+        self._endpoints: list[Endpoint] = []
+
+    def __call__(self, method: str, *paths: str, **fields: Any) -> Callable[[Handler], Handler]:
+        """Register a function under one verb and one or more paths."""
+
+        def register(function: Handler) -> Handler:
+            for path in paths:
+                self._endpoints.append(Endpoint(method, path, function, **{**self._defaults, **fields}))
+            return function
+
+        return register
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._endpoints)
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One kind of thing a service keeps, for people to look at and for tests to read.
+
+    :ivar name: in addresses: ``contacts``.
+    :ivar columns: the keys of a row that the page shows, in order.
+    :ivar rows: (world, q, limit, offset) to rows, newest first.
+    :ivar count: (world, q) to how many rows there are.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Callable[[World, str, int, int], list[Row]]
+    count: Callable[[World, str], int]
+
+
+def table(
+    name: str, title: str, columns: tuple[str, ...], *, rows: str, count: str, shape: Callable[[Row], Row] = dict
+) -> Section:
+    """A section read by SQL.
+
+    :param rows: a SELECT that uses ``:q`` (a LIKE pattern, escaped by ``!``), ``:all`` (true when there is no
+        filter), ``:limit`` and ``:offset``.
+    :param count: a SELECT of one number that uses ``:q`` and ``:all``.
+    :param shape: turns a row as selected into the row as shown.
+    """
+
+    def read(world: World, q: str, limit: int, offset: int) -> list[Row]:
+        values = {"q": like(q), "all": not q, "limit": limit, "offset": offset, "now": world.clock.now()}
+        return [shape(dict(row)) for row in world.store.named(rows, values)]
+
+    def tally(world: World, q: str) -> int:
+        return int(world.store.named(count, {"q": like(q), "all": not q, "now": world.clock.now()})[0][0])
+
+    return Section(name, title, columns, read, tally)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One vendor.
+
+    :ivar name: short name, prefix of its tables, settings and limits: ``esputnik``.
+    :ivar prefix: where it is served: ``/esputnik/api``.
+    :ivar schema: SQL that creates its tables; their names begin with `name` and an underscore.
+    :ivar seed: fills the tables of a fresh sandbox.
+    :ivar authorise: (request, endpoint) to the account's name; raises `Refused` (401, 403).
+    :ivar refuse: puts a refusal into the vendor's shape.
+    :ivar settle: does what has become due by the clock; called in a transaction before every locked endpoint and
+        before anybody looks.
+    :ivar render: (template text, data) to what a recipient reads.
+    :ivar limits: documented limits by bucket name.
+    :ivar actions: what tests can have done to the service from outside, by name, e.g. make many rows: (world, values)
+        to what is answered; raises ValueError where the values make no sense.
+    :ivar default_buckets: (method) to the buckets of an endpoint that names none.
+    """
+
+    name: str
+    title: str
+    prefix: str
+    schema: str
+    routes: Sequence[Routes]
+    seed: Callable[[World], None]
+    authorise: Callable[[Incoming, Endpoint], str]
+    refuse: Callable[[World, Refused], Response]
+    settle: Callable[[World], None]
+    render: Callable[[str, Mapping[str, Any]], str]
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    default_buckets: Callable[[str], tuple[str, ...]] = lambda method: ()
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+    actions: Mapping[str, Callable[[World, Mapping[str, Any]], Any]] = field(default_factory=dict)

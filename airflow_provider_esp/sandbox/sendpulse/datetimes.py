@@ -1,0 +1,41 @@
+"""The vendor's way with time: ``Y-m-d H:i:s`` in the account's time zone, which only ``GET /user/info`` tells."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..state import World
+
+_FORM = "%Y-%m-%d %H:%M:%S"
+
+
+def stamp(world: World, at: float) -> str:
+    """A moment as the vendor writes it."""
+    return world.clock.moment(at).astimezone(_zone(world)).strftime(_FORM)
+
+
+def read(world: World, text: Any) -> float | None:
+    """The moment a text names, Unix seconds; None where it names none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return datetime.strptime(text, _FORM).replace(tzinfo=_zone(world)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def day(world: World, text: Any) -> tuple[float, float] | None:
+    """Begin and end of the day that a text like ``2026-01-31`` names, Unix seconds; None where it names none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        begin = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=_zone(world))
+        return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _zone(world: World) -> ZoneInfo:
+    return ZoneInfo(world.settings["sendpulse.time_zone"])

@@ -1,0 +1,54 @@
+"""What tests can have done to the SendPulse side from outside, because the vendor's API cannot."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ..state import World
+from . import contact_store
+from .arguments import whole
+from .contact_store import New
+
+MOST = 1_000_000
+_AT_ONCE = 10_000
+
+
+def revoke_tokens(world: World, values: Mapping[str, Any]) -> dict[str, int]:
+    """Revoke tokens before their time: the one given as ``token``, or all."""
+    if "token" in values:
+        return {"revoked": world.store.change("DELETE FROM sendpulse_tokens WHERE token = ?", str(values["token"]))}
+    return {"revoked": world.store.change("DELETE FROM sendpulse_tokens")}
+
+
+def make_contacts(world: World, values: Mapping[str, Any]) -> dict[str, int]:
+    """Put many active contacts into a book.
+
+    :param values: ``book`` (its id; a new one is made where there is none), ``count`` (default 1000), ``domain`` of
+        their addresses.
+    :raises ValueError: there is no such book, or the count is out of range.
+    """
+    count, domain = int(values.get("count", 1000)), str(values.get("domain", "example.com"))
+    if not 0 < count <= MOST:
+        raise ValueError(f"count should be 1 to {MOST:,}")
+    book = whole(values.get("book"))
+    if book is None:
+        book = world.store.run(
+            "INSERT INTO sendpulse_books (name, status, created) VALUES (?, 0, ?)",
+            f"Readers {secrets.token_hex(4)}",
+            world.clock.now(),
+        )
+    elif not world.store.value("SELECT 1 FROM sendpulse_books WHERE id = ?", book):
+        raise ValueError(f"there is no book {book}")
+    for first in range(0, count, _AT_ONCE):
+        numbers = range(first, min(first + _AT_ONCE, count))
+        people = [
+            New(f"reader{number}@{domain}", {"first_name": f"Reader {number}"}, contact_store.ACTIVE)
+            for number in numbers
+        ]
+        contact_store.put(world, book, people)
+    return {"book": book, "contacts": count}
+
+
+ACTIONS = {"make_contacts": make_contacts, "revoke_tokens": revoke_tokens}

@@ -1,0 +1,1 @@
+"""eSputnik's API as calls, one module for each part of the vendor's documentation."""

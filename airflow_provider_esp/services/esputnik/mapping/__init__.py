@@ -1,0 +1,1 @@
+"""Between the models that all services share and eSputnik's own."""

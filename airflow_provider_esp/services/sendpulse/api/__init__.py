@@ -1,0 +1,1 @@
+"""SendPulse's API as calls, one module for each part of the vendor's documentation."""

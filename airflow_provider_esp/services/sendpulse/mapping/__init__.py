@@ -1,0 +1,1 @@
+"""Between the models that all services share and SendPulse's own."""

@@ -1,0 +1,67 @@
+"""What happens at a SendPulse account, by its list of campaigns: those that end, and links that are followed.
+
+The list is read newest first, `MOST_CAMPAIGNS` at a look (our choice): what is older is not watched.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from airflow_provider_esp.core.account_events import Happening, Watching
+from airflow_provider_esp.core.calls import Flow
+from airflow_provider_esp.services.sendpulse.api import campaigns
+from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign
+from airflow_provider_esp.services.sendpulse.api.campaigns import Progress
+
+MOST_CAMPAIGNS = 300
+_PAGE = 100
+
+
+class AccountWatch:
+    """Looks at an account's campaigns.
+
+    :param watching: what to look at; campaigns have a status, so its settle time is not used.
+    :param zone: the account's.
+    """
+
+    def __init__(self, watching: Watching, zone: tzinfo) -> None:
+        self._watching = watching
+        self._zone = zone
+        self._ended: dict[int, bool] = {}
+        self._clicks: dict[int, int] = {}
+
+    def look(self, now: float) -> Flow[list[Happening]]:
+        """Compare the campaigns with what they were at the last look: `GET campaigns`."""
+        first = not self._ended
+        told: list[Happening] = []
+        for offset in range(0, MOST_CAMPAIGNS, _PAGE):
+            page = yield from campaigns.campaigns(_PAGE, offset, order="desc")
+            for campaign in page:
+                told += self._changes(campaign, now, first=first)
+            if len(page) < _PAGE:
+                break
+        return told
+
+    def _changes(self, campaign: Campaign, now: float, *, first: bool) -> list[Happening]:
+        told = []
+        progress = campaigns.progress(campaign.status)
+        ended = progress in (Progress.DONE, Progress.FAILED)
+        at = self._sent_at(campaign) if first else now
+        if ended and not self._ended.get(campaign.id) and at >= self._watching.since:
+            facts = {"state": progress.value, "status": campaigns.status_words(campaign.status)}
+            counts = {"sent": campaign.statistics.sent, "delivered": campaign.statistics.delivered}
+            told.append(Happening("broadcast_finished", str(campaign.id), at, {**facts, **counts}))
+        clicks = campaign.statistics.link_redirected
+        new = clicks - self._clicks.get(campaign.id, clicks if first else 0)
+        if new > 0:
+            told.append(Happening("clicks", str(campaign.id), now, {"clicks": new, "clicks_total": clicks}))
+        self._ended[campaign.id] = ended
+        self._clicks[campaign.id] = clicks
+        return told
+
+    def _sent_at(self, campaign: Campaign) -> float:
+        """Say when a campaign that had ended before the first look was sent: the list does not say when it ended."""
+        try:
+            return datetime.fromisoformat(campaign.send_date).replace(tzinfo=self._zone).timestamp()
+        except ValueError:
+            return 0.0

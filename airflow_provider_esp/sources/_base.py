@@ -1,0 +1,60 @@
+"""An operator's `source`: from what an author writes to the object that a task reads rows from."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from airflow_provider_esp.sources.file import FileSource
+from airflow_provider_esp.sources.rows import ListSource
+from airflow_provider_esp.sources.sql import SqlSource
+from airflow_provider_esp.utils.masking import is_open, without_secrets
+
+Source = FileSource | ListSource | SqlSource
+
+
+class SourceAttribute:
+    """An operator's ``source``, which wraps rows the moment they are assigned.
+
+    Airflow renders templates and resolves XComs by assigning to the attribute, then shows and stores what is there:
+    wrapped rows show as their number, whichever way they came.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, operator: Any, owner: type | None = None) -> Any:
+        return self if operator is None else getattr(operator, self._name)
+
+    def __set__(self, operator: Any, value: Any) -> None:
+        setattr(operator, self._name, wrapped(value))
+
+
+def wrapped(value: Any) -> Any:
+    """Make a source of what an author gave: rows into a `ListSource`, a path into a `FileSource`.
+
+    What is not known yet (an XCom, a template) is left as it is.
+    """
+    if isinstance(value, list | tuple) and not any(_is_reference(item) for item in value):
+        return ListSource(value)
+    if isinstance(value, str) and not is_open(value) and without_secrets(value) != value:
+        return FileSource(value)  # Airflow stores and shows a text as it is, and this one is signed or holds a login
+    return value
+
+
+def _is_reference(item: object) -> bool:
+    return hasattr(item, "resolve") and hasattr(item, "operator")
+
+
+def source_of(value: Any) -> Source:
+    """Give the source that a task runs with, once everything is rendered.
+
+    :raises TypeError: it is nothing that rows can come from.
+    """
+    if isinstance(value, str | os.PathLike):
+        return FileSource(str(value))
+    if isinstance(value, Source):
+        return value
+    raise TypeError(
+        f"source= takes a path, a FileSource, a SqlSource, or a list of dictionaries, not a {type(value).__name__}."
+    )
