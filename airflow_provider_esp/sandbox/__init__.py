@@ -11,12 +11,23 @@ It needs the extra ``airflow-provider-esp[sandbox]``.
 
 from __future__ import annotations
 
-try:
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
     from .server import Sandbox
-except ModuleNotFoundError as error:
-    if error.name not in ("starlette", "uvicorn"):
-        raise
-    message = f"The sandbox needs {error.name}: install airflow-provider-esp[sandbox]."
-    raise ModuleNotFoundError(message, name=error.name) from None
 
 __all__ = ["Sandbox"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when it is asked for: pytest loads the plugin in this package wherever the provider is installed.
+    if name != "Sandbox":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from .server import Sandbox
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        message = f"The sandbox needs {error.name}: install airflow-provider-esp[sandbox]."
+        raise ModuleNotFoundError(message, name=error.name) from None
+    return Sandbox
