@@ -242,7 +242,7 @@ class Stage:
 
     def addresses(self, sql: str) -> list[str]:
         """Ask the sandbox's own database."""
-        return [row[0] for row in self.sandbox.world.store.all(sql)]
+        return [row[0] for row in self.sandbox.state.store.all(sql)]
 
     def report(self, kind: str) -> list[dict[str, Any]]:
         """Read all parts of the job's report."""

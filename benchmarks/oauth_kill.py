@@ -104,7 +104,7 @@ def kill(context: Any, sandbox: Any, place: dict[str, str], moved: float, asked:
     time.sleep(random.uniform(0, 0.08))
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    newest = sandbox.world.store.value("SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1")
+    newest = sandbox.state.store.value("SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1")
     kept = store_of(place).load()
     return kept is not None and kept.access_token == newest
 

@@ -130,8 +130,8 @@ def race(store: str, switch: str, rounds: int, processes: int) -> dict[str, Any]
                     failures.append(said)
         for worker in workers:
             worker.join()
-        newest = sandbox.world.store.value("SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1")
-        revoked = sandbox.world.store.value("SELECT count(*) FROM uaa_tokens WHERE revoked != ''")
+        newest = sandbox.state.store.value("SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1")
+        revoked = sandbox.state.store.value("SELECT count(*) FROM uaa_tokens WHERE revoked != ''")
         last = kept.load()
         kept.forget()
         return {

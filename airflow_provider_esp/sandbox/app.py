@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import control
 from .faults import FaultMaker
 from .origins import SameOrigin
+from .registry import Registry
 from .request_log import Recorder
 from .router import Dispatcher
-from .state import World
 from .ui import views as page
 
 
@@ -39,17 +39,18 @@ _MOST_BYTES = 64 * 2**20
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def build(world: World) -> ASGIApp:
-    """The application over one world."""
-    parts = {f"{service.prefix}/": Dispatcher(service, world) for service in world.services.values()}
+def build(registry: Registry) -> ASGIApp:
+    """Return the application that serves a sandbox."""
+    state = registry.state
+    parts = {f"{service.prefix}/": Dispatcher(service, state) for service in registry.services.values()}
     prefixes = tuple(parts)
-    rest = Starlette(routes=[*control.routes(world), *page.routes(world)])
+    rest = Starlette(routes=[*control.routes(registry), *page.routes(registry)])
 
     def label(scope: Scope) -> str:
         return next(part.label(scope) for prefix, part in parts.items() if scope["path"].startswith(prefix))
 
-    faulty = FaultMaker(_ByPrefix(parts, rest), world.faults, prefixes)
-    return _HeaderNames(_Loopback(SameOrigin(_BodyLimit(Recorder(faulty, world.log, prefixes, label)), prefixes)))
+    faulty = FaultMaker(_ByPrefix(parts, rest), state.faults, prefixes)
+    return _HeaderNames(_Loopback(SameOrigin(_BodyLimit(Recorder(faulty, state.log, prefixes, label)), prefixes)))
 
 
 class _HeaderNames:

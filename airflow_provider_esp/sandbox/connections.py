@@ -14,7 +14,7 @@ def as_environment(sandbox: Sandbox) -> dict[str, str]:
 
     The accounts' time zone stands in them, as it should in yours.
     """
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     told = {
         "AIRFLOW_CONN_ESPUTNIK_DEFAULT": {
             "conn_type": "esputnik",

@@ -18,8 +18,9 @@ from starlette.routing import Route
 from . import responses as answers
 from .faults import Fault
 from .limits import Limit
+from .registry import Registry
 from .settings import WrongSetting
-from .state import World
+from .state import SandboxState
 
 Window = int | tuple[int, float] | None
 """A limit as tests write it: requests per second, or (requests, seconds), or None for no limit."""
@@ -34,48 +35,49 @@ class Wrong(Exception):
 
 
 class Control:
-    """The endpoints, over one world; each takes the query and the body, and returns what is answered."""
+    """The endpoints, over one sandbox; each takes the query and the body, and returns what is answered."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._state = registry.state
 
     def faults(self, query: Mapping[str, str], body: bytes) -> Any:
         """Set one fault or several (a list)."""
         given = _decode(body, Fault | list[Fault])
-        ids = [self._world.faults.add(fault) for fault in (given if isinstance(given, list) else [given])]
+        ids = [self._state.faults.add(fault) for fault in (given if isinstance(given, list) else [given])]
         return {"ids": ids}
 
     def waiting(self, query: Mapping[str, str], body: bytes) -> Any:
         """Faults that have not run out."""
-        return self._world.faults.waiting()
+        return self._state.faults.waiting()
 
     def no_faults(self, query: Mapping[str, str], body: bytes) -> Any:
         """Forget all faults."""
-        self._world.faults.clear()
+        self._state.faults.clear()
         return {}
 
     def limits(self, query: Mapping[str, str], body: bytes) -> Any:
         """Override rate limits: ``{"esputnik.default": 10}``, or ``[500, 3600]``, or null for none."""
-        change_limits(self._world, _decode(body, dict[str, Window]))
+        change_limits(self._state, _decode(body, dict[str, Window]))
         return self.all_limits(query, b"")
 
     def all_limits(self, query: Mapping[str, str], body: bytes) -> Any:
         """All buckets: ``[requests, seconds]`` or null."""
-        return {name: limit and [limit.requests, limit.seconds] for name, limit in self._world.limits.all().items()}
+        return {name: limit and [limit.requests, limit.seconds] for name, limit in self._state.limits.all().items()}
 
     def settings(self, query: Mapping[str, str], body: bytes) -> Any:
         """Change switches: ``{"import_seconds": 0.1}``."""
         try:
-            self._world.settings.change(_decode(body, dict[str, Any]))
+            self._state.settings.change(_decode(body, dict[str, Any]))
         except WrongSetting as error:
             raise Wrong(str(error)) from None
-        return self._world.settings.values()
+        return self._state.settings.values()
 
     def all_settings(self, query: Mapping[str, str], body: bytes) -> Any:
         """All switches with their values, defaults and meanings."""
-        known = self._world.settings.known
+        known = self._state.settings.known
         return {
-            name: {"value": self._world.settings[name], "default": known[name].default, "meaning": known[name].meaning}
+            name: {"value": self._state.settings[name], "default": known[name].default, "meaning": known[name].meaning}
             for name in known
         }
 
@@ -86,41 +88,41 @@ class Control:
                 raise Wrong(f"no {name!r} here; the clock takes 'advance', in seconds")
             if not abs(seconds) <= _FARTHEST:  # true of a nan as well
                 raise Wrong(f"the clock advances by at most {_FARTHEST:,} seconds at a time")
-            self._world.clock.advance(seconds)
-        self._world.settle()
+            self._state.clock.advance(seconds)
+        self._registry.settle()
         return self.time(query, b"")
 
     def time(self, query: Mapping[str, str], body: bytes) -> Any:
         """The sandbox's time."""
-        now = self._world.clock.now()
-        return {"now": now, "utc": self._world.stamp(now)}
+        now = self._state.clock.now()
+        return {"now": now, "utc": self._state.stamp(now)}
 
     def reset(self, query: Mapping[str, str], body: bytes) -> Any:
         """Back to a fresh sandbox."""
-        self._world.reset()
+        self._registry.reset()
         return {}
 
     def requests(self, query: Mapping[str, str], body: bytes) -> Any:
         """The request log: ``?path=*/v1/contacts&method=POST&since=12&limit=100``, and counts per method."""
         limit = _number(query, "limit", 1000)
-        rows = self._world.log.find(query.get("path", "*"), query.get("method", "*"), _number(query, "since", 0), limit)
-        return {"counts": self._world.log.counts(), "requests": rows}
+        rows = self._state.log.find(query.get("path", "*"), query.get("method", "*"), _number(query, "since", 0), limit)
+        return {"counts": self._state.log.counts(), "requests": rows}
 
     def forget(self, query: Mapping[str, str], body: bytes) -> Any:
         """Empty the request log."""
-        self._world.log.clear()
+        self._state.log.clear()
         return {}
 
     def do(self, service: str, action: str, query: Mapping[str, str], body: bytes) -> Any:
         """Have a service do something that its API cannot."""
-        return do(self._world, service, action, _decode(body or b"{}", dict[str, Any]))
+        return do(self._registry, service, action, _decode(body or b"{}", dict[str, Any]))
 
     def state(self, query: Mapping[str, str], body: bytes) -> Any:
         """Counts of everything; with ``?service=&section=`` the things themselves (``q``, ``limit``, ``offset``)."""
         if "section" not in query:
-            return {"now": self._world.stamp(self._world.clock.now()), "counts": self._world.counts()}
+            return {"now": self._state.stamp(self._state.clock.now()), "counts": self._registry.counts()}
         return read_section(
-            self._world,
+            self._registry,
             query.get("service", ""),
             query["section"],
             q=query.get("q", ""),
@@ -130,38 +132,39 @@ class Control:
 
 
 def read_section(
-    world: World, service: str, name: str, *, q: str = "", limit: int = 100, offset: int = 0
+    registry: Registry, service: str, name: str, *, q: str = "", limit: int = 100, offset: int = 0
 ) -> dict[str, Any]:
     """Rows of one section: ``{"total": int, "rows": [...]}``; the section ``messages`` exists for every service.
 
     :raises Wrong: there is no such section.
     """
-    world.settle()
+    registry.settle()
     if name == "messages":
-        return {"total": world.outbox.count(q, service), "rows": world.messages(q, limit, offset, service)}
-    section = world.section(service, name)
+        total = registry.state.outbox.count(q, service)
+        return {"total": total, "rows": registry.messages(q, limit, offset, service)}
+    section = registry.section(service, name)
     if section is None:
-        there = [f"{s.name}/{x.name}" for s in world.services.values() for x in s.sections]
+        there = [f"{s.name}/{x.name}" for s in registry.services.values() for x in s.sections]
         raise Wrong(f"no section {service}/{name}; there are: {', '.join(there)}, and messages")
-    return {"total": section.count(world, q), "rows": section.rows(world, q, limit, offset)}
+    return {"total": section.count(registry.state, q), "rows": section.rows(registry.state, q, limit, offset)}
 
 
-def do(world: World, service: str, action: str, values: Mapping[str, Any]) -> Any:
+def do(registry: Registry, service: str, action: str, values: Mapping[str, Any]) -> Any:
     """Have a service do something that its API cannot.
 
     :raises Wrong: there is no such action, or it cannot work with these values.
     """
-    known = world.services[service].actions
+    known = registry.services[service].actions
     if action not in known:
         raise Wrong(f"no action {service}/{action}; there are: {', '.join(sorted(known))}")
     try:
-        with world.store.transaction():
-            return known[action](world, values)
+        with registry.state.store.transaction():
+            return known[action](registry.state, values)
     except (ValueError, TypeError) as error:
         raise Wrong(str(error)) from None
 
 
-def change_limits(world: World, windows: Mapping[str, Window]) -> None:
+def change_limits(state: SandboxState, windows: Mapping[str, Window]) -> None:
     """Override rate limits.
 
     :raises Wrong: there is no such bucket.
@@ -175,14 +178,14 @@ def change_limits(world: World, windows: Mapping[str, Window]) -> None:
             case (requests, seconds):
                 limit = Limit(requests, seconds)
         try:
-            world.limits.override(name, limit)
+            state.limits.override(name, limit)
         except KeyError:
-            raise Wrong(f"no limit {name!r}; there are: {', '.join(sorted(world.limits.all()))}") from None
+            raise Wrong(f"no limit {name!r}; there are: {', '.join(sorted(state.limits.all()))}") from None
 
 
-def routes(world: World) -> list[Route]:
-    """The control API's routes."""
-    control = Control(world)
+def routes(registry: Registry) -> list[Route]:
+    """Return the control API's routes."""
+    control = Control(registry)
     table: list[tuple[str, str, Callable[[Mapping[str, str], bytes], Any]]] = [
         ("POST", "faults", control.faults),
         ("GET", "faults", control.waiting),
@@ -198,7 +201,7 @@ def routes(world: World) -> list[Route]:
         ("DELETE", "requests", control.forget),
         ("GET", "state", control.state),
     ]
-    for service in world.services.values():
+    for service in registry.services.values():
         for action in service.actions:
             table.append(("POST", f"{service.name}/{action}", partial(control.do, service.name, action)))
     return [Route(f"/_sandbox/{name}", _endpoint(answer), methods=[method]) for method, name, answer in table]

@@ -1,7 +1,7 @@
 """Building responses: JSON, plain sentences labelled JSON, empty bodies; and the vendors' serializer quirks.
 
 `Refused` is how any code below an endpoint ends a request with an error; the service puts it into its own words'
-shape (see `plug.Service.refuse`).
+shape (see `service.Service.refuse`).
 """
 
 from __future__ import annotations

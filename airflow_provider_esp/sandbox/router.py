@@ -19,8 +19,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .responses import Refused
-from .routing import Endpoint, Incoming, Service
-from .state import World
+from .routing import Endpoint, Incoming
+from .service import Service
+from .state import SandboxState
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -28,9 +29,9 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 class Dispatcher:
     """ASGI application of one service."""
 
-    def __init__(self, service: Service, world: World) -> None:
+    def __init__(self, service: Service, state: SandboxState) -> None:
         self._service = service
-        self._world = world
+        self._state = state
         self._table = [(_pattern(endpoint.path), endpoint) for routes in service.routes for endpoint in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +52,7 @@ class Dispatcher:
             with contextlib.suppress(MultiPartException, HTTPException, UnicodeDecodeError):
                 form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
         return Incoming(
-            world=self._world,
+            state=self._state,
             method=request.method,
             path=self._relative(request.scope),
             params={},
@@ -70,12 +71,12 @@ class Dispatcher:
             self._admit(endpoint, incoming)
             if not endpoint.locked:
                 return endpoint.function(incoming)
-            with self._world.store.transaction():
+            with self._state.store.transaction():
                 if endpoint.settles:
-                    self._service.settle(self._world)
+                    self._service.settle(self._state)
                 return endpoint.function(incoming)
         except Refused as refused:
-            return self._service.refuse(self._world, refused)
+            return self._service.refuse(self._state, refused)
 
     def label(self, scope: Scope) -> str:
         """The path of a request as the vendor writes it, ``v1/contact/{id}``; as sent where there is no such method."""
@@ -104,7 +105,7 @@ class Dispatcher:
 
     def _admit(self, endpoint: Endpoint, incoming: Incoming) -> None:
         buckets = endpoint.buckets or self._service.default_buckets(incoming.method)
-        excess = self._world.limits.admit(buckets, incoming.account)
+        excess = self._state.limits.admit(buckets, incoming.account)
         if excess is not None:
             raise Refused(429, f"More than {excess.limit}", wait=excess.wait)
 

@@ -1,27 +1,19 @@
-"""How a service plugs into the sandbox: what it must bring, and the small tools its endpoints use.
-
-A service is a `Service` value: tables, seeds, routes, credentials, limits, switches and what people may look at.
-Its endpoints are plain functions from an `Incoming` request to a response, collected in `Routes`.
-"""
+"""What an endpoint is and gets: a plain function from an `Incoming` request to a response, collected in `Routes`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
-from .limits import Limit
 from .responses import Refused, said
-from .settings import Setting
-from .store import Store, like
-
-if TYPE_CHECKING:
-    from .state import World
+from .state import SandboxState
+from .store import Store
 
 T = TypeVar("T")
 
@@ -39,7 +31,7 @@ class Incoming:
     :ivar secure: whether it came over TLS.
     """
 
-    world: World
+    state: SandboxState
     method: str
     path: str
     params: Mapping[str, str]
@@ -52,13 +44,13 @@ class Incoming:
 
     @property
     def store(self) -> Store:
-        """The world's store."""
-        return self.world.store
+        """The sandbox's store."""
+        return self.state.store
 
     @property
     def now(self) -> float:
-        """The world's time, Unix seconds."""
-        return self.world.clock.now()
+        """The sandbox's time, Unix seconds."""
+        return self.state.clock.now()
 
     def decode(self, kind: type[T]) -> T:
         """The body as JSON of that type; numbers in quotes are accepted.
@@ -156,80 +148,3 @@ class Routes:
 
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(self._endpoints)
-
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One kind of thing a service keeps, for people to look at and for tests to read.
-
-    :ivar name: in addresses: ``contacts``.
-    :ivar columns: the keys of a row that the page shows, in order.
-    :ivar rows: (world, q, limit, offset) to rows, newest first.
-    :ivar count: (world, q) to how many rows there are.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: Callable[[World, str, int, int], list[Row]]
-    count: Callable[[World, str], int]
-
-
-def table(
-    name: str, title: str, columns: tuple[str, ...], *, rows: str, count: str, shape: Callable[[Row], Row] = dict
-) -> Section:
-    """A section read by SQL.
-
-    :param rows: a SELECT that uses ``:q`` (a LIKE pattern, escaped by ``!``), ``:all`` (true when there is no
-        filter), ``:limit`` and ``:offset``.
-    :param count: a SELECT of one number that uses ``:q`` and ``:all``.
-    :param shape: turns a row as selected into the row as shown.
-    """
-
-    def read(world: World, q: str, limit: int, offset: int) -> list[Row]:
-        values = {"q": like(q), "all": not q, "limit": limit, "offset": offset, "now": world.clock.now()}
-        return [shape(dict(row)) for row in world.store.named(rows, values)]
-
-    def tally(world: World, q: str) -> int:
-        return int(world.store.named(count, {"q": like(q), "all": not q, "now": world.clock.now()})[0][0])
-
-    return Section(name, title, columns, read, tally)
-
-
-@dataclass(frozen=True)
-class Service:
-    """One vendor.
-
-    :ivar name: short name, prefix of its tables, settings and limits: ``esputnik``.
-    :ivar prefix: where it is served: ``/esputnik/api``.
-    :ivar schema: SQL that creates its tables; their names begin with `name` and an underscore.
-    :ivar seed: fills the tables of a fresh sandbox.
-    :ivar authorise: (request, endpoint) to the account's name; raises `Refused` (401, 403).
-    :ivar refuse: puts a refusal into the vendor's shape.
-    :ivar settle: does what has become due by the clock; called in a transaction before every locked endpoint and
-        before anybody looks.
-    :ivar render: (template text, data) to what a recipient reads.
-    :ivar limits: documented limits by bucket name.
-    :ivar actions: what tests can have done to the service from outside, by name, e.g. make many rows: (world, values)
-        to what is answered; raises ValueError where the values make no sense.
-    :ivar default_buckets: (method) to the buckets of an endpoint that names none.
-    """
-
-    name: str
-    title: str
-    prefix: str
-    schema: str
-    routes: Sequence[Routes]
-    seed: Callable[[World], None]
-    authorise: Callable[[Incoming, Endpoint], str]
-    refuse: Callable[[World, Refused], Response]
-    settle: Callable[[World], None]
-    render: Callable[[str, Mapping[str, Any]], str]
-    limits: Mapping[str, Limit] = field(default_factory=dict)
-    default_buckets: Callable[[str], tuple[str, ...]] = lambda method: ()
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-    sections: Sequence[Section] = ()
-    actions: Mapping[str, Callable[[World, Mapping[str, Any]], Any]] = field(default_factory=dict)

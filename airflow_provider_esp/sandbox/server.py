@@ -13,9 +13,8 @@ from . import control
 from .app import build
 from .faults import Fault, Kind
 from .http_server import HOST, Listener
-from .registry import SERVICES
-from .routing import Row
-from .state import World
+from .registry import Registry
+from .service import Row
 
 
 class Sandbox:
@@ -27,12 +26,15 @@ class Sandbox:
     :param port: TCP port; 0 picks a free one.
     :param db: a database file that outlives the process; None keeps everything in memory.
     :param settings: switches to change at once, see `set`.
+    :ivar registry: the services it plays.
+    :ivar state: the store, clock, outbox, request log, faults, settings and limits that they share.
     """
 
     def __init__(self, port: int = 0, db: str | None = None, settings: dict[str, Any] | None = None) -> None:
-        self.world = World(SERVICES, db)
+        self.registry = Registry(file=db)
+        self.state = self.registry.state
         self.set(**(settings or {}))
-        self._listener = Listener(build(self.world), port)
+        self._listener = Listener(build(self.registry), port)
 
     def start(self) -> Sandbox:
         """Begin to serve; returns when requests are answered.
@@ -45,7 +47,7 @@ class Sandbox:
     def stop(self) -> None:
         """Stop serving; open requests get a second to finish."""
         if self._listener.stop():
-            self.world.store.close()
+            self.state.store.close()
 
     def __enter__(self) -> Sandbox:
         return self.start()
@@ -80,48 +82,50 @@ class Sandbox:
 
         :return: its id.
         """
-        return self.world.faults.add(Fault(kind=kind, method=method, path=path, **fields))
+        return self.state.faults.add(Fault(kind=kind, method=method, path=path, **fields))
 
     def clear_faults(self) -> None:
         """Forget all faults."""
-        self.world.faults.clear()
+        self.state.faults.clear()
 
     def set(self, **settings: Any) -> None:
         """Change switches; a service's are written with two underscores: ``set(esputnik__activity=False)``."""
-        self.world.settings.change({name.replace("__", ".", 1): value for name, value in settings.items()})
+        self.state.settings.change({name.replace("__", ".", 1): value for name, value in settings.items()})
 
     def limit(self, bucket: str, requests: int | None, seconds: float = 1.0) -> None:
         """Override a rate limit; `requests` None switches it off."""
-        control.change_limits(self.world, {bucket: None if requests is None else (requests, seconds)})
+        control.change_limits(self.state, {bucket: None if requests is None else (requests, seconds)})
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock, and let happen what becomes due."""
-        self.world.clock.advance(seconds)
-        self.world.settle()
+        self.state.clock.advance(seconds)
+        self.registry.settle()
 
     def reset(self) -> None:
         """Back to a fresh sandbox."""
-        self.world.reset()
+        self.registry.reset()
 
     def requests(self, path: str = "*", method: str = "*", since: int = 0) -> list[Row]:
         """Recorded requests, oldest first; `path` is a shell pattern."""
-        return self.world.log.find(path, method, since)
+        return self.state.log.find(path, method, since)
 
     def open_requests(self, path: str = "*", method: str = "*") -> list[int]:
         """Numbers of the requests that have arrived and are not answered yet."""
-        return self.world.log.open(path, method)
+        return self.state.log.open(path, method)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many of everything there are, by service and section."""
-        return self.world.counts()
+        return self.registry.counts()
 
     def do(self, service: str, action: str, **values: Any) -> Any:
         """Have a service do something that its API cannot: ``do("esputnik", "make_activity", rows=50_000)``."""
-        return control.do(self.world, service, action, values)
+        return control.do(self.registry, service, action, values)
 
     def rows(self, service: str, section: str, q: str = "", limit: int = 1000, offset: int = 0) -> list[Row]:
         """What a service keeps, newest first: ``rows("esputnik", "contacts")``."""
-        found: list[Row] = control.read_section(self.world, service, section, q=q, limit=limit, offset=offset)["rows"]
+        found: list[Row] = control.read_section(self.registry, service, section, q=q, limit=limit, offset=offset)[
+            "rows"
+        ]
         return found
 
     def messages(self, q: str = "", service: str = "", limit: int = 1000) -> list[Row]:

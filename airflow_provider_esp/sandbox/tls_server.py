@@ -35,7 +35,7 @@ class AuthorisationServer:
         self._folder = tempfile.TemporaryDirectory(prefix="esp-sandbox-")
         self.ca_file = Path(ca_file) if ca_file else Path(self._folder.name) / "ca.pem"
         authority.cert_pem.write_to_path(self.ca_file)
-        self._listener = Listener(build(sandbox.world), port, context)
+        self._listener = Listener(build(sandbox.registry), port, context)
 
     def start(self) -> AuthorisationServer:
         """Begin to serve; returns when requests are answered.
@@ -79,11 +79,11 @@ class AuthorisationServer:
         :param right: a key of `registry.RIGHTS`.
         :return: client id and secret.
         """
-        return registry.add(self._sandbox.world, name, callback=callback, scope=right)
+        return registry.add(self._sandbox.state, name, callback=callback, scope=right)
 
     def consent(self, client_id: str, callback: str) -> str:
         """Consent at once, as a person would: for tests that are about what follows.
 
         :return: a code.
         """
-        return registry.new_code(self._sandbox.world, client_id, registry.USER, callback)
+        return registry.new_code(self._sandbox.state, client_id, registry.USER, callback)

@@ -191,14 +191,14 @@ def test_two_hundred_calls_from_threads_and_loops_share_one_token(sandbox: Sandb
         ]
         for work in works:
             work.result()
-    assert sandbox.world.log.counts() == {"POST oauth/access_token": 1, "GET user/info": 200}
+    assert sandbox.state.log.counts() == {"POST oauth/access_token": 1, "GET user/info": 200}
 
 
 def test_a_token_that_is_revoked_is_renewed_once_for_everybody(sandbox: Sandbox, unpaced: str) -> None:
     calls_in_threads(unpaced, 10)
     sandbox.do("sendpulse", "revoke_tokens")
     calls_in_threads(unpaced, 40)
-    assert sandbox.world.log.counts()["POST oauth/access_token"] == 2
+    assert sandbox.state.log.counts()["POST oauth/access_token"] == 2
     assert len([row for row in sandbox.requests("*/user/info") if row["status"] == 200]) == 50
 
 

@@ -300,8 +300,8 @@ def consenting(process: subprocess.Popen[str], person: Person) -> str:
 
 
 def secrets_of(sandbox: Sandbox) -> list[str]:
-    rows = sandbox.world.store.all("SELECT access, refresh FROM uaa_tokens")
-    codes = sandbox.world.store.all("SELECT code FROM uaa_codes")
+    rows = sandbox.state.store.all("SELECT access, refresh FROM uaa_tokens")
+    codes = sandbox.state.store.all("SELECT code FROM uaa_codes")
     return [registry.CLIENT_SECRET, *(value for row in [*rows, *codes] for value in row)]
 
 

@@ -150,7 +150,7 @@ class Stage:
 
     def _build(self) -> None:
         self.sandbox.reset()
-        for bucket in self.sandbox.world.limits.all():
+        for bucket in self.sandbox.state.limits.all():
             self.sandbox.limit(bucket, None)
         self.sandbox.set(import_seconds=0.5, delivery_seconds=0.5)
         build = {"esputnik": self._build_esputnik, "sendpulse": self._build_sendpulse}[self.service]
@@ -158,14 +158,14 @@ class Stage:
             build(client)
         # After the stage is set, for they are about the answers that tests ask for.
         self.sandbox.set(**self._switches)
-        store = self.sandbox.world.store
+        store = self.sandbox.state.store
         with store.exclusive():
             store._db.backup(self._scene)
         self._built = True
 
     def _restore(self) -> None:
         """Put the stage back as it was built, which takes a hundredth of building it again."""
-        store = self.sandbox.world.store
+        store = self.sandbox.state.store
         with store.exclusive():
             self._scene.backup(store._db)
 

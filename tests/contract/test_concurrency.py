@@ -84,16 +84,16 @@ def ask_once(sendpulse: Account) -> None:
 
 def test_without_a_token_one_is_fetched_for_all(sandbox: Sandbox, sendpulse: Account) -> None:
     assert ask_everywhere(sendpulse) == CALLS
-    assert sandbox.world.log.counts() == {"POST oauth/access_token": 1, "GET user/info": CALLS}
+    assert sandbox.state.log.counts() == {"POST oauth/access_token": 1, "GET user/info": CALLS}
 
 
 def test_an_expired_token_is_renewed_once_for_all(sandbox: Sandbox, sendpulse: Account, wall: Wall) -> None:
     ask_once(sendpulse)
     sandbox.advance(HOUR + 1)
     wall.ahead = HOUR + 1
-    sandbox.world.log.clear()
+    sandbox.state.log.clear()
     assert ask_everywhere(sendpulse) == CALLS
-    assert sandbox.world.log.counts() == {"POST oauth/access_token": 1, "GET user/info": CALLS}
+    assert sandbox.state.log.counts() == {"POST oauth/access_token": 1, "GET user/info": CALLS}
 
 
 @pytest.mark.parametrize("ended", ["revoked", "expired by the service's clock alone"])
@@ -105,9 +105,9 @@ def test_a_token_that_the_service_no_longer_takes_is_renewed_once_for_all(
         sandbox.do("sendpulse", "revoke_tokens")
     else:
         sandbox.advance(HOUR + 1)
-    sandbox.world.log.clear()
+    sandbox.state.log.clear()
     assert ask_everywhere(sendpulse) == CALLS
     answers = [row["status"] for row in sandbox.requests("*/user/info")]
     assert answers.count(200) == CALLS
     assert set(answers) == {200, 401}
-    assert sandbox.world.log.counts()["POST oauth/access_token"] == 1
+    assert sandbox.state.log.counts()["POST oauth/access_token"] == 1

@@ -209,7 +209,7 @@ class OpenWaits:
         return Counter({triggerer: waits for triggerer, waits in taken.items() if triggerer not in besides})
 
     def _requests(self) -> dict[str, int]:
-        counts = self.sandbox.world.log.counts()
+        counts = self.sandbox.state.log.counts()
         return {label: n for label, n in counts.items() if not label.startswith("GET ") and label not in HARMLESS}
 
     def _until(self, what: Callable[[], Any], why: str) -> None:

@@ -168,8 +168,8 @@ def authorize(environment: dict[str, str], person: Callable[[str], str], *argume
 
 
 def secrets(sandbox: Sandbox) -> list[str]:
-    rows = sandbox.world.store.all("SELECT access, refresh FROM uaa_tokens")
-    codes = sandbox.world.store.all("SELECT code FROM uaa_codes")
+    rows = sandbox.state.store.all("SELECT access, refresh FROM uaa_tokens")
+    codes = sandbox.state.store.all("SELECT code FROM uaa_codes")
     return [registry.CLIENT_SECRET, *(value for row in [*rows, *codes] for value in row)]
 
 
@@ -195,7 +195,7 @@ def test_the_triggerer_renews_and_saves_a_token_that_ends_during_the_wait(seen: 
     assert seen.asked["first run ended"] - seen.asked["deferred"] == 2
     refused = [call for call in seen.sandbox.requests("*/v1/importstatus/*") if call["status"] == 401]
     assert len(refused) == 2  # in the second run the triggerer remembers an old token, and reads what the worker saved
-    assert not seen.sandbox.world.store.value("SELECT count(*) FROM uaa_tokens WHERE revoked != ''")
+    assert not seen.sandbox.state.store.value("SELECT count(*) FROM uaa_tokens WHERE revoked != ''")
 
 
 def test_a_worker_renews_and_saves_a_token_that_the_service_refuses(seen: Seen) -> None:

@@ -164,7 +164,7 @@ def forbidden(seen: Seen) -> list[str]:
     with CUSTOMERS.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     addresses = [value for row in rows for value in (row["email"].strip(), row["phone"].strip().lstrip("+"))]
-    tokens = [row["token"] for row in seen.sandbox.world.store.all("SELECT token FROM sendpulse_tokens")]
+    tokens = [row["token"] for row in seen.sandbox.state.store.all("SELECT token FROM sendpulse_tokens")]
     assert tokens
     basic = base64.b64encode(b"api:sandbox-key").decode()
     return [

@@ -91,7 +91,7 @@ class World:
         return kept
 
     def newest(self) -> str:
-        found: str = self.sandbox.world.store.value("SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1")
+        found: str = self.sandbox.state.store.value("SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1")
         return found
 
 

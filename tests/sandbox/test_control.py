@@ -190,7 +190,7 @@ def test_a_reset_forgets_everything(sandbox: Sandbox, web: httpx.Client, esputni
     assert sandbox.counts()["esputnik"]["contacts"] == 0
     assert statuses(esputnik, 3) == [200] * 3
     assert isinstance(esputnik.get("/v1/addressbooks").json()["addressBook"], dict)
-    assert web.get("/_sandbox/clock").json()["now"] < sandbox.world.clock.now() + 1
+    assert web.get("/_sandbox/clock").json()["now"] < sandbox.state.clock.now() + 1
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"x"', b"null"])
@@ -203,4 +203,4 @@ def test_the_documentation_names_only_switches_and_limits_that_exist(sandbox: Sa
     text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
     named = set(re.findall(r"[`\"]((?:esputnik|sendpulse|uaa)\.[a-z_]+)[`\"]", text))
     assert named
-    assert named <= set(sandbox.world.settings.known) | set(sandbox.world.limits.all())
+    assert named <= set(sandbox.state.settings.known) | set(sandbox.state.limits.all())

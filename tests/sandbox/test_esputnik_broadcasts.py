@@ -17,7 +17,7 @@ ACTIVITY = "/v2/contacts/activity"
 
 
 def local(sandbox: Sandbox, **later: float) -> str:
-    moment = datetime.fromtimestamp(sandbox.world.clock.now(), KYIV) + timedelta(**later)
+    moment = datetime.fromtimestamp(sandbox.state.clock.now(), KYIV) + timedelta(**later)
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -169,7 +169,7 @@ def test_activity_is_filtered(sandbox: Sandbox, esputnik: httpx.Client) -> None:
 
 def test_windows_that_meet_at_a_second_lose_nothing(sandbox: Sandbox, esputnik: httpx.Client) -> None:
     sandbox.do("esputnik", "make_activity", rows=200, seconds=10)
-    begin = datetime.fromtimestamp(sandbox.world.clock.now(), KYIV).replace(microsecond=0) - timedelta(seconds=12)
+    begin = datetime.fromtimestamp(sandbox.state.clock.now(), KYIV).replace(microsecond=0) - timedelta(seconds=12)
     found = set()
     for second in range(16):
         moment = (begin + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -21,7 +21,7 @@ def event(**more: Any) -> dict[str, Any]:
 
 
 def ago(sandbox: Sandbox, **how_long: float) -> str:
-    moment = datetime.fromtimestamp(sandbox.world.clock.now(), ZoneInfo("Europe/Kyiv")) - timedelta(**how_long)
+    moment = datetime.fromtimestamp(sandbox.state.clock.now(), ZoneInfo("Europe/Kyiv")) - timedelta(**how_long)
     return moment.strftime("%Y-%m-%dT%H:%M")
 
 

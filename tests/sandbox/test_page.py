@@ -76,7 +76,7 @@ def test_the_page_refreshes_itself_only_when_asked_to(sandbox: Sandbox, web: htt
 
 
 def test_every_section_has_a_page(sandbox: Sandbox, web: httpx.Client, esputnik: httpx.Client) -> None:
-    for service in sandbox.world.services.values():
+    for service in sandbox.registry.services.values():
         for section in service.sections:
             assert web.get(f"/see/{service.name}/{section.name}").status_code == 200, section.name
 

@@ -56,7 +56,7 @@ def status(sendpulse: httpx.Client, number: int) -> int:
 
 def in_hours(sandbox: Sandbox, hours: float) -> str:
     zone = ZoneInfo("Europe/Kyiv")
-    return (sandbox.world.clock.moment() + timedelta(hours=hours)).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    return (sandbox.state.clock.moment() + timedelta(hours=hours)).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def refusal(answer: httpx.Response) -> tuple[int, int]:

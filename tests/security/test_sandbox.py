@@ -64,7 +64,7 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(
     require_browser()
     contact = {"channels": [{"type": "email", "value": "ann@example.com"}]}
     httpx.post(f"{sandbox.esputnik_url}/v1/contact", json=contact, auth=("api", "sandbox-key")).raise_for_status()
-    before = sandbox.world.counts()
+    before = sandbox.registry.counts()
     # The same site (another port) and another site (localhost is not 127.0.0.1): browsers say which.
     for origin in (elsewhere, elsewhere.replace("localhost", "127.0.0.1")):
         with browser_page(width=800, height=600) as page:
@@ -88,8 +88,8 @@ def test_a_page_of_another_origin_changes_nothing_and_reads_nothing(
             with page.expect_navigation():
                 page.click("#page")  # as Airflow's links do
             assert "Sandbox" in page.title() or "sandbox" in page.content()
-    assert sandbox.world.faults.waiting() == []
-    assert sandbox.world.counts() == before
+    assert sandbox.state.faults.waiting() == []
+    assert sandbox.registry.counts() == before
     refused("page of another origin", "forms, fetch and links", "403 but for pages")
 
 

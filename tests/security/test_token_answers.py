@@ -120,7 +120,7 @@ def test_a_secret_is_hidden_in_every_field(
 def test_a_code_without_its_verifier_is_worth_nothing(
     app: oauth.Application, uaa: AuthorisationServer, sandbox: Sandbox, refused: Refused
 ) -> None:
-    code = registry.new_code(sandbox.world, app.client_id, registry.USER, app.redirect_uri, oauth.challenge_of("ours"))
+    code = registry.new_code(sandbox.state, app.client_id, registry.USER, app.redirect_uri, oauth.challenge_of("ours"))
     for verifier in ("", "theirs"):
         with pytest.raises(GrantRefused):
             oauth.exchange_code(app, code, verifier=verifier)

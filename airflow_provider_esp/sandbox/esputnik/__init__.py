@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..routing import Service
-from ..state import World
+from ..service import Service
+from ..state import SandboxState
 from . import (
     activity,
     broadcasts,
@@ -36,9 +36,9 @@ _MODULES = (
 )
 
 
-def _settle(world: World) -> None:
-    imports.settle(world)
-    broadcasts.settle(world)
+def _settle(state: SandboxState) -> None:
+    imports.settle(state)
+    broadcasts.settle(state)
 
 
 ESPUTNIK = Service(

@@ -19,10 +19,10 @@ from ..outbox import Message
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..settings import Setting, texts
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import datetimes as calendar
-from . import delivery
+from . import delivery, template_rendering
 from .contacts_store import key
 
 routes = Routes(right="activity")
@@ -66,7 +66,7 @@ ORDER BY s.at, s.message_id, s.position LIMIT :limit
 @routes("GET", "v1/contacts/activity", "v2/contacts/activity")
 def activity(incoming: Incoming) -> Response:
     """What contacts did with messages in a period: rows in order of time."""
-    settings = incoming.world.settings
+    settings = incoming.state.settings
     if not settings["esputnik.activity"]:
         raise Refused(400, "Contact support to enable ContactActivity.")
     begin, end = window(incoming)
@@ -103,7 +103,7 @@ def window(incoming: Incoming) -> tuple[float, float]:
         if not given:
             raise Refused(400, f"{name} should not be empty")
         try:
-            found.append(calendar.read(incoming.world, given, end=name == "dateTo"))
+            found.append(calendar.read(incoming.state, given, end=name == "dateTo"))
         except ValueError:
             raise Refused(400, f"{name} should look like 2023-08-14 or 2023-08-14T10:25") from None
     begin, end = found
@@ -118,7 +118,7 @@ def _words(status: str) -> list[str]:
 
 def _cursor(incoming: Incoming, length: float) -> tuple[float, int, int]:
     """The row after which a page begins: (time, message, step)."""
-    given, behaviour = incoming.query.get("offset", ""), incoming.world.settings["esputnik.activity_cursor"]
+    given, behaviour = incoming.query.get("offset", ""), incoming.state.settings["esputnik.activity_cursor"]
     if not given or behaviour == "ignored":
         return 0.0, 0, 0
     try:
@@ -153,7 +153,7 @@ def _row(incoming: Incoming, row: Row) -> dict[str, Any]:
         "messageInstanceId": row["broadcast_id"] or 0,
         "messageName": row["name"] or None,
         "messageTag": ",".join(tags) or None,
-        "activityDateTime": calendar.write(incoming.world, row["at"]),
+        "activityDateTime": calendar.write(incoming.state, row["at"]),
         "statusDescription": row["note"] or None if word == "UNDELIVERED" else None,
         "hardBounce": True if word == "UNDELIVERED" and email else None,
         "viewMessageLink": f"http://{host}/messages/{row['message_id']}" if email else None,
@@ -216,7 +216,6 @@ def messages(incoming: Incoming) -> Response:
 
 def _message(incoming: Incoming, row: Row) -> dict[str, Any]:
     data, email = msgspec.json.decode(row["data"]), row["channel"] == "email"
-    render = incoming.world.services["esputnik"].render
     host = incoming.headers.get("host", "127.0.0.1")
     shown: dict[str, Any] = {
         "contactId": row["contact_id"],
@@ -226,17 +225,17 @@ def _message(incoming: Incoming, row: Row) -> dict[str, Any]:
         "messageInstanceId": row["broadcast_id"] or 0,
         "messageTags": msgspec.json.decode(row["tags"]),
         "channelType": row["channel"],
-        "sentDateTime": calendar.write(incoming.world, row["sent"]),
+        "sentDateTime": calendar.write(incoming.state, row["sent"]),
         "activityStatus": delivery.ACTIVITY.get(row["word"]),
         "from": row["sender"],
-        "subject": render(row["subject"], data) or None,
-        "text": None if email else render(row["text"], data),
+        "subject": template_rendering.render(row["subject"], data) or None,
+        "text": None if email else template_rendering.render(row["text"], data),
         "viewMessageLink": f"http://{host}/messages/{row['id']}" if email else None,
     }
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def make(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
+def make(state: SandboxState, values: Mapping[str, Any]) -> dict[str, Any]:
     """Make many delivered messages, evenly over a period, so that there is much activity to read.
 
     :param values: ``rows`` (default 1000), ``seconds`` the period's length up to now (default a day), ``broadcast``
@@ -246,7 +245,7 @@ def make(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
     rows, seconds = int(values.get("rows", 1000)), float(values.get("seconds", DAY))
     if not 0 < rows <= 1_000_000 or seconds < 0:
         raise ValueError("rows should be 1 to 1,000,000 and seconds not negative")
-    end = world.clock.now()
+    end = state.clock.now()
     begin, name = end - seconds, str(values.get("name", "Made for a test"))
     made = 0
 
@@ -254,7 +253,7 @@ def make(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
         nonlocal made
         at = begin + seconds * number / rows
         recipient = f"reader{number}{_tag(number) if values.get('mixed') else ''}@example.com"
-        ways = delivery.way(world, "email", recipient, at) if values.get("mixed") else [(at, "DELIVERED", "")]
+        ways = delivery.way(state, "email", recipient, at) if values.get("mixed") else [(at, "DELIVERED", "")]
         steps = [step for step in ways if step[1] in delivery.ACTIVITY]
         made += len(steps)
         return Message(
@@ -268,7 +267,7 @@ def make(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
             broadcast_id=int(values["broadcast"]) if "broadcast" in values else None,
         )
 
-    world.outbox.add(map(message, range(rows)))
+    state.outbox.add(map(message, range(rows)))
     return {"rows": made}
 
 

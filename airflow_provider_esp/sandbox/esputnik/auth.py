@@ -18,7 +18,7 @@ from ..oauth import registry
 from ..responses import Refused
 from ..routing import Endpoint, Incoming
 from ..settings import Setting
-from ..state import World
+from ..state import SandboxState
 
 SCOPES: dict[str, frozenset[str]] = {
     "full": frozenset({"write", "read", "activity", "events", "messages"}),
@@ -76,11 +76,11 @@ def authorise(incoming: Incoming, endpoint: Endpoint) -> str:
     scope: str | None = None
     if kind.lower() == "basic":
         credential = _password(credential)
-        scope = incoming.world.settings["esputnik.keys"].get(credential)
+        scope = incoming.state.settings["esputnik.keys"].get(credential)
     elif kind.lower() == "bearer":
         scope = incoming.store.value(
             "SELECT scope FROM esputnik_tokens WHERE token = ? AND expires > ?", credential, incoming.now
-        ) or registry.scope_of(incoming.world, credential)
+        ) or registry.scope_of(incoming.state, credential)
     if not credential or scope is None:
         raise Refused(401, "Unauthorized", headers={"WWW-Authenticate": 'Basic realm="eSputnik"'})
     rights = SCOPES.get(scope, frozenset())
@@ -99,14 +99,14 @@ def _password(credential: str) -> str:
         return ""
 
 
-def refuse(world: World, refused: Refused) -> Response:
+def refuse(state: SandboxState, refused: Refused) -> Response:
     """Errors are bare sentences, but for 401 and 403, which are JSON objects."""
     headers = dict(refused.headers)
-    if refused.wait is not None and world.settings["esputnik.retry_after"]:
+    if refused.wait is not None and state.settings["esputnik.retry_after"]:
         headers["Retry-After"] = str(max(1, math.ceil(refused.wait)))
     if refused.status in (401, 403):
         phrase = "Unauthorized" if refused.status == 401 else "Forbidden"
-        stamp = world.stamp(world.clock.now())
+        stamp = state.stamp(state.clock.now())
         body = {"timestamp": stamp, "status": refused.status, "error": phrase, "message": refused.text}
         return answers.json(body, refused.status, headers)
     return answers.sentence(refused.text, refused.status, headers)

@@ -16,9 +16,10 @@ from starlette.responses import Response
 from .. import responses as answers
 from ..outbox import Message
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from ..settings import Setting, texts
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import datetimes as calendar
 from . import delivery, segments, templates
@@ -72,10 +73,10 @@ def create(incoming: Incoming) -> Response:
         raise Refused(400, "batchSize and batchIntervalUnit belong together")
     if wanted.batch_interval_unit not in (None, *UNITS):
         raise Refused(400, f"batchIntervalUnit should be one of: {', '.join(UNITS)}")
-    start = incoming.now + incoming.world.settings["esputnik.moderation_seconds"]
+    start = incoming.now + incoming.state.settings["esputnik.moderation_seconds"]
     if wanted.start_date:
         try:
-            start = max(start, calendar.read(incoming.world, wanted.start_date))
+            start = max(start, calendar.read(incoming.state, wanted.start_date))
         except ValueError:
             raise Refused(400, "startDate should look like 2023-10-28T14:00") from None
     wanted.title = wanted.title or template["name"]
@@ -84,7 +85,7 @@ def create(incoming: Incoming) -> Response:
     incoming.store.run(
         "INSERT INTO esputnik_broadcasts VALUES (?, ?, ?, 'SCHEDULED', 0, ?)", broadcast, data, start, incoming.now
     )
-    return answers.json(_view(incoming.world, _known(incoming, broadcast)))
+    return answers.json(_view(incoming.state, _known(incoming, broadcast)))
 
 
 def _known(incoming: Incoming, number: int) -> Row:
@@ -94,30 +95,30 @@ def _known(incoming: Incoming, number: int) -> Row:
     return row
 
 
-def _view(world: World, row: Row) -> dict[str, Any]:
+def _view(state: SandboxState, row: Row) -> dict[str, Any]:
     data = msgspec.json.decode(row["data"])
     shown = {
         "broadcastId": str(row["id"]),
         "title": data["title"],
         "messageId": str(data["messageId"]),
         "groupId": str(data["groups"][0]),
-        "startDate": calendar.write(world, row["start"]),
+        "startDate": calendar.write(state, row["start"]),
         "batchSize": data.get("batchSize"),
         "batchIntervalUnit": data.get("batchIntervalUnit"),
-        "status": _status(world, row["id"]),
+        "status": _status(state, row["id"]),
     }
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _status(world: World, number: int) -> Any:
-    given = world.settings["esputnik.broadcast_status"]
+def _status(state: SandboxState, number: int) -> Any:
+    given = state.settings["esputnik.broadcast_status"]
     return given.get(str(number), given.get("*"))
 
 
 @routes("GET", "v1/broadcast/{broadcast_id}")
 def read(incoming: Incoming) -> Response:
     """One broadcast; as a rule it has no status."""
-    return answers.json(_view(incoming.world, _known(incoming, incoming.id("broadcast_id"))))
+    return answers.json(_view(incoming.state, _known(incoming, incoming.id("broadcast_id"))))
 
 
 @routes("DELETE", "v1/broadcast/{broadcast_id}")
@@ -140,7 +141,7 @@ ORDER BY b.id DESC LIMIT :limit OFFSET :offset
 @routes("GET", "v1/broadcasts")
 def listing(incoming: Incoming) -> Response:
     """Broadcasts, newest first."""
-    settings = incoming.world.settings
+    settings = incoming.state.settings
     rows = incoming.store.named(
         _LISTED,
         {
@@ -150,34 +151,34 @@ def listing(incoming: Incoming) -> Response:
             "offset": incoming.number("startindex", 1) - 1,
         },
     )
-    return answers.json([_view(incoming.world, row) for row in rows])
+    return answers.json([_view(incoming.state, row) for row in rows])
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Start the broadcasts whose time has come."""
-    due = world.store.all(
-        "SELECT * FROM esputnik_broadcasts WHERE state = 'SCHEDULED' AND start <= ? ORDER BY start", world.clock.now()
+    due = state.store.all(
+        "SELECT * FROM esputnik_broadcasts WHERE state = 'SCHEDULED' AND start <= ? ORDER BY start", state.clock.now()
     )
     for row in due:
-        _start(world, row)
+        _start(state, row)
 
 
-def _start(world: World, row: Row) -> None:
+def _start(state: SandboxState, row: Row) -> None:
     wanted = msgspec.json.decode(row["data"], type=Wanted)
-    template = templates.find(world.store, int(wanted.message_id))
+    template = templates.find(state.store, int(wanted.message_id))
     if template is None:  # deleted since
-        world.store.run("UPDATE esputnik_broadcasts SET state = 'STARTED' WHERE id = ?", row["id"])
+        state.store.run("UPDATE esputnik_broadcasts SET state = 'STARTED' WHERE id = ?", row["id"])
         return
     channel, interval = template["channel"], UNITS.get(wanted.batch_interval_unit or "", 0)
     messages: list[Message] = []
-    for address, one in _audience(world, wanted, channel).items():
+    for address, one in _audience(state, wanted, channel).items():
         said = templates.in_language(template, one.data.get("languageCode"))
         start = row["start"] + interval * (len(messages) // (wanted.batch_size or 1))
         message = Message(
             service="esputnik",
             channel=channel,
             recipient=address,
-            steps=delivery.way(world, channel, address, start),
+            steps=delivery.way(state, channel, address, start),
             sender=said.get("from", ""),
             subject=said.get("subject") or said.get("title") or "",
             html=said.get("htmlText") or "",
@@ -190,25 +191,25 @@ def _start(world: World, row: Row) -> None:
             language=said.get("languageCode"),
         )
         messages.append(message)
-    world.outbox.add(messages)
-    world.store.run(
+    state.outbox.add(messages)
+    state.store.run(
         "UPDATE esputnik_broadcasts SET state = 'STARTED', recipients = ? WHERE id = ?", len(messages), row["id"]
     )
 
 
-def _audience(world: World, wanted: Wanted, channel: str) -> dict[str, Person]:
+def _audience(state: SandboxState, wanted: Wanted, channel: str) -> dict[str, Person]:
     """Whom a broadcast goes to, by address: each address once, unsubscribed ones and excluded segments left out."""
     members: dict[int, None] = {}
     for group in as_list(wanted.groups):
-        members.update(dict.fromkeys(segments.members(world.store, group)))
+        members.update(dict.fromkeys(segments.members(state.store, group)))
     for group in as_list(wanted.excluded_groups):
-        for number in segments.members(world.store, group):
+        for number in segments.members(state.store, group):
             members.pop(number, None)
-    rows = world.store.all(
+    rows = state.store.all(
         "SELECT * FROM esputnik_contacts WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
         msgspec.json.encode(list(members)).decode(),
     )
-    silent = {row[0] for row in world.store.all("SELECT email FROM esputnik_unsubscribed")}
+    silent = {row[0] for row in state.store.all("SELECT email FROM esputnik_unsubscribed")}
     kind = address_kind(channel)
     found: dict[str, Person] = {}
     seen: set[str] = set()

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..routing import Incoming, Routes, Row, table
+from ..routing import Incoming, Routes
+from ..service import Row, table
 from ..settings import Setting
-from ..state import World
+from ..state import SandboxState
 from ..store import like
 from . import contacts_store as people
 from . import fields, segments
@@ -76,7 +77,7 @@ def write(incoming: Incoming, given: GivenContact, rule: Rule, *, keep_channels:
 
 def _apply(incoming: Incoming, person: Person, given: GivenContact, named: set[str]) -> None:
     custom = [value.id for value in given.field_values()]
-    overwrite(person, given, Scope.of(named, custom), fields.by_id(incoming.world))
+    overwrite(person, given, Scope.of(named, custom), fields.by_id(incoming.state))
     person.deleted = False
     person.updated = incoming.now
     people.save(incoming.store, [person])
@@ -181,14 +182,14 @@ def search(incoming: Incoming) -> Response:
         "offset": incoming.number("startindex", 1) - 1,
     }
     rows = incoming.store.named(_BY_ID if by_id else _BY_UPDATE, values)
-    total = incoming.store.named(_COUNT, values)[0][0] if incoming.world.settings["esputnik.total_count"] else 2
+    total = incoming.store.named(_COUNT, values)[0][0] if incoming.state.settings["esputnik.total_count"] else 2
     return answers.json([shown(people.person(row)) for row in rows], headers={"TotalCount": str(total)})
 
 
 def _pattern(incoming: Incoming, value: str) -> str | None:
     if not value:
         return None
-    exactly = incoming.world.settings["esputnik.search_exactly"]
+    exactly = incoming.state.settings["esputnik.search_exactly"]
     return like(value)[1:-1] if exactly else like(value)
 
 
@@ -226,12 +227,14 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _with_keys(rows: Callable[[World, str, int, int], list[Row]]) -> Callable[[World, str, int, int], list[Row]]:
+def _with_keys(
+    rows: Callable[[SandboxState, str, int, int], list[Row]],
+) -> Callable[[SandboxState, str, int, int], list[Row]]:
     """Rows with their additional fields under the keys people know: ``LOYALTY.TIER=gold``."""
 
-    def read(world: World, q: str, limit: int, offset: int) -> list[Row]:
-        known = fields.by_id(world)
-        found = rows(world, q, limit, offset)
+    def read(state: SandboxState, q: str, limit: int, offset: int) -> list[Row]:
+        known = fields.by_id(state)
+        found = rows(state, q, limit, offset)
         for row in found:
             row["custom"] = {
                 known[item["id"]]["key"]: item["value"] for item in row.get("fields", ()) if item["id"] in known

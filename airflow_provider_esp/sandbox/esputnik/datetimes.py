@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..settings import Setting
-from ..state import World
+from ..state import SandboxState
 
 
 def _exists(name: str) -> bool:
@@ -25,7 +25,7 @@ SETTINGS = {
 _SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?", re.ASCII)
 
 
-def read(world: World, text: str, *, end: bool = False) -> float:
+def read(state: SandboxState, text: str, *, end: bool = False) -> float:
     """A date or date-time of the API as Unix time.
 
     :param end: whether a date without a time means the end of that day.
@@ -36,17 +36,17 @@ def read(world: World, text: str, *, end: bool = False) -> float:
     moment = datetime.fromisoformat(text)
     if end and "T" not in text:
         moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return moment.replace(tzinfo=zone(world)).timestamp()
+    return moment.replace(tzinfo=zone(state)).timestamp()
 
 
-def write(world: World, at: float) -> str:
+def write(state: SandboxState, at: float) -> str:
     """A moment as the API writes it: ``2023-09-14T08:30:03``, account time."""
-    return datetime.fromtimestamp(at, zone(world)).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(at, zone(state)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def zone(world: World) -> ZoneInfo:
+def zone(state: SandboxState) -> ZoneInfo:
     """The account's zone."""
-    return ZoneInfo(world.settings["esputnik.time_zone"])
+    return ZoneInfo(state.settings["esputnik.time_zone"])
 
 
 __all__ = ["SETTINGS", "UTC", "read", "write", "zone"]

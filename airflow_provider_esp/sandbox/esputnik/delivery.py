@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..outbox import fate
-from ..state import World
+from ..state import SandboxState
 
 _FAILED = {
     "email": "UNDELIVERED",
@@ -40,13 +40,13 @@ ACTIVITY = {
 }
 
 
-def way(world: World, channel: str, recipient: str, start: float) -> list[tuple[float, str, str]]:
+def way(state: SandboxState, channel: str, recipient: str, start: float) -> list[tuple[float, str, str]]:
     """The planned way of a message: (Unix time, status, note).
 
     :param start: when it is put into the queue.
     """
-    pace = world.settings["delivery_seconds"]
-    wanted = fate(world.settings, recipient)
+    pace = state.settings["delivery_seconds"]
+    wanted = fate(state.settings, recipient)
     steps = [(start, "IN_QUEUE", "")]
     if wanted == "stuck":
         return steps

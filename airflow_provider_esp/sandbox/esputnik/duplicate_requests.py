@@ -27,7 +27,7 @@ def once_a_minute(function: Callable[[Incoming], Response]) -> Callable[[Incomin
     def guarded(incoming: Incoming) -> Response:
         request = f"{incoming.method} {incoming.path}\n".encode() + incoming.body
         digest = hashlib.blake2b(request, digest_size=16).hexdigest()
-        since = incoming.now - incoming.world.settings["esputnik.repeat_seconds"]
+        since = incoming.now - incoming.state.settings["esputnik.repeat_seconds"]
         if incoming.store.one("SELECT 1 FROM esputnik_repeats WHERE digest = ? AND at > ?", digest, since):
             raise Refused(409, "Duplicated request")
         response = function(incoming)

@@ -13,9 +13,10 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from ..settings import Setting, texts
-from ..state import World
+from ..state import SandboxState
 from . import contacts_store as people
 from . import datetimes as calendar
 from . import legacy_format as legacy
@@ -91,14 +92,14 @@ class Stored:
     occurred: float
 
 
-def keep(world: World, events: Iterable[Stored]) -> None:
+def keep(state: SandboxState, events: Iterable[Stored]) -> None:
     """Keep events, but for repeated ones where those are ignored."""
     fresh = list(events)
-    if world.settings["esputnik.ignore_repeated_events"]:
+    if state.settings["esputnik.ignore_repeated_events"]:
         known = "SELECT 1 FROM esputnik_events WHERE type = ? AND key = ?"
-        fresh = [event for event in fresh if world.store.one(known, event.type, event.key) is None]
-    now = world.clock.now()
-    world.store.many(
+        fresh = [event for event in fresh if state.store.one(known, event.type, event.key) is None]
+    now = state.clock.now()
+    state.store.many(
         "INSERT INTO esputnik_events (type, key, params, contact_id, source, occurred, received)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
@@ -135,7 +136,7 @@ def resend(incoming: Incoming) -> Response:
     if not 1 <= number <= len(types):
         raise Refused(404, f"Event type with id='{number}' not found")
     try:
-        begin, end = (calendar.read(incoming.world, incoming.query.get(name, "")) for name in ("start", "end"))
+        begin, end = (calendar.read(incoming.state, incoming.query.get(name, "")) for name in ("start", "end"))
     except ValueError:
         raise Refused(400, "start and end should look like 2023-08-14T10:25") from None
     rows = incoming.store.all(
@@ -148,7 +149,7 @@ def resend(incoming: Incoming) -> Response:
         Stored(row["type"], row["key"], msgspec.json.decode(row["params"]), row["contact_id"], "resent", incoming.now)
         for row in rows
     ]
-    keep(incoming.world, again)
+    keep(incoming.state, again)
     return answers.empty()
 
 
@@ -163,18 +164,18 @@ def _take(incoming: Incoming, version: str) -> Response:
         raise Refused(400, "The event should not be larger than 20 kB")
     event = incoming.decode(GivenEvent)
     params = _checked(event, version)
-    required = incoming.world.settings["esputnik.event_params"].get(event.event_type_key, ())
+    required = incoming.state.settings["esputnik.event_params"].get(event.event_type_key, ())
     if any(name not in params for name in required):
         wanted = msgspec.json.encode([{"name": name, "required": True} for name in required]).decode()
         raise Refused(400, f"The event should have the following params: {wanted}")
-    identity = _identity(incoming.world, event, params)
+    identity = _identity(incoming.state, event, params)
     if identity is None:
         raise Refused(400, "The event should have a contact identifier in keyValue or params")
-    person = _person(incoming.world, *identity)
-    if person is None and version == "v2" and incoming.world.settings["esputnik.event_segmentation"]:
-        person = _create(incoming.world, *identity)
+    person = _person(incoming.state, *identity)
+    if person is None and version == "v2" and incoming.state.settings["esputnik.event_segmentation"]:
+        person = _create(incoming.state, *identity)
     contact = person.id if person else None
-    keep(incoming.world, [Stored(event.event_type_key, text(event.key_value), params, contact, version, incoming.now)])
+    keep(incoming.state, [Stored(event.event_type_key, text(event.key_value), params, contact, version, incoming.now)])
     return answers.empty()
 
 
@@ -199,7 +200,7 @@ def _checked(event: GivenEvent, version: str) -> dict[str, Any]:
     return params
 
 
-def _identity(world: World, event: GivenEvent, params: Mapping[str, Any]) -> tuple[str, str] | None:
+def _identity(state: SandboxState, event: GivenEvent, params: Mapping[str, Any]) -> tuple[str, str] | None:
     """Whose event it is: (kind, value), or None when it does not say."""
     lowered = {name.lower(): text(value) for name, value in params.items()}
     for kind, names in _IDENTIFIERS:
@@ -210,19 +211,19 @@ def _identity(world: World, event: GivenEvent, params: Mapping[str, Any]) -> tup
     value = text(event.key_value)
     if EMAIL.fullmatch(value):
         return "email", value
-    known = next((kind for kind in ("id", "externalCustomerId") if value and _person(world, kind, value)), None)
+    known = next((kind for kind in ("id", "externalCustomerId") if value and _person(state, kind, value)), None)
     if known is None and PHONE.fullmatch(value):
         return "sms", value
     return (known, value) if known else None
 
 
-def _person(world: World, kind: str, value: str) -> Person | None:
+def _person(state: SandboxState, kind: str, value: str) -> Person | None:
     if kind == "contactKey":
-        row = world.store.one(
+        row = state.store.one(
             "SELECT * FROM esputnik_contacts WHERE json_extract(data, '$.contactKey') = ? AND NOT deleted", value
         )
         return people.person(row) if row else None
-    directory = people.Directory(world.store, world.clock.now())
+    directory = people.Directory(state.store, state.clock.now())
     kinds = ("mobilepush", "webpush") if kind == "push" else (kind,)
     for one in kinds:
         directory.look_up(one, [value])
@@ -232,13 +233,13 @@ def _person(world: World, kind: str, value: str) -> Person | None:
     return None
 
 
-def _create(world: World, kind: str, value: str) -> Person | None:
+def _create(state: SandboxState, kind: str, value: str) -> Person | None:
     """A contact for an event about somebody unknown, where the identifier is an address."""
     if (kind, bool(EMAIL.fullmatch(value))) != ("email", True) and kind != "sms":
         return None
-    person = people.new(world.store, world.clock.now())
+    person = people.new(state.store, state.clock.now())
     person.channels.append({"type": kind, "value": value})
-    people.save(world.store, [person])
+    people.save(state.store, [person])
     return person
 
 
@@ -263,33 +264,33 @@ def _take_past(incoming: Incoming, version: str) -> Response:
         params = _checked(event, version)
         if not text(event.key_value):
             raise Refused(400, "keyValue should not be empty")
-        status, at = _past_status(incoming.world, event)
+        status, at = _past_status(incoming.state, event)
         statuses.append(status)
         if status == "ACCEPTED":
-            identity = _identity(incoming.world, event, params)
-            person = _person(incoming.world, *identity) if identity else None
+            identity = _identity(incoming.state, event, params)
+            person = _person(incoming.state, *identity) if identity else None
             rows.append(
                 Stored(event.event_type_key, text(event.key_value), params, person.id if person else None, "past", at)
             )
-    keep(incoming.world, rows)
+    keep(incoming.state, rows)
     results = [{"status": status} for status in statuses]
     answer = {"results": results, "successCount": len(rows), "errorCount": len(results) - len(rows)}
     return legacy.answer(incoming, answer, quoted=False)
 
 
-def _past_status(world: World, event: GivenEvent) -> tuple[str, float]:
-    if not world.settings["esputnik.event_segmentation"]:
+def _past_status(state: SandboxState, event: GivenEvent) -> tuple[str, float]:
+    if not state.settings["esputnik.event_segmentation"]:
         return "EVENT_SEGMENTATION_DISABLED", 0
     if not event.occurred:
         return "OCCURRED_DATE_IS_REQUIRED", 0
     try:
-        at = calendar.read(world, event.occurred)
+        at = calendar.read(state, event.occurred)
     except ValueError:
         return "INCORRECT_OCCURRED_DATE_FORMAT", 0
-    now = world.clock.now()
+    now = state.clock.now()
     if at > now:
         return "OCCURRED_TIME_IN_FUTURE", at
-    if at < now - world.settings["esputnik.past_events_days"] * 86400:
+    if at < now - state.settings["esputnik.past_events_days"] * 86400:
         return "OCCURRED_TIME_TOO_DEPTH", at
     return "ACCEPTED", at
 
@@ -304,11 +305,11 @@ class Period(msgspec.Struct, rename={"begin": "from", "end": "to"}):
 @routes("DELETE", "v1/past_events", buckets=("esputnik.delete_past_events",))
 def delete_past(incoming: Incoming) -> Response:
     """Remove the past events of a period; off until support switches it on."""
-    if not incoming.world.settings["esputnik.delete_past_events"]:
+    if not incoming.state.settings["esputnik.delete_past_events"]:
         raise Refused(400, "Contact support to enable deleting of past events.")
     period = incoming.decode(Period)
     try:
-        begin, end = calendar.read(incoming.world, period.begin), calendar.read(incoming.world, period.end)
+        begin, end = calendar.read(incoming.state, period.begin), calendar.read(incoming.state, period.end)
     except ValueError:
         raise Refused(400, "from and to should look like 2023-08-14T10:25") from None
     if end < begin:

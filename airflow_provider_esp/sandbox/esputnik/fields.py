@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..settings import Setting
-from ..state import World
+from ..state import SandboxState
 
 ADDRESS_BOOK = 7200
 
@@ -47,20 +47,20 @@ _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%y", "%d.%m.%Y")
 _LENGTHS = {"TEXTFIELD": 1000, "TEXTAREA": 5000}
 
 
-def by_id(world: World) -> dict[int, Mapping[str, Any]]:
+def by_id(state: SandboxState) -> dict[int, Mapping[str, Any]]:
     """All additional fields."""
-    return {field["id"]: field for field in world.settings["esputnik.fields"]}
+    return {field["id"]: field for field in state.settings["esputnik.fields"]}
 
 
-def by_key(world: World) -> dict[str, Mapping[str, Any]]:
+def by_key(state: SandboxState) -> dict[str, Mapping[str, Any]]:
     """All additional fields by their key, e.g. ``LOYALTY.TIER``."""
-    return {field["key"]: field for field in world.settings["esputnik.fields"]}
+    return {field["key"]: field for field in state.settings["esputnik.fields"]}
 
 
-def address_books(world: World) -> dict[str, Any]:
+def address_books(state: SandboxState) -> dict[str, Any]:
     """The answer of ``GET v1/addressbooks``: one address book, its fields by profile."""
     profiles: dict[str, list[dict[str, Any]]] = {}
-    for field in world.settings["esputnik.fields"]:
+    for field in state.settings["esputnik.fields"]:
         profile, _, key = field["key"].partition(".")
         description: dict[str, Any] = {"type": field["type"], "required": False, "readonly": False}
         if field.get("values"):

@@ -52,7 +52,7 @@ def account(incoming: Incoming) -> Response:
 def balance(incoming: Incoming) -> Response:
     """Money and bonuses."""
     answer = {
-        "currentBalance": float(incoming.world.settings["esputnik.balance"]),
+        "currentBalance": float(incoming.state.settings["esputnik.balance"]),
         "creditLimit": 0.0,
         "currency": "UAH",
         "bonusEmails": 2500,
@@ -65,7 +65,7 @@ def balance(incoming: Incoming) -> Response:
 @routes("GET", "v1/balance/history")
 def history(incoming: Incoming) -> Response:
     """Costs by day and channel, of at most 90 days: what the outbox would have cost."""
-    today = calendar.write(incoming.world, incoming.now)[:10]
+    today = calendar.write(incoming.state, incoming.now)[:10]
     begin, end = (_day(incoming, name, today) for name in ("dateFrom", "dateTo"))
     if end < begin:
         raise Refused(400, "dateTo should not be before dateFrom")
@@ -74,7 +74,7 @@ def history(incoming: Incoming) -> Response:
     rows = incoming.store.all("SELECT channel, created FROM outbox_messages WHERE service = 'esputnik'")
     days: dict[str, dict[str, int]] = {}
     for row in rows:
-        day = calendar.write(incoming.world, row["created"])[:10]
+        day = calendar.write(incoming.state, row["created"])[:10]
         if begin.isoformat()[:10] <= day <= end.isoformat()[:10]:
             sent = days.setdefault(day, {})
             sent[row["channel"]] = sent.get(row["channel"], 0) + 1
@@ -102,21 +102,21 @@ def _cost(channel: str, number: int) -> dict[str, Any]:
 @routes("GET", "v1/addressbooks")
 def address_books(incoming: Incoming) -> Response:
     """The address book and its additional fields."""
-    return legacy.answer(incoming, fields.address_books(incoming.world))
+    return legacy.answer(incoming, fields.address_books(incoming.state))
 
 
 @routes("GET", "v1/interfaces/email")
 def email_senders(incoming: Incoming) -> Response:
     """Senders an e-mail may come from."""
     return answers.json(
-        [{"type": "email", "value": name} for name in incoming.world.settings["esputnik.email_senders"]]
+        [{"type": "email", "value": name} for name in incoming.state.settings["esputnik.email_senders"]]
     )
 
 
 @routes("GET", "v1/interfaces/sms")
 def sms_senders(incoming: Incoming) -> Response:
     """Alpha names an SMS may come from."""
-    return answers.json([{"type": "sms", "value": name} for name in incoming.world.settings["esputnik.sms_senders"]])
+    return answers.json([{"type": "sms", "value": name} for name in incoming.state.settings["esputnik.sms_senders"]])
 
 
 @routes("GET", "v1/workflows")
@@ -126,7 +126,7 @@ def workflows(incoming: Incoming) -> Response:
     found = [flow for flow in _WORKFLOWS if name in flow["name"].lower()]
     first = incoming.number("startindex", 1) - 1
     page = found[first : first + incoming.number("maxrows", 500, high=500)]
-    collapse = incoming.world.settings["esputnik.collapse"]
+    collapse = incoming.state.settings["esputnik.collapse"]
     return answers.json(
         [{**flow, "tags": flow["tags"][0] if collapse and len(flow["tags"]) == 1 else flow["tags"]} for flow in page]
     )
@@ -143,7 +143,7 @@ def callouts(incoming: Incoming) -> Response:
             "offset": incoming.number("startindex", 1) - 1,
         },
     )
-    return answers.json([{**dict(row), "date": calendar.write(incoming.world, row["date"])} for row in rows])
+    return answers.json([{**dict(row), "date": calendar.write(incoming.state, row["date"])} for row in rows])
 
 
 _CALLOUTS = """
@@ -163,6 +163,6 @@ WHERE m.channel = 'sms' GROUP BY b.id ORDER BY b.start DESC LIMIT :limit OFFSET 
 def token(incoming: Incoming) -> Response:
     """A bearer token that opens v1's event methods and nothing else: a bare string."""
     fresh = secrets.token_urlsafe(32)
-    expires = incoming.now + incoming.world.settings["esputnik.token_seconds"]
+    expires = incoming.now + incoming.state.settings["esputnik.token_seconds"]
     incoming.store.run("INSERT INTO esputnik_tokens VALUES (?, 'bearer', ?)", fresh, expires)
     return answers.sentence(fresh)

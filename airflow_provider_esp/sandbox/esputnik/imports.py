@@ -16,9 +16,10 @@ import msgspec
 from starlette.responses import Response
 
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from ..settings import Setting, texts
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import contacts_store as people
 from . import events, fields, segments
@@ -91,7 +92,7 @@ def submit(incoming: Incoming) -> Response:
         else:
             taken.append(contact)
     submission.contacts = taken
-    session = queue(incoming.world, "contacts", submission, len(taken))
+    session = queue(incoming.state, "contacts", submission, len(taken))
     return legacy.answer(incoming, {"id": 0, "failedContacts": failed, "asyncSessionId": session})
 
 
@@ -99,21 +100,21 @@ def _matchable(contact: GivenContact, rule: Rule) -> bool:
     return bool(contact.external() or rule.keys(contact))
 
 
-def queue(world: World, kind: str, submission: Submission, rows: int) -> str:
+def queue(state: SandboxState, kind: str, submission: Submission, rows: int) -> str:
     """Keep an import until its time has come.
 
     :return: the session's id.
     """
-    session, now = str(uuid.uuid4()), world.clock.now()
-    world.store.run(
+    session, now = str(uuid.uuid4()), state.clock.now()
+    state.store.run(
         "INSERT INTO esputnik_imports VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, '', '[]', 0)",
         session,
         kind,
         msgspec.json.encode(submission),
         rows,
         now,
-        now + world.settings["import_seconds"],
-        world.settings["esputnik.import_outcome"],
+        now + state.settings["import_seconds"],
+        state.settings["esputnik.import_outcome"],
         now,
     )
     return session
@@ -129,7 +130,7 @@ def status(incoming: Incoming) -> Response:
     word, since = progress(row, incoming.now)
     answer = {
         "status": word,
-        "timestamp": incoming.world.stamp(since),
+        "timestamp": incoming.state.stamp(since),
         "description": row["description"] or None,
         "mapping": msgspec.json.decode(row["mapping"]),
     }
@@ -144,30 +145,30 @@ def progress(row: Row | Mapping[str, Any], now: float) -> tuple[str, float]:
     return ("STARTED", row["submitted"]) if now < begins else ("IMPORTING", begins)
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Run the imports whose time has come."""
-    now = world.clock.now()
-    due = world.store.all(
+    now = state.clock.now()
+    due = state.store.all(
         "SELECT * FROM esputnik_imports WHERE state = 'waiting' AND due <= ? AND outcome <> 'never' ORDER BY due", now
     )
     for row in due:
         if row["outcome"] == "error":
-            world.store.run(
+            state.store.run(
                 "UPDATE esputnik_imports SET state = 'ERROR', changed = due, description = ? WHERE id = ?",
                 "Import failed",
                 row["id"],
             )
         else:
-            run(world, row)
+            run(state, row)
 
 
-def run(world: World, row: Row) -> None:
+def run(state: SandboxState, row: Row) -> None:
     """Run one import: write its contacts, put them into segments, raise events for new ones."""
     submission = msgspec.json.decode(row["request"], type=Submission)
-    batch = Batch(world, submission, row["due"])
+    batch = Batch(state, submission, row["due"])
     mapping = batch.write(as_list(submission.contacts))
     # What was sent is not needed any more, and a million contacts of it would be a gigabyte.
-    world.store.run(
+    state.store.run(
         "UPDATE esputnik_imports SET state = 'FINISHED', changed = due, request = x'', mapping = ?, written = ?"
         " WHERE id = ?",
         msgspec.json.encode(
@@ -184,21 +185,21 @@ class Batch:
     :param at: the time it runs, Unix seconds.
     """
 
-    def __init__(self, world: World, submission: Submission, at: float) -> None:
-        self._world = world
+    def __init__(self, state: SandboxState, submission: Submission, at: float) -> None:
+        self._state = state
         self._submission = submission
         self._at = at
         self._rule = Rule.of(submission.dedupe_on, submission.field_id)
-        self._directory = Directory(world.store, at)
+        self._directory = Directory(state.store, at)
         self._matcher = Matcher(self._directory, self._rule)
-        self._known = fields.by_id(world)
+        self._known = fields.by_id(state)
         named = submission.contact_fields
         # Left out means everything; channel types the list cannot name are then written where they were sent.
         self._beyond = named is None
         self._scope = Scope.of(
             STANDARD_FIELDS if named is None else as_list(named), as_list(submission.custom_fields_ids)
         )
-        self._missing = frozenset(world.settings["esputnik.import_missing"])
+        self._missing = frozenset(state.settings["esputnik.import_missing"])
 
     def write(self, contacts: list[GivenContact]) -> dict[str, int]:
         """Write contacts.
@@ -225,7 +226,7 @@ class Batch:
             self._matcher.learn(person)
             written[person.id] = person
             mapping[value] = person.id
-        people.save(self._world.store, written.values())
+        people.save(self._state.store, written.values())
         self._sort_into_segments(list(written))
         self._announce(fresh)
         return mapping
@@ -261,7 +262,7 @@ class Batch:
         person.updated = self._at
 
     def _sort_into_segments(self, contacts: list[int]) -> None:
-        store = self._world.store
+        store = self._state.store
         for name in as_list(self._submission.group_names):
             segment = segments.named(store, name)
             if segment is not None:
@@ -280,10 +281,10 @@ class Batch:
             email, sms = person.channel("email") or "", person.channel("sms") or ""
             params = {"contactId": person.id, "EmailAddress": email, "SMS": sms}
             rows.append(events.Stored(kind, email or sms, params, person.id, "import", self._at))
-        events.keep(self._world, rows)
+        events.keep(self._state, rows)
 
 
-def make(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
+def make(state: SandboxState, values: Mapping[str, Any]) -> dict[str, Any]:
     """Make many contacts, as an import would.
 
     :param values: ``count`` (default 1000), ``segment`` to put them into (optional), ``domain`` of their addresses.
@@ -296,7 +297,7 @@ def make(world: World, values: Mapping[str, Any]) -> dict[str, Any]:
         for number in range(count)
     ]
     submission = Submission(contacts=contacts, dedupe_on="email", group_names=values.get("segment"))
-    return {"contacts": len(Batch(world, submission, world.clock.now()).write(contacts))}
+    return {"contacts": len(Batch(state, submission, state.clock.now()).write(contacts))}
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

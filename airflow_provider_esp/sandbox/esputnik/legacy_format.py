@@ -26,7 +26,7 @@ def answer(incoming: Incoming, value: dict[str, Any], *, quoted: bool = True) ->
 
     :param quoted: whether this method is one of those that print numbers and booleans in quotes.
     """
-    settings = incoming.world.settings
+    settings = incoming.state.settings
     return answers.json(_shape(value, settings["esputnik.collapse"], quoted and settings["esputnik.quote"]))
 
 

@@ -10,7 +10,8 @@ import msgspec
 from starlette.responses import Response
 
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from . import contacts_store as people
 from . import events, fields
 from . import legacy_format as legacy
@@ -60,7 +61,7 @@ def upsert(incoming: Incoming) -> Response:
         )
         kind = f"order{order['status']}"
         raised.append(events.Stored(kind, number, order, contact, "order", incoming.now))
-    events.keep(incoming.world, raised)
+    events.keep(incoming.state, raised)
     return legacy.answer(incoming, {"failedOrders": failed}, quoted=False)
 
 
@@ -129,7 +130,7 @@ def _customer(incoming: Incoming, order: dict[str, Any]) -> int:
     if found is not None:
         return found.id
     person = directory.add()
-    overwrite(person, given, Scope.of(carried(given), ()), fields.by_id(incoming.world))
+    overwrite(person, given, Scope.of(carried(given), ()), fields.by_id(incoming.state))
     people.save(incoming.store, [person])
     return person.id
 

@@ -75,7 +75,7 @@ class Post:
                 service="esputnik",
                 channel=self.channel,
                 recipient=address.strip(),
-                steps=delivery.way(self._incoming.world, self.channel, address.strip(), self._incoming.now),
+                steps=delivery.way(self._incoming.state, self.channel, address.strip(), self._incoming.now),
                 sender=content.get("from", ""),
                 subject=content.get("subject") or content.get("title") or "",
                 html=content.get("htmlText") or "",
@@ -110,5 +110,5 @@ class Post:
 
     def answer(self) -> Response:
         """Keep the messages and answer with the results, in the order of the request."""
-        self._incoming.world.outbox.add(self._messages)
+        self._incoming.state.outbox.add(self._messages)
         return legacy.answer(self._incoming, {"id": 0, "results": self._results}, quoted=False)

@@ -50,7 +50,7 @@ FROM esputnik_promocodes WHERE NOT in_use AND (:type = '' OR type = :type) AND (
 
 
 def _values(incoming: Incoming) -> dict[str, object]:
-    today = calendar.write(incoming.world, incoming.now)[:10]
+    today = calendar.write(incoming.state, incoming.now)[:10]
     days = incoming.number("activeDueDays", 0, low=0, high=36500)
     return {
         "type": incoming.query.get("type", ""),

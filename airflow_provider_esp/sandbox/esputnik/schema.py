@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..state import World
+from ..state import SandboxState
 from ..store import Store
 
 SQL = """
@@ -115,9 +115,9 @@ def next_id(store: Store, name: str) -> int:
     return int(row[0])
 
 
-def seed(world: World) -> None:
+def seed(state: SandboxState) -> None:
     """Fill a fresh account."""
-    store, now = world.store, world.clock.now()
+    store, now = state.store, state.clock.now()
     store.many("INSERT INTO esputnik_counters VALUES (?, ?)", COUNTERS.items())
     store.many(
         "INSERT INTO esputnik_templates VALUES (?, ?, ?)",

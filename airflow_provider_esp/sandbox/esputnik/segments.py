@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from ..store import Store, like
 from .contacts_store import person
 from .schema import next_id

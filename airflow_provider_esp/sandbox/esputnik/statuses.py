@@ -25,7 +25,7 @@ SETTINGS = {
 def status(incoming: Incoming) -> Response:
     """Where messages are, by request id; ids nobody knows are left out."""
     answer = {"results": _statuses(incoming, None)}
-    if incoming.world.settings["esputnik.status_as_list"]:
+    if incoming.state.settings["esputnik.status_as_list"]:
         return answers.json([answer])
     return legacy.answer(incoming, answer)
 
@@ -43,17 +43,17 @@ for _channel in ("email", "sms", "viber"):
 
 def _statuses(incoming: Incoming, channel: str | None) -> list[dict[str, Any]]:
     ids = [item.strip() for item in incoming.query.get("ids", "").split(",") if item.strip()]
-    most = incoming.world.settings["esputnik.status_most"]
+    most = incoming.state.settings["esputnik.status_most"]
     if not ids:
         raise Refused(400, "ids should not be empty")
     if len(ids) > most:
         raise Refused(400, f"ids should hold at most {most} items")
     results = []
     for request_id in ids:
-        row = incoming.world.outbox.by_request("esputnik", request_id)
+        row = incoming.state.outbox.by_request("esputnik", request_id)
         if row is None or (channel is not None and row["channel"] != channel):
             continue
-        word = incoming.world.outbox.status(row["id"])
+        word = incoming.state.outbox.status(row["id"])
         ended = word not in delivery.WAITING
         done = word in delivery.DELIVERED
         results.append({"status": word, "requestId": request_id, "failed": ended and not done, "delivered": done})

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from ..settings import Setting
 from ..store import Store
 from . import datetimes as calendar
@@ -51,8 +52,8 @@ def categories(incoming: Incoming) -> Response:
                 "key": row["key"],
                 "groupId": row["id"] + 4_000_000,
                 "contactsCount": row["contacts"],
-                "createdDate": calendar.write(incoming.world, row["created"]),
-                "updatedDate": calendar.write(incoming.world, row["updated"]),
+                "createdDate": calendar.write(incoming.state, row["created"]),
+                "updatedDate": calendar.write(incoming.state, row["updated"]),
                 "name": row["name"],
             }
             for row in rows
@@ -71,7 +72,7 @@ def of_contact(incoming: Incoming) -> Response:
     found = [
         {"id": row["id"], "key": row["key"], "groupId": row["id"] + 4_000_000, "name": row["name"]} for row in rows
     ]
-    if incoming.world.settings["esputnik.subscriptions_as_list"]:
+    if incoming.state.settings["esputnik.subscriptions_as_list"]:
         return answers.json(found)
     return answers.json(found[0] if found else {})
 
@@ -137,7 +138,7 @@ def subscribe(incoming: Incoming) -> Response:
     kind += f"-{body.form_type}" if body.form_type else ""
     params = {"ContactId": person.id, "EmailAddress": email or ""}
     event = events.Stored(kind, str(person.id), params, person.id, "subscribe", incoming.now)
-    events.keep(incoming.world, [event])
+    events.keep(incoming.state, [event])
     return answers.json({"id": person.id, "emailStatus": status, "new": new})
 
 

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..routing import Incoming, Routes, table
+from ..routing import Incoming, Routes
+from ..service import table
 from ..store import Row, Store, like
 from .schema import next_id
 

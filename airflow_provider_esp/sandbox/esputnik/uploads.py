@@ -92,8 +92,8 @@ def upload(incoming: Incoming) -> Response:
     except Unreadable as reason:
         return answers.json({"message": str(reason), "valid": False})
     with incoming.store.transaction():
-        session = queue(incoming.world, "file", submission, rows)
-    name = incoming.world.settings["esputnik.upload_key"]
+        session = queue(incoming.state, "file", submission, rows)
+    name = incoming.state.settings["esputnik.upload_key"]
     return answers.json({"message": "File is valid", "valid": True, name: session, "fileId": str(uuid.uuid4())})
 
 
@@ -147,7 +147,7 @@ def _fill(incoming: Incoming, submission: Submission, content: str) -> int:
         lines = list(reader)
     except (csv.Error, StopIteration):
         raise Unreadable("the file is not CSV") from None
-    by_key = fields.by_key(incoming.world)
+    by_key = fields.by_key(incoming.state)
     standard = {at: _STANDARD[name.lower()] for at, name in enumerate(header) if name.lower() in _STANDARD}
     custom = {at: int(by_key[name]["id"]) for at, name in enumerate(header) if name in by_key}
     ids = next((at for at, name in enumerate(header) if name.lower() == "contact id"), None)

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..routing import Endpoint, Incoming, Service
-from ..state import World
+from ..routing import Endpoint, Incoming
+from ..service import Service
+from ..state import SandboxState
 from . import consent, registry, tokens
 
 
@@ -20,7 +21,7 @@ def _nobody(incoming: Incoming, endpoint: Endpoint) -> str:
     raise Refused(401, "Unauthorized")
 
 
-def _refuse(world: World, refused: Refused) -> Response:
+def _refuse(state: SandboxState, refused: Refused) -> Response:
     error = "invalid_request" if refused.status < 500 else "server_error"
     return answers.json({"error": error, "error_description": refused.text}, refused.status, refused.headers)
 
@@ -34,7 +35,7 @@ UAA = Service(
     seed=registry.seed,
     authorise=_nobody,
     refuse=_refuse,
-    settle=lambda world: None,
+    settle=lambda state: None,
     render=lambda template, data: template,
     settings=registry.SETTINGS,
     sections=(registry.APPLICATIONS, registry.GRANTS),

@@ -32,7 +32,7 @@ _PASSED_ON = ("response_type", "client_id", "redirect_uri", "state", "scope", "c
 @over_tls
 def applications(incoming: Incoming) -> Response:
     """The applications there are, and a form for one more."""
-    rows = registry.APPLICATIONS.rows(incoming.world, "", 100, 0)
+    rows = registry.APPLICATIONS.rows(incoming.state, "", 100, 0)
     options = "".join(
         f'<option value="{escape(key)}">{escape(label)}</option>' for key, label in registry.RIGHTS.items()
     )
@@ -55,7 +55,7 @@ def register(incoming: Incoming) -> Response:
     name, callback, scope = (incoming.form.get(field, "").strip() for field in ("name", "callback", "scope"))
     if not (name and urlsplit(callback).scheme in ("http", "https") and scope in registry.RIGHTS):
         return document("Not registered", ["<p>It needs a name, a callback URL and a right.</p>"], status=400)
-    client_id, secret = registry.add(incoming.world, name, callback=callback, scope=scope)
+    client_id, secret = registry.add(incoming.state, name, callback=callback, scope=scope)
     pairs = [("Client ID", client_id), ("Client Secret", secret), ("Callback URL", callback)]
     return document("Registered", [facts([*pairs, ("Right", registry.RIGHTS[scope])])])
 
@@ -108,7 +108,7 @@ def decide(incoming: Incoming) -> Response:
     challenge = given.get("code_challenge", "")
     if challenge and given.get("code_challenge_method") != "S256":
         return _back(given, error="invalid_request")
-    code = registry.new_code(incoming.world, app["client_id"], login["user"], given["redirect_uri"], challenge)
+    code = registry.new_code(incoming.state, app["client_id"], login["user"], given["redirect_uri"], challenge)
     return _back(given, code=code)
 
 

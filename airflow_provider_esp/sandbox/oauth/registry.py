@@ -11,9 +11,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from ..routing import table
+from ..service import table
 from ..settings import Setting
-from ..state import World
+from ..state import SandboxState
 from ..store import Row, Store
 
 ACCESS_SECONDS = 172_800
@@ -77,13 +77,19 @@ GRANTS = table(
 )
 
 
-def seed(world: World) -> None:
+def seed(state: SandboxState) -> None:
     """Begin with one application that may do everything."""
-    add(world, "Airflow", callback=CALLBACK, scope="full", client_id=CLIENT_ID, secret=CLIENT_SECRET)
+    add(state, "Airflow", callback=CALLBACK, scope="full", client_id=CLIENT_ID, secret=CLIENT_SECRET)
 
 
 def add(
-    world: World, name: str, *, callback: str, scope: str, client_id: str | None = None, secret: str | None = None
+    state: SandboxState,
+    name: str,
+    *,
+    callback: str,
+    scope: str,
+    client_id: str | None = None,
+    secret: str | None = None,
 ) -> tuple[str, str]:
     """Register an application.
 
@@ -94,14 +100,14 @@ def add(
     if scope not in RIGHTS:
         raise ValueError(f"No right {scope!r}; there are: {', '.join(RIGHTS)}")
     client_id, secret = client_id or secrets.token_hex(16), secret or secrets.token_hex(32)
-    world.store.run(
+    state.store.run(
         "INSERT INTO uaa_applications (client_id, secret, name, callback, scope, at) VALUES (?, ?, ?, ?, ?, ?)",
         client_id,
         secret,
         name,
         callback,
         scope,
-        world.clock.now(),
+        state.clock.now(),
     )
     return client_id, secret
 
@@ -111,14 +117,14 @@ def application(store: Store, client_id: str) -> Row | None:
     return store.one("SELECT * FROM uaa_applications WHERE client_id = ?", client_id)
 
 
-def new_code(world: World, client_id: str, user: str, redirect_uri: str, challenge: str = "") -> str:
+def new_code(state: SandboxState, client_id: str, user: str, redirect_uri: str, challenge: str = "") -> str:
     """Make a code for a person's consent; it works once.
 
     :param challenge: the hash of what the exchange has to show (PKCE, S256); empty where none was sent.
     """
     code = secrets.token_urlsafe(24)
-    ends = world.clock.now() + world.settings["uaa.code_seconds"]
-    world.store.run(
+    ends = state.clock.now() + state.settings["uaa.code_seconds"]
+    state.store.run(
         "INSERT INTO uaa_codes (code, client_id, user, redirect_uri, challenge, expires) VALUES (?, ?, ?, ?, ?, ?)",
         code,
         client_id,
@@ -130,24 +136,24 @@ def new_code(world: World, client_id: str, user: str, redirect_uri: str, challen
     return code
 
 
-def living(world: World, client_id: str, user: str) -> Row | None:
+def living(state: SandboxState, client_id: str, user: str) -> Row | None:
     """The newest token of a person for an application, if it works."""
-    return world.store.one(
+    return state.store.one(
         "SELECT * FROM uaa_tokens WHERE client_id = ? AND user = ? AND revoked = '' AND refreshed = 0"
         " AND access_ends > ? ORDER BY id DESC LIMIT 1",
         client_id,
         user,
-        world.clock.now(),
+        state.clock.now(),
     )
 
 
-def new_tokens(world: World, client_id: str, user: str, family: str | None = None) -> Row:
+def new_tokens(state: SandboxState, client_id: str, user: str, family: str | None = None) -> Row:
     """Make an access token and a refresh token.
 
     :param family: whose they are; None begins a family.
     """
-    now = world.clock.now()
-    number = world.store.run(
+    now = state.clock.now()
+    number = state.store.run(
         "INSERT INTO uaa_tokens (family, client_id, user, access, refresh, issued, access_ends, refresh_ends)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         family or secrets.token_hex(16),
@@ -159,18 +165,18 @@ def new_tokens(world: World, client_id: str, user: str, family: str | None = Non
         now + ACCESS_SECONDS,
         now + REFRESH_SECONDS,
     )
-    made = world.store.one("SELECT * FROM uaa_tokens WHERE id = ?", number)
+    made = state.store.one("SELECT * FROM uaa_tokens WHERE id = ?", number)
     if made is None:
         raise RuntimeError("a row just written is not there")
     return made
 
 
-def scope_of(world: World, access_token: str) -> str | None:
+def scope_of(state: SandboxState, access_token: str) -> str | None:
     """What an access token is good for, a key of `RIGHTS`; None where it does not work (any more)."""
-    found: str | None = world.store.value(
+    found: str | None = state.store.value(
         "SELECT a.scope FROM uaa_tokens t JOIN uaa_applications a USING (client_id)"
         " WHERE t.access = ? AND t.revoked = '' AND t.access_ends > ?",
         access_token,
-        world.clock.now(),
+        state.clock.now(),
     )
     return found

@@ -71,8 +71,8 @@ def _exchange(incoming: Incoming, app: Row, given: Mapping[str, str]) -> Respons
         return _error("invalid_grant", "The code verifier does not belong to the code")
     incoming.store.change("UPDATE uaa_codes SET used = 1 WHERE code = ?", code["code"])
     # The vendor's sample shows fewer seconds than a whole life: a person who consents again gets the living token.
-    made = registry.living(incoming.world, app["client_id"], code["user"])
-    return _answer(incoming, made or registry.new_tokens(incoming.world, app["client_id"], code["user"]))
+    made = registry.living(incoming.state, app["client_id"], code["user"])
+    return _answer(incoming, made or registry.new_tokens(incoming.state, app["client_id"], code["user"]))
 
 
 def _challenge(verifier: str) -> str:
@@ -86,15 +86,15 @@ def _refresh(incoming: Incoming, app: Row, given: Mapping[str, str]) -> Response
     if old["revoked"]:
         return _error("invalid_grant", "The refresh token was revoked")
     if old["refreshed"]:
-        if incoming.world.settings["uaa.reuse_revokes_family"]:
+        if incoming.state.settings["uaa.reuse_revokes_family"]:
             incoming.store.change("UPDATE uaa_tokens SET revoked = 'reuse' WHERE family = ?", old["family"])
         return _error("invalid_grant", "The refresh token was used before")
     if old["refresh_ends"] <= incoming.now:
         return _error("invalid_grant", "The refresh token has expired")
     incoming.store.change("UPDATE uaa_tokens SET refreshed = 1 WHERE id = ?", old["id"])
-    if incoming.world.settings["uaa.refresh_ends_access"]:
+    if incoming.state.settings["uaa.refresh_ends_access"]:
         incoming.store.change("UPDATE uaa_tokens SET access_ends = ? WHERE id = ?", incoming.now, old["id"])
-    return _answer(incoming, registry.new_tokens(incoming.world, app["client_id"], old["user"], old["family"]))
+    return _answer(incoming, registry.new_tokens(incoming.state, app["client_id"], old["user"], old["family"]))
 
 
 def _answer(incoming: Incoming, made: Row) -> Response:

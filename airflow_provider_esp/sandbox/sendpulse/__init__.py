@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..routing import Service
-from ..state import World
+from ..service import Service
+from ..state import SandboxState
 from . import (
     account,
     automation,
@@ -89,13 +89,13 @@ _METHODS = (
 )
 
 
-def _settle(world: World) -> None:
+def _settle(state: SandboxState) -> None:
     """Let everything happen that is due: contacts become active, campaigns begin, people leave and come back."""
-    contact_store.settle(world)
-    campaign_life.settle(world)
-    sms.settle(world)
-    outcomes.settle(world)
-    smtp_unsubscribed.settle(world)
+    contact_store.settle(state)
+    campaign_life.settle(state)
+    sms.settle(state)
+    outcomes.settle(state)
+    smtp_unsubscribed.settle(state)
 
 
 SENDPULSE = Service(

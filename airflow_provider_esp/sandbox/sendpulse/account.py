@@ -37,7 +37,7 @@ def info(incoming: Incoming) -> Response:
             "currency": CURRENCY,
             "lang": "en",
             "locale": "en_US",
-            "time_zone": incoming.world.settings["sendpulse.time_zone"],
+            "time_zone": incoming.state.settings["sendpulse.time_zone"],
         }
     )
 
@@ -48,21 +48,21 @@ def balance(incoming: Incoming) -> Response:
     currency = incoming.params.get("currency", CURRENCY).upper().replace("RUB", "RUR")  # answered by its older code
     if currency not in _CURRENCIES:
         raise invalid("Argument currency is invalid")
-    money = incoming.world.settings["sendpulse.balance"] / _CURRENCIES[CURRENCY] * _CURRENCIES[currency]
+    money = incoming.state.settings["sendpulse.balance"] / _CURRENCIES[CURRENCY] * _CURRENCIES[currency]
     return answers.json({"currency": currency, "balance_currency": round(money, 2)})
 
 
 @routes("GET", "user/balance/detail")
 def detail(incoming: Incoming) -> Response:
     """Money and the plans of all services."""
-    world = incoming.world
-    end = moments.stamp(world, incoming.now + _MONTH)
+    state = incoming.state
+    end = moments.stamp(state, incoming.now + _MONTH)
     contacts = incoming.store.value("SELECT count(DISTINCT email) FROM sendpulse_contacts")
-    sent = world.outbox.count(service="sendpulse")
+    sent = state.outbox.count(service="sendpulse")
     smtp = {"tariff_name": "SMTP Sandbox", "end_date": end, "auto_renew": 1}
-    if world.settings["sendpulse.smtp_left"] is not None:
-        smtp["email_qty_left"] = world.settings["sendpulse.smtp_left"]
-    money = float(world.settings["sendpulse.balance"])
+    if state.settings["sendpulse.smtp_left"] is not None:
+        smtp["email_qty_left"] = state.settings["sendpulse.smtp_left"]
+    money = float(state.settings["sendpulse.balance"])
     return answers.json(
         {
             "balance": {"main": f"{money:.2f}", "bonus": "0.00", "currency": CURRENCY},

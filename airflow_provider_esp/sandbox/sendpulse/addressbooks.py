@@ -89,7 +89,7 @@ def rename(incoming: Incoming) -> Response:
 def delete(incoming: Incoming) -> Response:
     """Delete a book with its contacts, unless a campaign is on its way to it."""
     number = find(incoming.store, incoming.params["id"])["id"]
-    if any(status(incoming.world, campaign) in ACTIVE for campaign in _campaigns(incoming, number)):
+    if any(status(incoming.state, campaign) in ACTIVE for campaign in _campaigns(incoming, number)):
         raise invalid("The address book has active campaign")
     incoming.store.run("DELETE FROM sendpulse_contacts WHERE book_id = ?", number)
     incoming.store.run("DELETE FROM sendpulse_variables WHERE book_id = ?", number)
@@ -115,7 +115,7 @@ def cost(incoming: Incoming) -> Response:
     )
     if not emails:
         raise invalid("Addressbook is empty", 211)
-    free = int(incoming.world.settings["sendpulse.campaigns_free"])
+    free = int(incoming.state.settings["sendpulse.campaigns_free"])
     excess = max(0, emails - free)
     return answers.json(
         {
@@ -137,7 +137,7 @@ def campaigns(incoming: Incoming) -> Response:
     limit, offset = Arguments.of(incoming).page()
     found = _campaigns(incoming, number, limit, offset)
     return answers.json(
-        [{"task_id": row["id"], "task_name": row["name"], "task_status": status(incoming.world, row)} for row in found]
+        [{"task_id": row["id"], "task_name": row["name"], "task_status": status(incoming.state, row)} for row in found]
     )
 
 
@@ -171,7 +171,7 @@ def _book(incoming: Incoming, row: Row) -> dict[str, Any]:
         "new_phones_quantity": row["phones_new"],
         "active_phones_quantity": row["phones_active"],
         "exc_phones_quantity": row["phones_excluded"],
-        "creationdate": moments.stamp(incoming.world, row["created"]),
+        "creationdate": moments.stamp(incoming.state, row["created"]),
         "status": row["status"],
         "status_explain": BOOK[row["status"]],
     }

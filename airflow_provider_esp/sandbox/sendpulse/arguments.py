@@ -93,7 +93,7 @@ class Arguments:
         if not isinstance(said, dict):
             raise badly_formed()
         query = nested(incoming.query.multi_items())
-        return cls({**query, **said}, incoming.world.settings["sendpulse.json_strings"])
+        return cls({**query, **said}, incoming.state.settings["sendpulse.json_strings"])
 
     def inner(self, name: str) -> Arguments:
         """The object under that name; an empty one where there is none."""

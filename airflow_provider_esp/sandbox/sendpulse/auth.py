@@ -43,7 +43,7 @@ def authorise(incoming: Incoming, endpoint: Endpoint) -> str:
 
     :raises Refused: 401.
     """
-    settings = incoming.world.settings
+    settings = incoming.state.settings
     kind, _, credential = incoming.headers.get("authorization", "").partition(" ")
     known = kind.lower() == "bearer" and not settings["sendpulse.unauthorised"]
     if not known or not (credential in settings["sendpulse.api_keys"] or _is_alive(incoming, credential)):
@@ -63,7 +63,7 @@ def _is_alive(incoming: Incoming, token: str) -> bool:
 @routes("POST", "oauth/access_token")
 def access_token(incoming: Incoming) -> Response:
     """Hand out a token for a client id and its secret, in whichever of three encodings they come."""
-    settings = incoming.world.settings
+    settings = incoming.state.settings
     given = Arguments({**_basic(incoming), **Arguments.of(incoming).all()})
     if given.get("grant_type") != "client_credentials":
         text = "The authorization grant type is not supported by the authorization server."

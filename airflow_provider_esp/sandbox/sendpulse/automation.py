@@ -42,11 +42,11 @@ def autoresponders(incoming: Incoming) -> Response:
 def autoresponder(incoming: Incoming) -> Response:
     """One flow with its elements and figures; the vendor wraps this answer in nothing."""
     row = _find(incoming, incoming.params["id"])
-    elements = flows.elements(incoming.world, row["id"])
+    elements = flows.elements(incoming.state, row["id"])
     runs = _runs(incoming, row["id"])
-    going = incoming.now - incoming.world.settings["delivery_seconds"]
+    going = incoming.now - incoming.state.settings["delivery_seconds"]
     waiting = sum(run["at"] > going for run in runs)
-    counts = outcomes.reached(incoming.world, [element["id"] for element in elements])
+    counts = outcomes.reached(incoming.state, [element["id"] for element in elements])
     return answers.json(
         {
             "autoresponder": _flow(incoming, row),
@@ -65,8 +65,8 @@ def total_stats(incoming: Incoming) -> Response:
     """The figures of a flow's e-mails and SMS together, or of one kind of element."""
     row = _find(incoming, incoming.params["id"])
     kind = Arguments.of(incoming).string("flow_type")
-    elements = [one for one in flows.elements(incoming.world, row["id"]) if kind in ("", one["kind"])]
-    counts = outcomes.reached(incoming.world, [element["id"] for element in elements])
+    elements = [one for one in flows.elements(incoming.state, row["id"]) if kind in ("", one["kind"])]
+    counts = outcomes.reached(incoming.state, [element["id"] for element in elements])
     figures = [_figures(one) for one in counts.values()]
     return answers.json({"data": {name: sum(one[name] for one in figures) for name in _figures({})}})
 
@@ -81,8 +81,8 @@ def element(incoming: Incoming) -> Response:
     if row is None:
         raise not_found("Element not found")
     runs = _runs(incoming, row["flow_id"])
-    last = moments.stamp(incoming.world, runs[0]["at"]) if runs else None
-    figures = _figures(outcomes.reached(incoming.world, [row["id"]])[row["id"]])
+    last = moments.stamp(incoming.state, runs[0]["at"]) if runs else None
+    figures = _figures(outcomes.reached(incoming.state, [row["id"]])[row["id"]])
     return answers.json({"data": {"flow_id": row["id"], **_statistics(incoming, row, figures, len(runs), last)}})
 
 
@@ -91,7 +91,7 @@ def conversions(incoming: Incoming) -> Response:
     """How often a flow reached what it is for."""
     row = _find(incoming, incoming.params["id"])
     count = len(_conversions(incoming, row["id"]))
-    elements = flows.elements(incoming.world, row["id"])
+    elements = flows.elements(incoming.state, row["id"])
     goals = [{"id": one["id"], "conversions": count} for one in elements if one["kind"] == "goal"]
     first = next(one["id"] for one in elements if one["kind"] == "main-trigger")
     return answers.json(
@@ -119,8 +119,8 @@ def conversion_list(incoming: Incoming) -> Response:
             "flow_id": row["id"],
             "email": one["email"] or None,
             "phone": one["phone"] or None,
-            "conversion_date": moments.stamp(incoming.world, one["converted"]),
-            "start_date": moments.stamp(incoming.world, one["at"]),
+            "conversion_date": moments.stamp(incoming.state, one["converted"]),
+            "start_date": moments.stamp(incoming.state, one["at"]),
         }
         for one in found
     ]
@@ -155,7 +155,7 @@ def _conversions(incoming: Incoming, flow_id: int) -> list[Row]:
 
 
 def _flow(incoming: Incoming, row: Row) -> dict[str, Any]:
-    created = moments.stamp(incoming.world, row["created"])
+    created = moments.stamp(incoming.state, row["created"])
     return {"id": row["id"], "name": row["name"], "status": 1, "created": created, "changed": created}
 
 
@@ -179,8 +179,8 @@ def _element(incoming: Incoming, row: Row) -> dict[str, Any]:
         "id": row["id"],
         "main_id": row["flow_id"],
         "af_type": row["kind"],
-        "created": moments.stamp(incoming.world, row["created"]),
-        "last_send": moments.stamp(incoming.world, runs[0]["at"]) if runs else None,
+        "created": moments.stamp(incoming.state, row["created"]),
+        "last_send": moments.stamp(incoming.state, runs[0]["at"]) if runs else None,
         "task": _task(incoming, row) if row["kind"] == "email" else None,
     }
 
@@ -193,7 +193,7 @@ def _task(incoming: Incoming, row: Row) -> dict[str, Any]:
         "message_title": row["subject"],
         "sender_mail_address": flow["sender_email"],
         "sender_mail_name": flow["sender_name"],
-        "created": moments.stamp(incoming.world, row["created"]),
+        "created": moments.stamp(incoming.state, row["created"]),
     }
 
 

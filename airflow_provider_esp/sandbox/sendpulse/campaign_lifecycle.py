@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ..outbox import Message
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import outcomes
 from .settings import OWNER
@@ -38,9 +38,9 @@ AND email NOT IN (SELECT email FROM sendpulse_blacklist)
 """
 
 
-def status(world: World, row: Row) -> int:
+def status(state: SandboxState, row: Row) -> int:
     """The status a campaign has now."""
-    kept = world.settings["sendpulse.campaign_status"]
+    kept = state.settings["sendpulse.campaign_status"]
     wanted = kept.get(str(row["id"]), kept.get("*"))
     if isinstance(wanted, int):
         return wanted
@@ -48,7 +48,7 @@ def status(world: World, row: Row) -> int:
         return 16
     if row["kind"] == "draft":
         return 26
-    now = world.clock.now()
+    now = state.clock.now()
     if now < row["created"] + row["pace"]:
         return 13
     if row["kind"] == "test":
@@ -60,33 +60,33 @@ def status(world: World, row: Row) -> int:
     return 2 if now < row["starts"] + row["pace"] else 3
 
 
-def count(world: World, lists: list[int]) -> int:
+def count(state: SandboxState, lists: list[int]) -> int:
     """How many people a campaign to these books would reach now."""
-    return int(world.store.value("SELECT count(DISTINCT email) " + _RECIPIENTS, _json(lists)))
+    return int(state.store.value("SELECT count(DISTINCT email) " + _RECIPIENTS, _json(lists)))
 
 
-def plan(world: World, row: Row) -> None:
+def plan(state: SandboxState, row: Row) -> None:
     """Put a campaign's messages into the outbox, in place of those that have not set out yet.
 
     A dynamic list is read when the sending begins, any other when the campaign is made.
     """
-    world.outbox.cancel("sendpulse", row["id"])
-    waits = row["dynamic"] and world.clock.now() < row["starts"]
-    if row["kind"] == "draft" or row["cancelled"] or waits or outcomes.has_set_out(world, row["id"]):
+    state.outbox.cancel("sendpulse", row["id"])
+    waits = row["dynamic"] and state.clock.now() < row["starts"]
+    if row["kind"] == "draft" or row["cancelled"] or waits or outcomes.has_set_out(state, row["id"]):
         return
-    numbers = world.outbox.add(_messages(world, row))
-    world.store.run("UPDATE sendpulse_campaigns SET planned = 1, count = ? WHERE id = ?", len(numbers), row["id"])
+    numbers = state.outbox.add(_messages(state, row))
+    state.store.run("UPDATE sendpulse_campaigns SET planned = 1, count = ? WHERE id = ?", len(numbers), row["id"])
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Begin the campaigns to dynamic lists whose time has come."""
-    due = world.store.all(
+    due = state.store.all(
         "SELECT * FROM sendpulse_campaigns WHERE planned = 0 AND dynamic AND kind <> 'draft' AND NOT cancelled "
         "AND starts <= ?",
-        world.clock.now(),
+        state.clock.now(),
     )
     for row in due:
-        plan(world, row)
+        plan(state, row)
 
 
 def lists(row: Row) -> list[int]:
@@ -113,8 +113,8 @@ def first_link(html: str) -> str:
     return match[1] if match else ""
 
 
-def _messages(world: World, row: Row) -> Iterator[Message]:
-    for contact_id, email, data in _people(world, row):
+def _messages(state: SandboxState, row: Row) -> Iterator[Message]:
+    for contact_id, email, data in _people(state, row):
         yield Message(
             service="sendpulse",
             channel="email",
@@ -127,15 +127,15 @@ def _messages(world: World, row: Row) -> Iterator[Message]:
             contact_id=contact_id,
             template_id=row["template_id"],
             broadcast_id=row["id"],
-            steps=outcomes.email(world, email, row["starts"]),
+            steps=outcomes.email(state, email, row["starts"]),
         )
 
 
-def _people(world: World, row: Row) -> list[tuple[int | None, str, dict[str, Any]]]:
+def _people(state: SandboxState, row: Row) -> list[tuple[int | None, str, dict[str, Any]]]:
     """Whom a campaign goes to: the active and new addresses of its books, each once; a test goes to the owner."""
     if row["kind"] == "test":
         return [(None, OWNER, {})]
-    found = world.store.all("SELECT min(id) AS id, email, variables " + _RECIPIENTS + " GROUP BY email", row["lists"])
+    found = state.store.all("SELECT min(id) AS id, email, variables " + _RECIPIENTS + " GROUP BY email", row["lists"])
     return [(one["id"], one["email"], msgspec.json.decode(one["variables"])) for one in found]
 
 

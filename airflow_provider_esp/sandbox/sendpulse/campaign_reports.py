@@ -32,23 +32,23 @@ routes = Routes()
 @routes("GET", "campaigns")
 def campaigns(incoming: Incoming) -> Response:
     """A page of campaigns, newest first unless told."""
-    world, given = incoming.world, Arguments.of(incoming)
+    state, given = incoming.state, Arguments.of(incoming)
     limit, offset = given.page()
     order = given.string("order", default="desc")
     if order not in _PAGES:
         raise invalid("Argument order is invalid")
     wanted, planned = _statuses(given), given.flag("planed", "is invalid")
-    hidden = {str(one) for one in world.settings["sendpulse.hidden"]}
-    seen = incoming.now - world.settings["sendpulse.list_delay"]
+    hidden = {str(one) for one in state.settings["sendpulse.hidden"]}
+    seen = incoming.now - state.settings["sendpulse.list_delay"]
     rows = [
         row
         for row in incoming.store.all(_PAGES[order])
         if row["created"] <= seen
         and not hidden & {str(row["id"]), "*"}
-        and (not wanted or status(world, row) in wanted)
+        and (not wanted or status(state, row) in wanted)
         and planned in (None, row["starts"] > incoming.now)
     ][offset : offset + limit]
-    counts = outcomes.reached(world, [row["id"] for row in rows])
+    counts = outcomes.reached(state, [row["id"] for row in rows])
     return answers.json(
         [{**_campaign(incoming, row), "statistics": campaign_life.figures(counts[row["id"]])} for row in rows]
     )
@@ -58,7 +58,7 @@ def campaigns(incoming: Incoming) -> Response:
 def campaign(incoming: Incoming) -> Response:
     """One campaign with its text, and statistics of another shape than the list's."""
     row = find(incoming, incoming.params["id"])
-    counts = outcomes.reached(incoming.world, [row["id"]])[row["id"]]
+    counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     about = _campaign(incoming, row)
     clicks = [{"url": link["link"], "count": link["count"]} for link in _links(row, counts)]
     return answers.json(
@@ -84,7 +84,7 @@ def countries(incoming: Incoming) -> Response:
 def referrals(incoming: Incoming) -> Response:
     """The links of a campaign and how often they were followed."""
     row = find(incoming, incoming.params["id"])
-    return answers.json(_links(row, outcomes.reached(incoming.world, [row["id"]])[row["id"]]))
+    return answers.json(_links(row, outcomes.reached(incoming.state, [row["id"]])[row["id"]]))
 
 
 @routes("GET", "campaigns/{id}/email/{email}")
@@ -99,11 +99,11 @@ def recipient(incoming: Incoming) -> Response:
     )
     if number is None:
         raise not_found("Email address not found", 502)
-    detail = outcomes.code(incoming.world.outbox.status(number))
+    detail = outcomes.code(incoming.state.outbox.status(number))
     overall = 1 if detail else 0
     return answers.json(
         {
-            "sent_date": moments.stamp(incoming.world, row["starts"]) if detail else "",
+            "sent_date": moments.stamp(incoming.state, row["starts"]) if detail else "",
             "global_status": overall,
             "global_status_explain": RECIPIENT[overall],
             "detail_status": detail,
@@ -135,7 +135,7 @@ def _campaign(incoming: Incoming, row: Row) -> dict[str, Any]:
             "attachments": msgspec.json.decode(row["attachments"]) or "",
             "list_id": lists[0] if len(lists) == 1 else lists,
         },
-        "status": status(incoming.world, row),
+        "status": status(incoming.state, row),
         "is_sms": False,
         "is_viber": False,
         "all_email_qty": row["count"],
@@ -144,7 +144,7 @@ def _campaign(incoming: Incoming, row: Row) -> dict[str, Any]:
         "overdraft_price": 0,
         "overdraft_currency": CURRENCY,
         "company_price": "0.00",
-        "send_date": moments.stamp(incoming.world, row["starts"]),
+        "send_date": moments.stamp(incoming.state, row["starts"]),
     }
 
 

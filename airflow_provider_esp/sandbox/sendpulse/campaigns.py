@@ -28,7 +28,7 @@ routes = Routes()
 @routes("POST", "campaigns")
 def create(incoming: Incoming) -> Response:
     """Make a campaign, which sends itself at once or at its date; or a draft, or a test."""
-    world, given = incoming.world, Arguments.of(incoming)
+    state, given = incoming.state, Arguments.of(incoming)
     fields = _message(incoming, given)
     lists = _lists(incoming, given)
     is_test = bool(given.flag("is_test"))
@@ -38,10 +38,10 @@ def create(incoming: Incoming) -> Response:
     starts = _starts(incoming, given)
     if not is_test and not _has_addresses(incoming, lists):
         raise invalid("Addressbook is empty", 211)
-    excess = world.limits.admit(("sendpulse.campaigns",), incoming.account)
+    excess = state.limits.admit(("sendpulse.campaigns",), incoming.account)
     if excess is not None:
         raise too_often("API campaigns limit is exceeded: 4 per hour", 791, excess.wait)
-    count = 1 if is_test else campaign_life.count(world, lists)
+    count = 1 if is_test else campaign_life.count(state, lists)
     kind = "draft" if given.string("type") == "draft" else "test" if is_test else ""
     number = incoming.store.run(
         "INSERT INTO sendpulse_campaigns (name, sender_name, sender_email, subject, body, template_id, lists, dynamic, "
@@ -60,14 +60,14 @@ def create(incoming: Incoming) -> Response:
         count,
         incoming.now,
         starts,
-        world.settings["delivery_seconds"],
+        state.settings["delivery_seconds"],
     )
     row = find(incoming, number)
-    campaign_life.plan(world, row)
+    campaign_life.plan(state, row)
     return answers.json(
         {
             "id": number,
-            "status": status(world, row),
+            "status": status(state, row),
             "count": count,
             "tariff_email_qty": count,
             "paid_email_qty": 0,
@@ -99,7 +99,7 @@ def edit(incoming: Incoming) -> Response:
         starts,
         row["id"],
     )
-    campaign_life.plan(incoming.world, find(incoming, row["id"]))
+    campaign_life.plan(incoming.state, find(incoming, row["id"]))
     return answers.json({"result": True, "id": row["id"]})
 
 
@@ -108,7 +108,7 @@ def cancel(incoming: Incoming) -> Response:
     """Cancel a campaign that has not begun to send."""
     row = _changeable(incoming)
     incoming.store.run("UPDATE sendpulse_campaigns SET cancelled = 1 WHERE id = ?", row["id"])
-    incoming.world.outbox.cancel("sendpulse", row["id"])
+    incoming.state.outbox.cancel("sendpulse", row["id"])
     return answers.json({"result": True})
 
 
@@ -128,7 +128,7 @@ def find(incoming: Incoming, given: Any) -> Row:
 
 def _changeable(incoming: Incoming) -> Row:
     row = find(incoming, incoming.params["id"])
-    if status(incoming.world, row) not in CHANGEABLE:
+    if status(incoming.state, row) not in CHANGEABLE:
         raise invalid("Can't find the campaign, probably it was already sent", 602)
     return row
 
@@ -210,7 +210,7 @@ def _files(given: Arguments) -> list[str]:
 
 def _starts(incoming: Incoming, given: Arguments) -> float:
     """When a campaign begins to send: at its date, or as soon as it can."""
-    soonest = incoming.now + 2 * float(incoming.world.settings["delivery_seconds"])
+    soonest = incoming.now + 2 * float(incoming.state.settings["delivery_seconds"])
     if not given.has("send_date"):
         return soonest
-    return max(begin(incoming.world, given.get("send_date")), soonest)
+    return max(begin(incoming.state, given.get("send_date")), soonest)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..state import World
+from ..state import SandboxState
 from ..store import Row, Store
 from .arguments import phone_of
 from .errors import invalid
@@ -82,26 +82,26 @@ def merged(contacts: Iterable[New]) -> list[New]:
     return list(found.values())
 
 
-def put(world: World, book_id: int, contacts: Sequence[New], update: bool = True) -> None:
+def put(state: SandboxState, book_id: int, contacts: Sequence[New], update: bool = True) -> None:
     """Add contacts to a book; those that are there keep their state and get the variables.
 
     :param contacts: each address once, see `merged`.
     :param update: whether those that are there get anything.
     """
-    store, now = world.store, world.clock.now()
+    store, now = state.store, state.clock.now()
     known = {row["email"].lower(): row for row in _present(store, book_id, [new.email for new in contacts])}
     excluded = _excluded(store)
     added, changed = [], []
     for new in contacts:
         row = known.get(new.email.lower())
         phone, variables = _apart(new.variables)
-        state = _phone_state(world, phone, excluded)
+        phone_state = _phone_state(state, phone, excluded)
         if row is None:
-            added.append((book_id, new.email, new.status, new.due, *state, _text(variables), now))
+            added.append((book_id, new.email, new.status, new.due, *phone_state, _text(variables), now))
         elif update:
             kept = (row["phone"], row["phone_status"], row["phone_due"])
             is_same = phone in (None, row["phone"])
-            changed.append((*(kept if is_same else state), _text({**read(row), **variables}), row["id"]))
+            changed.append((*(kept if is_same else phone_state), _text({**read(row), **variables}), row["id"]))
     store.many(_INSERT, added)
     store.many(
         "UPDATE sendpulse_contacts SET phone = ?, phone_status = ?, phone_due = ?, variables = ? WHERE id = ?", changed
@@ -109,13 +109,13 @@ def put(world: World, book_id: int, contacts: Sequence[New], update: bool = True
     declare(store, book_id, (new.variables for new in contacts))
 
 
-def put_phones(world: World, book_id: int, phones: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
+def put_phones(state: SandboxState, book_id: int, phones: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
     """Add phones, with their variables, to a book.
 
     :param phones: variables by number (digits).
     :return: how many were added and how many were there already; these get the variables.
     """
-    store, now = world.store, world.clock.now()
+    store, now = state.store, state.clock.now()
     excluded = _excluded(store)
     added, exists = [], 0
     for phone, variables in phones.items():
@@ -124,8 +124,8 @@ def put_phones(world: World, book_id: int, phones: Mapping[str, Mapping[str, Any
         for row in rows:
             set_variables(store, row, variables)
         if not rows:
-            state = _phone_state(world, phone, excluded)
-            added.append((book_id, None, NEW, None, *state, _text(variables), now))
+            phone_state = _phone_state(state, phone, excluded)
+            added.append((book_id, None, NEW, None, *phone_state, _text(variables), now))
     store.many(_INSERT, added)
     declare(store, book_id, phones.values())
     return len(added), exists
@@ -200,11 +200,11 @@ def of_phone(store: Store, book_id: int, phone: str) -> list[Row]:
     return store.all("SELECT * FROM sendpulse_contacts WHERE book_id = ? AND phone = ?", book_id, phone)
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Let new addresses and phones become active whose time has come."""
-    now = world.clock.now()
-    world.store.run("UPDATE sendpulse_contacts SET status = ?, due = NULL WHERE due <= ?", ACTIVE, now)
-    world.store.run(
+    now = state.clock.now()
+    state.store.run("UPDATE sendpulse_contacts SET status = ?, due = NULL WHERE due <= ?", ACTIVE, now)
+    state.store.run(
         "UPDATE sendpulse_contacts SET phone_status = ?, phone_due = NULL WHERE phone_due <= ?", PHONE_ACTIVE, now
     )
 
@@ -217,13 +217,13 @@ def _present(store: Store, book_id: int, emails: list[str]) -> list[Row]:
     )
 
 
-def _phone_state(world: World, phone: str | None, excluded: set[str]) -> tuple[str | None, int, float | None]:
+def _phone_state(state: SandboxState, phone: str | None, excluded: set[str]) -> tuple[str | None, int, float | None]:
     """A new phone, its status, and when it becomes active."""
     if phone is None:
         return None, PHONE_NEW, None
     if phone in excluded:
         return phone, PHONE_EXCLUDED, None
-    return phone, PHONE_NEW, world.clock.now() + world.settings["import_seconds"]
+    return phone, PHONE_NEW, state.clock.now() + state.settings["import_seconds"]
 
 
 def _excluded(store: Store) -> set[str]:

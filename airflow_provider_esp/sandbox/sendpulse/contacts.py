@@ -200,7 +200,7 @@ def _listed(incoming: Incoming, row: Row) -> dict[str, Any]:
         **_summary(row),
         # A number where there is a phone, and nothing where there is none, as was recorded.
         **({"phone": int(row["phone"])} if row["phone"] else {}),
-        "add_date": moments.stamp(incoming.world, row["added"]),
+        "add_date": moments.stamp(incoming.state, row["added"]),
         # PHP writes an empty object as an empty array.
         "variables": contact_store.read(row) or [],
     }

@@ -6,36 +6,36 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..state import World
+from ..state import SandboxState
 
 _FORM = "%Y-%m-%d %H:%M:%S"
 
 
-def stamp(world: World, at: float) -> str:
+def stamp(state: SandboxState, at: float) -> str:
     """A moment as the vendor writes it."""
-    return world.clock.moment(at).astimezone(_zone(world)).strftime(_FORM)
+    return state.clock.moment(at).astimezone(_zone(state)).strftime(_FORM)
 
 
-def read(world: World, text: Any) -> float | None:
+def read(state: SandboxState, text: Any) -> float | None:
     """The moment a text names, Unix seconds; None where it names none."""
     if not isinstance(text, str):
         return None
     try:
-        return datetime.strptime(text, _FORM).replace(tzinfo=_zone(world)).timestamp()
+        return datetime.strptime(text, _FORM).replace(tzinfo=_zone(state)).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def day(world: World, text: Any) -> tuple[float, float] | None:
+def day(state: SandboxState, text: Any) -> tuple[float, float] | None:
     """Begin and end of the day that a text like ``2026-01-31`` names, Unix seconds; None where it names none."""
     if not isinstance(text, str):
         return None
     try:
-        begin = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=_zone(world))
+        begin = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=_zone(state))
         return begin.timestamp(), (begin + timedelta(days=1)).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _zone(world: World) -> ZoneInfo:
-    return ZoneInfo(world.settings["sendpulse.time_zone"])
+def _zone(state: SandboxState) -> ZoneInfo:
+    return ZoneInfo(state.settings["sendpulse.time_zone"])

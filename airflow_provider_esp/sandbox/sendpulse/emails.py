@@ -45,7 +45,7 @@ def details(incoming: Incoming) -> Response:
             {
                 "list_name": row["book_name"],
                 "list_id": row["book_id"],
-                "add_date": moments.stamp(incoming.world, row["added"]),
+                "add_date": moments.stamp(incoming.state, row["added"]),
                 "source": row["source"],
             }
             for row in rows

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..responses import Refused
-from ..state import World
+from ..state import SandboxState
 
 TOO_OFTEN = 2020202020
 """The vendor's code for more than ten requests a second."""
@@ -49,9 +49,9 @@ def badly_formed() -> Refused:
     return invalid("Badly formed data. Check API documentation", 21356)
 
 
-def broken(world: World) -> Refused:
+def broken(state: SandboxState) -> Refused:
     """The vendor's program fell over the body: an HTML page, or (by the switch) `badly_formed`."""
-    if not world.settings["sendpulse.html_500"]:
+    if not state.settings["sendpulse.html_500"]:
         return badly_formed()
     return Answered(Response(_PAGE, 500, media_type="text/html; charset=UTF-8"))
 
@@ -66,12 +66,12 @@ def too_often(text: str, code: int, wait: float) -> Refused:
     return Refused(429, text, code, wait=wait)
 
 
-def refuse(world: World, refused: Refused) -> Response:
+def refuse(state: SandboxState, refused: Refused) -> Response:
     """The vendor's envelope: ``{"message": str, "error_code": int}``."""
     if isinstance(refused, Answered):
         return refused.response
     headers = dict(refused.headers)
-    if refused.wait is not None and world.settings["sendpulse.retry_after"]:
+    if refused.wait is not None and state.settings["sendpulse.retry_after"]:
         headers["Retry-After"] = str(max(1, math.ceil(refused.wait)))
     code = refused.code
     if code is None:

@@ -43,7 +43,7 @@ def by_name(incoming: Incoming) -> Response:
 
 
 def _take(incoming: Incoming, event: str) -> Response:
-    known = incoming.world.settings["sendpulse.events"]
+    known = incoming.state.settings["sendpulse.events"]
     if known is not None and event not in known:
         raise not_found("Event not found")
     form = incoming.headers.get("content-type", "").lower().startswith(("application/x-www-form", "multipart/"))
@@ -63,7 +63,7 @@ def _take(incoming: Incoming, event: str) -> Response:
         msgspec.json.encode(given.all()).decode(),
         incoming.now,
     )
-    flows.start(incoming.world, flows.Event(number, event, email, phone, whole(flow), given.all()))
+    flows.start(incoming.state, flows.Event(number, event, email, phone, whole(flow), given.all()))
     return answers.json({"result": True})
 
 

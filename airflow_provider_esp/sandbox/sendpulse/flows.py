@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..outbox import Message
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import outcomes
 from .arguments import phone_of
@@ -45,9 +45,9 @@ class Event:
     params: Mapping[str, Any]
 
 
-def start(world: World, event: Event) -> None:
+def start(state: SandboxState, event: Event) -> None:
     """Run every flow that waits for an event."""
-    waiting = world.store.all(
+    waiting = state.store.all(
         "SELECT * FROM sendpulse_flows WHERE (event = ? OR hash = ?) AND (? IS NULL OR id = ?)",
         event.name,
         event.name,
@@ -55,29 +55,29 @@ def start(world: World, event: Event) -> None:
         event.only,
     )
     for flow in waiting:
-        run = world.store.run(
+        run = state.store.run(
             "INSERT INTO sendpulse_runs (flow_id, event_id, email, phone, at) VALUES (?, ?, ?, ?, ?)",
             flow["id"],
             event.number,
             event.email,
             event.phone,
-            world.clock.now(),
+            state.clock.now(),
         )
-        messages = (_message(world, flow, element, event) for element in elements(world, flow["id"]))
+        messages = (_message(state, flow, element, event) for element in elements(state, flow["id"]))
         for message in messages:
             if message is not None:
                 message.label = str(run)
-                world.outbox.add([message])
+                state.outbox.add([message])
 
 
-def elements(world: World, flow_id: int) -> list[Row]:
+def elements(state: SandboxState, flow_id: int) -> list[Row]:
     """The elements of a flow, in their order."""
-    return world.store.all("SELECT * FROM sendpulse_elements WHERE flow_id = ? ORDER BY id", flow_id)
+    return state.store.all("SELECT * FROM sendpulse_elements WHERE flow_id = ? ORDER BY id", flow_id)
 
 
-def _message(world: World, flow: Row, element: Row, event: Event) -> Message | None:
+def _message(state: SandboxState, flow: Row, element: Row, event: Event) -> Message | None:
     """What an element sends for an event; None where it sends nothing."""
-    now, digits = world.clock.now(), phone_of(event.phone)
+    now, digits = state.clock.now(), phone_of(event.phone)
     if element["kind"] == "email" and event.email:
         return Message(
             service="sendpulse",
@@ -89,7 +89,7 @@ def _message(world: World, flow: Row, element: Row, event: Event) -> Message | N
             data=event.params,
             name=flow["name"],
             broadcast_id=element["id"],
-            steps=outcomes.email(world, event.email, now),
+            steps=outcomes.email(state, event.email, now),
         )
     if element["kind"] == "sms" and digits:
         return Message(
@@ -101,6 +101,6 @@ def _message(world: World, flow: Row, element: Row, event: Event) -> Message | N
             data=event.params,
             name=flow["name"],
             broadcast_id=element["id"],
-            steps=outcomes.phone(world, digits, now),
+            steps=outcomes.phone(state, digits, now),
         )
     return None

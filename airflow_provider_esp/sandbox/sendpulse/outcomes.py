@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import outbox
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from .status_codes import FAILED, RECIPIENT, RECIPIENT_CODE
 
@@ -32,42 +32,42 @@ _EMAIL: dict[str, tuple[str, ...]] = {
 _NOTES = {"Delivered": _ACCEPTED, "No such e-mail": _REFUSED}
 
 
-def fate(world: World, address: str) -> str:
+def fate(state: SandboxState, address: str) -> str:
     """What becomes of mail to an address: one of the frame's fates."""
-    if address.lower().startswith("bounce") and address not in world.settings["outcomes"]:
+    if address.lower().startswith("bounce") and address not in state.settings["outcomes"]:
         return "bounced"
-    return outbox.fate(world.settings, address)
+    return outbox.fate(state.settings, address)
 
 
-def reads(world: World, address: str) -> bool:
+def reads(state: SandboxState, address: str) -> bool:
     """Whether mail to an address is read."""
-    return fate(world, address) in ("read", "clicked")
+    return fate(state, address) in ("read", "clicked")
 
 
-def email(world: World, address: str, start: float) -> Steps:
+def email(state: SandboxState, address: str, start: float) -> Steps:
     """The way of one e-mail that leaves at `start`."""
-    pace = world.settings["delivery_seconds"]
-    words = _EMAIL[fate(world, address)]
+    pace = state.settings["delivery_seconds"]
+    words = _EMAIL[fate(state, address)]
     later = [(start + (n + 1) * pace, word, _NOTES.get(word, "")) for n, word in enumerate(words)]
     return [(start, "Sent", ""), *later]
 
 
-def refused_email(world: World, start: float) -> Steps:
+def refused_email(state: SandboxState, start: float) -> Steps:
     """The way of an e-mail to somebody who does not want any."""
-    pace = world.settings["delivery_seconds"]
+    pace = state.settings["delivery_seconds"]
     return [(start, "Sent", ""), (start + pace, "Already unsubscribed", "550 5.7.1 The recipient is unsubscribed")]
 
 
-def phone(world: World, number: str, start: float, opened: str = "") -> Steps:
+def phone(state: SandboxState, number: str, start: float, opened: str = "") -> Steps:
     """The way of one SMS or Viber message.
 
     :param opened: the word for a message that was read, where the channel knows that.
     """
-    pace, wanted = world.settings["delivery_seconds"], outbox.fate(world.settings, number)
+    pace, wanted = state.settings["delivery_seconds"], outbox.fate(state.settings, number)
     steps = [(start, "Sent", "")]
     if wanted == "stuck":
         return steps
-    if wanted == "bounced" or (number.endswith("0000") and number not in world.settings["outcomes"]):
+    if wanted == "bounced" or (number.endswith("0000") and number not in state.settings["outcomes"]):
         return [*steps, (start + pace, "Not delivered", "Absent subscriber")]
     steps.append((start + pace, "Delivered", ""))
     if opened and wanted in ("read", "clicked", "unsubscribed"):
@@ -75,13 +75,13 @@ def phone(world: World, number: str, start: float, opened: str = "") -> Steps:
     return steps
 
 
-def reached(world: World, broadcasts: list[int]) -> dict[int, dict[str, int]]:
+def reached(state: SandboxState, broadcasts: list[int]) -> dict[int, dict[str, int]]:
     """How many messages of each broadcast have reached each status by now, in the status's word."""
-    rows = world.store.all(
+    rows = state.store.all(
         "SELECT m.broadcast_id AS broadcast, s.status AS status, count(*) AS messages FROM outbox_messages m "
         "JOIN outbox_steps s ON s.message_id = m.id WHERE m.service = 'sendpulse' AND s.at <= ? "
         "AND m.broadcast_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2",
-        world.clock.now(),
+        state.clock.now(),
         f"[{','.join(map(str, broadcasts))}]",
     )
     found: dict[int, dict[str, int]] = {number: {} for number in broadcasts}
@@ -90,9 +90,9 @@ def reached(world: World, broadcasts: list[int]) -> dict[int, dict[str, int]]:
     return found
 
 
-def has_set_out(world: World, broadcast: int) -> bool:
+def has_set_out(state: SandboxState, broadcast: int) -> bool:
     """Whether any message of a broadcast is in the outbox."""
-    found = world.store.value(
+    found = state.store.value(
         "SELECT 1 FROM outbox_messages WHERE service = 'sendpulse' AND broadcast_id = ? LIMIT 1", broadcast
     )
     return found is not None
@@ -103,9 +103,9 @@ def errors(counts: dict[str, int]) -> int:
     return sum(counts.get(RECIPIENT[code], 0) for code in FAILED)
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Let people leave: who unsubscribed or complained since the last time is noted as the vendor would."""
-    store, now = world.store, world.clock.now()
+    store, now = state.store, state.clock.now()
     last = store.value("SELECT at FROM sendpulse_settled") or 0.0
     if now <= last:
         return
@@ -119,11 +119,11 @@ def settle(world: World) -> None:
         now,
     )
     for row in gone:
-        _leave(world, row)
+        _leave(state, row)
 
 
-def _leave(world: World, row: Row) -> None:
-    store = world.store
+def _leave(state: SandboxState, row: Row) -> None:
+    store = state.store
     if row["broadcast_id"] is None:
         store.run(
             "INSERT OR IGNORE INTO sendpulse_smtp_unsubscribed VALUES (?, ?, 0, ?, '', ?)",

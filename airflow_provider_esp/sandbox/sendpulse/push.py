@@ -10,7 +10,7 @@ from .. import outbox
 from .. import responses as answers
 from ..outbox import Message
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import datetimes as moments
 from . import outcomes
@@ -33,14 +33,14 @@ routes = Routes()
 @routes("POST", "push/tasks")
 def create(incoming: Incoming) -> Response:
     """Make a task to all subscribers of a site, one in fifteen minutes."""
-    world, given = incoming.world, Arguments.of(incoming)
+    state, given = incoming.state, Arguments.of(incoming)
     for name in ("title", "website_id", "body", "ttl"):
         given.need(name)
     title, body, link = (given.string(name) for name in ("title", "body", "link"))
     given.whole("ttl", 0, 0, LONGEST_LIFE)
     site = _site(incoming, given.get("website_id"))
-    starts = begin(world, given.get("send_date"))
-    excess = world.limits.admit(("sendpulse.push",), f"site {site['id']}")
+    starts = begin(state, given.get("send_date"))
+    excess = state.limits.admit(("sendpulse.push",), f"site {site['id']}")
     if excess is not None:
         raise too_often("Please wait: one push campaign per site in 15 minutes", 711, excess.wait)
     number = incoming.store.run(
@@ -53,7 +53,7 @@ def create(incoming: Incoming) -> Response:
         starts,
     )
     row, people = _find(incoming, number), _subscriptions(incoming, site["id"], active=True)
-    world.outbox.add(_message(world, row, site["url"], f"subscriber-{one['id']}") for one in people)
+    state.outbox.add(_message(state, row, site["url"], f"subscriber-{one['id']}") for one in people)
     return answers.json({"result": True, "id": number})
 
 
@@ -62,7 +62,7 @@ def tasks(incoming: Incoming) -> Response:
     """A page of tasks, newest first."""
     given = Arguments.of(incoming)
     limit, offset = given.page()
-    first, last = (moments.read(incoming.world, given.get(name)) for name in ("from", "to"))
+    first, last = (moments.read(incoming.state, given.get(name)) for name in ("from", "to"))
     site = given.whole("website_id")
     found = incoming.store.all(
         "SELECT * FROM sendpulse_push WHERE (? = 0 OR site_id = ?) AND (? IS NULL OR starts >= ?) "
@@ -83,9 +83,9 @@ def tasks(incoming: Incoming) -> Response:
                 "title": row["title"],
                 "body": row["body"],
                 "website_id": row["site_id"],
-                "from": moments.stamp(incoming.world, row["created"]),
-                "to": moments.stamp(incoming.world, row["starts"]),
-                "status": _status(incoming.world, row),
+                "from": moments.stamp(incoming.state, row["created"]),
+                "to": moments.stamp(incoming.state, row["starts"]),
+                "status": _status(incoming.state, row),
             }
             for row in found
         ]
@@ -96,14 +96,14 @@ def tasks(incoming: Incoming) -> Response:
 def task(incoming: Incoming) -> Response:
     """One task with its figures; the number of messages sent is a string, as the vendor writes it."""
     row = _find(incoming, incoming.params["id"])
-    counts = outcomes.reached(incoming.world, [row["id"]])[row["id"]]
+    counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     return answers.json(
         {
             "id": row["id"],
             "message": {"title": row["title"], "text": row["body"], "link": row["link"]},
             "website": _site(incoming, row["site_id"])["url"],
             "website_id": row["site_id"],
-            "status": _status(incoming.world, row),
+            "status": _status(incoming.state, row),
             "send": str(counts.get("Sent", 0)),
             "delivered": counts.get("Delivered", 0),
             "redirect": counts.get("Link redirected", 0),
@@ -118,7 +118,7 @@ def sites(incoming: Incoming) -> Response:
     found = incoming.store.all("SELECT * FROM sendpulse_sites ORDER BY id LIMIT ? OFFSET ?", limit, offset)
     return answers.json(
         [
-            {"id": row["id"], "url": row["url"], "add_date": moments.stamp(incoming.world, row["added"]), "status": 1}
+            {"id": row["id"], "url": row["url"], "add_date": moments.stamp(incoming.state, row["added"]), "status": 1}
             for row in found
         ]
     )
@@ -143,7 +143,7 @@ def site_info(incoming: Incoming) -> Response:
             "total_subscribers": total,
             "active_subscribers": active,
             "icon": "",
-            "add_date": moments.stamp(incoming.world, row["added"]),
+            "add_date": moments.stamp(incoming.state, row["added"]),
             "unsubscribed": total - active,
             "subscribers_today": 0,
         }
@@ -162,7 +162,7 @@ def subscriptions(incoming: Incoming) -> Response:
     """A page of a site's subscribers, of those who came between two days if these are given."""
     row, given = _site(incoming, incoming.params["id"]), Arguments.of(incoming)
     limit, offset = given.page()
-    first, last = (moments.day(incoming.world, given.get(f"subscription_date_{end}")) for end in ("from", "to"))
+    first, last = (moments.day(incoming.state, given.get(f"subscription_date_{end}")) for end in ("from", "to"))
     found = [
         one
         for one in _subscriptions(incoming, row["id"])
@@ -178,7 +178,7 @@ def subscriptions(incoming: Incoming) -> Response:
                 "country_code": "UA",
                 "city": "",
                 "variables": [],
-                "subscription_date": moments.stamp(incoming.world, one["added"]),
+                "subscription_date": moments.stamp(incoming.state, one["added"]),
                 "status": one["state"],
             }
             for one in found
@@ -200,7 +200,7 @@ def code(incoming: Incoming) -> Response:
 
 
 @routes("POST", "push/subscriptions/state")
-def state(incoming: Incoming) -> Response:
+def change_state(incoming: Incoming) -> Response:
     """Switch a subscriber on or off."""
     given = Arguments.of(incoming)
     for name in ("id", "state"):
@@ -235,14 +235,14 @@ def _find(incoming: Incoming, given: Any) -> Row:
     return row
 
 
-def _status(world: World, row: Row) -> int:
-    return 3 if world.clock.now() >= row["starts"] + world.settings["delivery_seconds"] else 13
+def _status(state: SandboxState, row: Row) -> int:
+    return 3 if state.clock.now() >= row["starts"] + state.settings["delivery_seconds"] else 13
 
 
-def _message(world: World, row: Row, url: str, whom: str) -> Message:
-    pace, starts = world.settings["delivery_seconds"], row["starts"]
+def _message(state: SandboxState, row: Row, url: str, whom: str) -> Message:
+    pace, starts = state.settings["delivery_seconds"], row["starts"]
     steps = [(starts, "Sent", ""), (starts + pace, "Delivered", "")]
-    if outbox.fate(world.settings, whom) == "clicked":
+    if outbox.fate(state.settings, whom) == "clicked":
         steps.append((starts + 2 * pace, "Link redirected", row["link"]))
     return Message(
         service="sendpulse",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..state import World
+from ..state import SandboxState
 from . import datetimes as moments
 from .errors import invalid
 
 
-def begin(world: World, given: Any) -> float:
+def begin(state: SandboxState, given: Any) -> float:
     """The moment a date argument names, Unix seconds; now where there is none or it is ``now``.
 
     :raises Refused: 422, code 799: it is no date, or in the past.
     """
-    now = world.clock.now()
+    now = state.clock.now()
     if given in (None, "", "now"):
         return now
-    at = moments.read(world, given)
+    at = moments.read(state, given)
     if at is None or at < int(now):
         raise invalid("Date is wrong or in the past", 799)
     return max(at, now)

@@ -6,7 +6,7 @@ a broadcast by one number.
 
 from __future__ import annotations
 
-from ..state import World
+from ..state import SandboxState
 from . import templates
 
 SENDER = "sender@sandbox.example"
@@ -35,9 +35,9 @@ _WELCOME = '<h1>Welcome, {{first_name}}!</h1><p><a href="https://sandbox.example
 _ORDER = "<p>Thank you, {{first_name}}. Your order {{order_id}} is on its way.</p>"
 
 
-def seed(world: World) -> None:
+def seed(state: SandboxState) -> None:
     """Fill the fresh tables."""
-    store, now = world.store, world.clock.now()
+    store, now = state.store, state.clock.now()
     for table, number in _FIRST.items():
         store.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", f"sendpulse_{table}", number)
     store.run("INSERT INTO sendpulse_settled VALUES (?)", now)
@@ -54,12 +54,12 @@ def seed(world: World) -> None:
         ("registration", "Welcome", _WELCOME),
         ("purchase", "Your order", _ORDER),
     ):
-        _flow(world, name, subject, body)
+        _flow(state, name, subject, body)
 
 
-def _flow(world: World, event: str, subject: str, body: str) -> None:
+def _flow(state: SandboxState, event: str, subject: str, body: str) -> None:
     """A flow with one element of every kind."""
-    store, now = world.store, world.clock.now()
+    store, now = state.store, state.clock.now()
     flow = store.run(
         "INSERT INTO sendpulse_flows (name, event, hash, sender_email, sender_name, created) "
         "VALUES (?, ?, ?, ?, 'Sandbox', ?)",

@@ -130,6 +130,6 @@ def _mail_code(incoming: Incoming, email: str) -> None:
         text="Your activation code: {{code}}",
         data={"code": made},
         name="sender activation",
-        steps=outcomes.email(incoming.world, email, incoming.now),
+        steps=outcomes.email(incoming.state, email, incoming.now),
     )
-    incoming.world.outbox.add([message])
+    incoming.state.outbox.add([message])

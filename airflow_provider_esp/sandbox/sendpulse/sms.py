@@ -10,7 +10,7 @@ from starlette.responses import Response
 from .. import responses as answers
 from ..outbox import Message
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import addressbooks as books
 from . import datetimes as moments
@@ -43,15 +43,15 @@ def send(incoming: Incoming) -> Response:
     given = Arguments.of(incoming)
     sender, text = _content(given)
     phones, wrong = phones_of(given)
-    allowed = [phone for phone in phones if phone not in _excluded(incoming.world)]
-    starts = begin(incoming.world, given.get("date"))
+    allowed = [phone for phone in phones if phone not in _excluded(incoming.state)]
+    starts = begin(incoming.state, given.get("date"))
     counters = {"exceptions": wrong + len(phones) - len(allowed), "sends": len(allowed)}
     if not allowed:
         raise invalid("Recipients not found", 11)
     if given.flag("emulate"):
         return answers.json({"result": True, "counters": counters})
     row = _create(incoming, None, sender, text, starts, dynamic=False)
-    incoming.world.outbox.add(_message(incoming.world, row, phone, {}) for phone in allowed)
+    incoming.state.outbox.add(_message(incoming.state, row, phone, {}) for phone in allowed)
     return answers.json({"result": True, "campaign_id": row["id"], "counters": counters})
 
 
@@ -62,13 +62,13 @@ def campaign(incoming: Incoming) -> Response:
     sender, text = _content(given)
     given.need("addressBookId")
     book = books.find(incoming.store, given.get("addressBookId"))["id"]
-    starts = begin(incoming.world, given.get("date"))
-    if not _people(incoming.world, book):
+    starts = begin(incoming.state, given.get("date"))
+    if not _people(incoming.state, book):
         raise invalid("Recipients not found", 11)
     if given.flag("emulate"):
         return answers.json({"result": True})
     row = _create(incoming, book, sender, text, starts, dynamic=bool(given.flag("use_dynamic_list")))
-    _plan(incoming.world, row)
+    _plan(incoming.state, row)
     return answers.json({"result": True, "campaign_id": row["id"]})
 
 
@@ -80,7 +80,7 @@ def info(incoming: Incoming) -> Response:
         "SELECT id, recipient FROM outbox_messages WHERE service = 'sendpulse' AND broadcast_id = ? ORDER BY id",
         row["id"],
     )
-    data = {**_campaign(incoming.world, row, len(found)), "task_phones_info": [_phone(incoming, one) for one in found]}
+    data = {**_campaign(incoming.state, row, len(found)), "task_phones_info": [_phone(incoming, one) for one in found]}
     return wrapped(incoming, {"result": True, "data": data})
 
 
@@ -88,7 +88,7 @@ def info(incoming: Incoming) -> Response:
 def campaigns(incoming: Incoming) -> Response:
     """Campaigns whose date of sending is between two dates."""
     given = Arguments.of(incoming)
-    first, last = (moments.read(incoming.world, given.get(name)) for name in ("dateFrom", "dateTo"))
+    first, last = (moments.read(incoming.state, given.get(name)) for name in ("dateFrom", "dateTo"))
     found = incoming.store.all(
         "SELECT s.*, (SELECT count(*) FROM outbox_messages m WHERE m.service = 'sendpulse' AND m.broadcast_id = s.id) "
         "AS messages FROM sendpulse_sms s WHERE NOT deleted AND (? IS NULL OR starts >= ?) "
@@ -98,7 +98,7 @@ def campaigns(incoming: Incoming) -> Response:
         last,
         last,
     )
-    return answers.json({"result": True, "data": [_listed(incoming.world, row) for row in found]})
+    return answers.json({"result": True, "data": [_listed(incoming.state, row) for row in found]})
 
 
 @routes("PUT", "sms/campaigns/cancel/{id}")
@@ -108,7 +108,7 @@ def cancel(incoming: Incoming) -> Response:
     if row["starts"] <= incoming.now or row["cancelled"]:
         raise invalid("Can't find the campaign, probably it was already sent", 602)
     incoming.store.run("UPDATE sendpulse_sms SET cancelled = 1 WHERE id = ?", row["id"])
-    incoming.world.outbox.cancel("sendpulse", row["id"])
+    incoming.state.outbox.cancel("sendpulse", row["id"])
     return answers.json({"result": True})
 
 
@@ -119,7 +119,7 @@ def delete(incoming: Incoming) -> Response:
     given.need("id")
     row = _find(incoming, given.get("id"))
     incoming.store.run("UPDATE sendpulse_sms SET deleted = 1, cancelled = 1 WHERE id = ?", row["id"])
-    incoming.world.outbox.cancel("sendpulse", row["id"])
+    incoming.state.outbox.cancel("sendpulse", row["id"])
     return answers.json({"result": True})
 
 
@@ -129,7 +129,7 @@ def cost(incoming: Incoming) -> Response:
     given = Arguments.of(incoming)
     _content(given)
     if given.has("addressBookId"):
-        people = len(_people(incoming.world, books.find(incoming.store, given.get("addressBookId"))["id"]))
+        people = len(_people(incoming.state, books.find(incoming.store, given.get("addressBookId"))["id"]))
     else:
         people = len(phones_of(given)[0])
     return answers.json({"result": True, "data": {"price": round(people * PRICE, 2), "currency": CURRENCY}})
@@ -142,14 +142,14 @@ def senders(incoming: Incoming) -> Response:
     return answers.json([{**sender, "status": 1, "status_explain": SMS_SENDER[1]}])
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Begin the campaigns to dynamic lists whose time has come."""
-    due = world.store.all(
+    due = state.store.all(
         "SELECT * FROM sendpulse_sms WHERE NOT planned AND NOT cancelled AND book_id IS NOT NULL AND starts <= ?",
-        world.clock.now(),
+        state.clock.now(),
     )
     for row in due:
-        _plan(world, row)
+        _plan(state, row)
 
 
 def _content(given: Arguments) -> tuple[str, str]:
@@ -185,18 +185,18 @@ def _find(incoming: Incoming, given: Any) -> Row:
     return row
 
 
-def _plan(world: World, row: Row) -> None:
+def _plan(state: SandboxState, row: Row) -> None:
     """Put a campaign's messages into the outbox; a dynamic list is read when the sending begins."""
-    if row["dynamic"] and world.clock.now() < row["starts"]:
+    if row["dynamic"] and state.clock.now() < row["starts"]:
         return
-    people = _people(world, row["book_id"])
-    world.outbox.add(_message(world, row, phone, variables) for phone, variables in people.items())
-    world.store.run("UPDATE sendpulse_sms SET planned = 1 WHERE id = ?", row["id"])
+    people = _people(state, row["book_id"])
+    state.outbox.add(_message(state, row, phone, variables) for phone, variables in people.items())
+    state.store.run("UPDATE sendpulse_sms SET planned = 1 WHERE id = ?", row["id"])
 
 
-def _people(world: World, book: int) -> dict[str, dict[str, Any]]:
+def _people(state: SandboxState, book: int) -> dict[str, dict[str, Any]]:
     """The phones of a book that may get SMS, each once, with their variables."""
-    found = world.store.all(
+    found = state.store.all(
         "SELECT phone, variables FROM sendpulse_contacts WHERE book_id = ? AND phone IS NOT NULL "
         "AND phone_status IN (0, 1) ORDER BY id DESC",
         book,
@@ -204,11 +204,11 @@ def _people(world: World, book: int) -> dict[str, dict[str, Any]]:
     return {row["phone"]: msgspec.json.decode(row["variables"]) for row in found}
 
 
-def _excluded(world: World) -> set[str]:
-    return {row["phone"] for row in world.store.all("SELECT phone FROM sendpulse_sms_blacklist")}
+def _excluded(state: SandboxState) -> set[str]:
+    return {row["phone"] for row in state.store.all("SELECT phone FROM sendpulse_sms_blacklist")}
 
 
-def _message(world: World, row: Row, phone: str, variables: dict[str, Any]) -> Message:
+def _message(state: SandboxState, row: Row, phone: str, variables: dict[str, Any]) -> Message:
     return Message(
         service="sendpulse",
         channel="sms",
@@ -218,34 +218,34 @@ def _message(world: World, row: Row, phone: str, variables: dict[str, Any]) -> M
         data=variables,
         name=f"SMS campaign {row['id']}",
         broadcast_id=row["id"],
-        steps=outcomes.phone(world, phone, row["starts"]),
+        steps=outcomes.phone(state, phone, row["starts"]),
     )
 
 
-def _campaign(world: World, row: Row, messages: int) -> dict[str, Any]:
+def _campaign(state: SandboxState, row: Row, messages: int) -> dict[str, Any]:
     return {
         "id": row["id"],
         "address_book_id": row["book_id"] or 0,
         "currency": CURRENCY,
         "company_price": round(messages * PRICE, 2),
-        "send_date": moments.stamp(world, row["starts"]),
-        "date_created": moments.stamp(world, row["created"]),
+        "send_date": moments.stamp(state, row["starts"]),
+        "date_created": moments.stamp(state, row["created"]),
         "sender_name": row["sender"],
     }
 
 
-def _listed(world: World, row: Row) -> dict[str, Any]:
+def _listed(state: SandboxState, row: Row) -> dict[str, Any]:
     """A campaign as the list has it: other names than its details have."""
-    campaign = _campaign(world, row, row["messages"])
+    campaign = _campaign(state, row, row["messages"])
     currency, sender = campaign.pop("currency"), campaign.pop("sender_name")
     campaign |= {"company_currency": currency, "sender_mail_address": "", "sender_mail_name": sender}
     return {**campaign, "external_stat": []}
 
 
 def _phone(incoming: Incoming, message: Row) -> dict[str, Any]:
-    explain = incoming.world.outbox.status(message["id"]) or SMS[0]
+    explain = incoming.state.outbox.status(message["id"]) or SMS[0]
     # The vendor's own example spells the key's first letter in Cyrillic.
-    key = "\u0441ountry_code" if incoming.world.settings["sendpulse.cyrillic_country_code"] else "country_code"
+    key = "\u0441ountry_code" if incoming.state.settings["sendpulse.cyrillic_country_code"] else "country_code"
     return {
         "phone": int(message["recipient"]),
         "status": _CODE[explain],

@@ -22,7 +22,7 @@ routes = Routes()
 
 def wrapped(incoming: Incoming, value: dict[str, Any]) -> Response:
     """An answer as it is, or in an array of one, which is how the vendor's documents show some of them."""
-    return answers.json([value] if incoming.world.settings["sendpulse.sms_in_array"] else value)
+    return answers.json([value] if incoming.state.settings["sendpulse.sms_in_array"] else value)
 
 
 def phones_of(given: Arguments) -> tuple[list[str], int]:
@@ -45,7 +45,7 @@ def add(incoming: Incoming) -> Response:
     given = Arguments.of(incoming)
     number = _book(incoming, given)
     phones, wrong = phones_of(given)
-    added, exists = contact_store.put_phones(incoming.world, number, {phone: {} for phone in phones})
+    added, exists = contact_store.put_phones(incoming.state, number, {phone: {} for phone in phones})
     counters = {"added": added, "exceptions": wrong, "exists": exists}
     return answers.json({"result": True, "counters": counters})
 
@@ -63,14 +63,14 @@ def add_with_variables(incoming: Incoming) -> Response:
     wrong = 0
     for written, variables in said.items():
         if not isinstance(variables, list) or not all(isinstance(inner, list) for inner in variables):
-            raise broken(incoming.world)  # a single array broke the vendor's program
+            raise broken(incoming.state)  # a single array broke the vendor's program
         phone = phone_of(written)
         if phone is None:
             wrong += 1
             continue
         flat = [item for inner in variables for item in inner]
         phones[phone] = contact_store.plain(flat, "Argument variables is invalid")
-    added, exists = contact_store.put_phones(incoming.world, number, phones)
+    added, exists = contact_store.put_phones(incoming.state, number, phones)
     return wrapped(incoming, {"result": True, "counters": {"added": added, "exceptions": wrong, "exists": exists}})
 
 
@@ -120,7 +120,7 @@ def info(incoming: Incoming) -> Response:
         "status": row["phone_status"],
         # PHP writes an empty object as an empty array.
         "variables": contact_store.read(row) or [],
-        "added": moments.stamp(incoming.world, row["added"]),
+        "added": moments.stamp(incoming.state, row["added"]),
         "email": row["email"] or False,  # PHP's nothing
     }
     return wrapped(incoming, {"result": True, "data": data})
@@ -155,7 +155,7 @@ def blacklist(incoming: Incoming) -> Response:
         {
             "phone": int(row["phone"]),
             "description": row["description"],
-            "add_date": moments.stamp(incoming.world, row["at"]),
+            "add_date": moments.stamp(incoming.state, row["at"]),
         }
         for row in found
         if wanted is None or row["phone"] in wanted

@@ -78,7 +78,7 @@ def send(incoming: Incoming) -> Response:
         "INSERT INTO sendpulse_smtp (id, message_id, sender, recipient, subject, size, created) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         number,
-        incoming.world.outbox.add([message])[0],
+        incoming.state.outbox.add([message])[0],
         sender["email"],
         message.recipient,
         subject,
@@ -108,8 +108,8 @@ def _message(sender: dict[str, str], subject: str, content: _Content) -> Message
 def _way(incoming: Incoming, address: str) -> outcomes.Steps:
     """What becomes of the message: for several recipients, what becomes of it at the first."""
     if incoming.store.value("SELECT 1 FROM sendpulse_smtp_unsubscribed WHERE email = ?", address):
-        return outcomes.refused_email(incoming.world, incoming.now)
-    return outcomes.email(incoming.world, address, incoming.now)
+        return outcomes.refused_email(incoming.state, incoming.now)
+    return outcomes.email(incoming.state, address, incoming.now)
 
 
 def _sender(email: Arguments) -> dict[str, str]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from .. import responses as answers
 from ..responses import Refused
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import datetimes as moments
 from .arguments import Arguments, body
@@ -35,11 +35,11 @@ routes = Routes()
 @routes("GET", "smtp/emails")
 def emails(incoming: Incoming) -> Response:
     """A page of records, newest first."""
-    world = incoming.world
+    state = incoming.state
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
-    begin = moments.day(world, given.get("from"))
-    end = moments.day(world, given.get("to"))
+    begin = moments.day(state, given.get("from"))
+    end = moments.day(state, given.get("to"))
     found = incoming.store.named(
         "SELECT * FROM sendpulse_smtp WHERE created >= :begin AND created < :end AND created <= :seen "
         "AND (:sender = '' OR sender = :sender) AND (:recipient = '' OR recipient = :recipient) "
@@ -47,15 +47,15 @@ def emails(incoming: Incoming) -> Response:
         {
             "begin": begin[0] if begin else 0.0,
             "end": end[1] if end else incoming.now + 1,
-            "seen": incoming.now - world.settings["sendpulse.list_delay"],
+            "seen": incoming.now - state.settings["sendpulse.list_delay"],
             "sender": given.string("sender"),
             "recipient": given.string("recipient"),
-            "hidden": msgspec.json.encode([str(one) for one in world.settings["sendpulse.hidden"]]).decode(),
+            "hidden": msgspec.json.encode([str(one) for one in state.settings["sendpulse.hidden"]]).decode(),
             "limit": limit,
             "offset": offset,
         },
     )
-    return answers.json([_record(world, row) for row in found])
+    return answers.json([_record(state, row) for row in found])
 
 
 @routes("GET", "smtp/emails/total")
@@ -68,9 +68,9 @@ def total(incoming: Incoming) -> Response:
 def email(incoming: Incoming) -> Response:
     """One record."""
     row = incoming.store.one("SELECT * FROM sendpulse_smtp WHERE id = ?", incoming.params["id"])
-    if row is None or not _is_seen(incoming.world, row):
+    if row is None or not _is_seen(incoming.state, row):
         raise Refused(400, "No such email", 14)
-    return answers.json(_record(incoming.world, row))
+    return answers.json(_record(incoming.state, row))
 
 
 @routes("POST", "smtp/emails/info")
@@ -83,7 +83,7 @@ def info(incoming: Incoming) -> Response:
         "SELECT * FROM sendpulse_smtp WHERE id IN (SELECT value FROM json_each(?)) ORDER BY number",
         msgspec.json.encode(ids).decode(),
     )
-    records = [_record(incoming.world, row) for row in found if _is_seen(incoming.world, row)]
+    records = [_record(incoming.state, row) for row in found if _is_seen(incoming.state, row)]
     if not records:
         raise Refused(400, "No such emails", 14)
     return answers.json(records)
@@ -100,7 +100,7 @@ def bounces(incoming: Incoming) -> Response:
     return answers.json(
         {
             "total": len(found),
-            "emails": [_bounce(incoming.world, row) for row in rows],
+            "emails": [_bounce(incoming.state, row) for row in rows],
             "request_limit": BOUNCES,
             "found": len(rows),
         }
@@ -191,7 +191,7 @@ def _domain(row: Row) -> dict[str, Any]:
 
 
 def _bounced(incoming: Incoming, date: Any) -> list[Row]:
-    day = moments.day(incoming.world, date)
+    day = moments.day(incoming.state, date)
     begin, end = day or (incoming.now - _DAY, incoming.now)
     return incoming.store.named(
         "SELECT r.*, s.note FROM sendpulse_smtp r JOIN outbox_steps s ON s.message_id = r.message_id "
@@ -201,12 +201,12 @@ def _bounced(incoming: Incoming, date: Any) -> list[Row]:
     )
 
 
-def _bounce(world: World, row: Row) -> dict[str, Any]:
+def _bounce(state: SandboxState, row: Row) -> dict[str, Any]:
     code, subcode, text = _answer(row["note"])
     return {
         "email_to": row["recipient"],
         "sender": row["sender"],
-        "send_date": moments.stamp(world, row["created"]),
+        "send_date": moments.stamp(state, row["created"]),
         "subject": row["subject"],
         "smtp_answer_code": code,
         "smtp_answer_subcode": subcode,
@@ -214,14 +214,14 @@ def _bounce(world: World, row: Row) -> dict[str, Any]:
     }
 
 
-def _is_seen(world: World, row: Row) -> bool:
+def _is_seen(state: SandboxState, row: Row) -> bool:
     """Whether a record is there already: by a switch it is not before the recipient's server has answered."""
-    return world.settings["sendpulse.smtp_pending"] != "absent" or _note(world, row) != ""
+    return state.settings["sendpulse.smtp_pending"] != "absent" or _note(state, row) != ""
 
 
-def _note(world: World, row: Row) -> str:
+def _note(state: SandboxState, row: Row) -> str:
     """What the recipient's mail server has answered by now; "" before it did."""
-    return next((step["note"] for step in world.outbox.way(row["message_id"]) if step["note"]), "")
+    return next((step["note"] for step in state.outbox.way(row["message_id"]) if step["note"]), "")
 
 
 def _answer(note: str) -> tuple[int, str, str]:
@@ -229,10 +229,10 @@ def _answer(note: str) -> tuple[int, str, str]:
     return int(code), subcode, text
 
 
-def _record(world: World, row: Row) -> dict[str, Any]:
-    code, subcode, text = _answer(_note(world, row) or "0  ")
-    pending = 0 if world.settings["sendpulse.smtp_pending"] == "zero" else None
-    shown = str(code) if code and world.settings["sendpulse.string_codes"] else code or pending
+def _record(state: SandboxState, row: Row) -> dict[str, Any]:
+    code, subcode, text = _answer(_note(state, row) or "0  ")
+    pending = 0 if state.settings["sendpulse.smtp_pending"] == "zero" else None
+    shown = str(code) if code and state.settings["sendpulse.string_codes"] else code or pending
     return {
         "id": row["id"],
         "sender": row["sender"],
@@ -243,18 +243,18 @@ def _record(world: World, row: Row) -> dict[str, Any]:
         "smtp_answer_subcode": subcode,
         "smtp_answer_data": text,
         "used_ip": "192.0.2.25",
-        "recipient": None if world.settings["sendpulse.smtp_no_recipient"] else row["recipient"],
+        "recipient": None if state.settings["sendpulse.smtp_no_recipient"] else row["recipient"],
         "subject": row["subject"],
-        "send_date": moments.stamp(world, row["created"]),
-        "tracking": _tracking(world, row),
+        "send_date": moments.stamp(state, row["created"]),
+        "tracking": _tracking(state, row),
     }
 
 
-def _tracking(world: World, row: Row) -> dict[str, Any]:
+def _tracking(state: SandboxState, row: Row) -> dict[str, Any]:
     client = {"browser": "Sandbox", "os": "Sandbox", "ip": "192.0.2.50", "country": "Ukraine"}
     opens, clicks = [], []
-    for step in world.outbox.way(row["message_id"]):
-        seen = {**client, "action_date": moments.stamp(world, step["at"])}
+    for step in state.outbox.way(row["message_id"]):
+        seen = {**client, "action_date": moments.stamp(state, step["at"])}
         if step["status"] == "Opened":
             opens.append(seen)
         elif step["status"] == "Link redirected":

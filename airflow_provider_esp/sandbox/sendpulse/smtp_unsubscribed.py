@@ -11,7 +11,7 @@ from .. import responses as answers
 from ..outbox import Message
 from ..responses import Refused
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from . import datetimes as moments
 from . import outcomes
 from .arguments import Arguments, body, is_email
@@ -54,7 +54,7 @@ def unsubscribed(incoming: Incoming) -> Response:
     """A page of those who get no transactional mail."""
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
-    day = moments.day(incoming.world, given.get("date"))
+    day = moments.day(incoming.state, given.get("date"))
     begin, end = day or (0.0, incoming.now + 1)
     found = incoming.store.all(
         "SELECT * FROM sendpulse_smtp_unsubscribed WHERE at >= ? AND at < ? ORDER BY at, email LIMIT ? OFFSET ?",
@@ -70,7 +70,7 @@ def unsubscribed(incoming: Incoming) -> Response:
                 "unsubscribe_by_link": row["by_link"],
                 "unsubscribe_by_user": row["by_user"],
                 "spam_complaint": row["complaint"],
-                "date": moments.stamp(incoming.world, row["at"]),
+                "date": moments.stamp(incoming.state, row["at"]),
             }
             for row in found
         ]
@@ -91,7 +91,7 @@ def search(incoming: Incoming) -> Response:
 @routes("POST", "smtp/resubscribe")
 def resubscribe(incoming: Incoming) -> Response:
     """Mail somebody a request to come back; who reads mail, does so after reading it."""
-    world = incoming.world
+    state = incoming.state
     given = Arguments.of(incoming)
     given.need("email")
     email = given.get("email")
@@ -105,7 +105,7 @@ def resubscribe(incoming: Incoming) -> Response:
         raise invalid("Smtp user not found", 503)
     if not _is_in(incoming, email):
         raise invalid("Blocked email not found")
-    if world.limits.admit(("sendpulse.resubscribe",), incoming.account) is not None:
+    if state.limits.admit(("sendpulse.resubscribe",), incoming.account) is not None:
         raise invalid("No more than 5 are allowed per day")
     message = Message(
         service="sendpulse",
@@ -115,25 +115,25 @@ def resubscribe(incoming: Incoming) -> Response:
         subject="Subscribe again",
         text="Please confirm that you want our messages again.",
         name="resubscribe",
-        steps=outcomes.email(world, email, incoming.now),
+        steps=outcomes.email(state, email, incoming.now),
     )
-    number = world.outbox.add([message])[0]
-    if outcomes.reads(world, email):
-        due = incoming.now + 3 * world.settings["delivery_seconds"]
+    number = state.outbox.add([message])[0]
+    if outcomes.reads(state, email):
+        due = incoming.now + 3 * state.settings["delivery_seconds"]
         incoming.store.run("INSERT INTO sendpulse_smtp_returns VALUES (?, ?)", email, due)
     return answers.json({"result": True, "id": str(number)})
 
 
-def settle(world: World) -> None:
+def settle(state: SandboxState) -> None:
     """Let those come back who were asked to and have read it."""
-    now = world.clock.now()
-    if world.store.value("SELECT 1 FROM sendpulse_smtp_returns WHERE at <= ?", now):
-        world.store.run(
+    now = state.clock.now()
+    if state.store.value("SELECT 1 FROM sendpulse_smtp_returns WHERE at <= ?", now):
+        state.store.run(
             "DELETE FROM sendpulse_smtp_unsubscribed WHERE email IN "
             "(SELECT email FROM sendpulse_smtp_returns WHERE at <= ?)",
             now,
         )
-        world.store.run("DELETE FROM sendpulse_smtp_returns WHERE at <= ?", now)
+        state.store.run("DELETE FROM sendpulse_smtp_returns WHERE at <= ?", now)
 
 
 def _is_in(incoming: Incoming, email: str) -> bool:
@@ -145,7 +145,7 @@ def _people(incoming: Incoming) -> list[tuple[str, str]]:
     """Addresses and comments, in any of the shapes that clients send."""
     said = body(incoming)
     if isinstance(said, dict):
-        said = Arguments(said, incoming.world.settings["sendpulse.json_strings"]).structure("emails")
+        said = Arguments(said, incoming.state.settings["sendpulse.json_strings"]).structure("emails")
     if not said:
         raise Refused(400, "Empty emails", 14)
     if not isinstance(said, list):

@@ -195,7 +195,7 @@ def _template(incoming: Incoming, row: Row) -> dict[str, Any]:
         "lang": row["lang"],
         "name": row["name"],
         "name_slug": row["slug"],
-        "created": moments.stamp(incoming.world, row["created"]),
+        "created": moments.stamp(incoming.state, row["created"]),
         "full_description": "",
         "is_structure": bool(row["structure"]),
         "category": "Sandbox" if row["owner"] != "me" else "",

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from ..state import World
+from ..state import SandboxState
 from . import contact_store
 from .arguments import whole
 from .contact_store import New
@@ -15,14 +15,14 @@ MOST = 1_000_000
 _AT_ONCE = 10_000
 
 
-def revoke_tokens(world: World, values: Mapping[str, Any]) -> dict[str, int]:
+def revoke_tokens(state: SandboxState, values: Mapping[str, Any]) -> dict[str, int]:
     """Revoke tokens before their time: the one given as ``token``, or all."""
     if "token" in values:
-        return {"revoked": world.store.change("DELETE FROM sendpulse_tokens WHERE token = ?", str(values["token"]))}
-    return {"revoked": world.store.change("DELETE FROM sendpulse_tokens")}
+        return {"revoked": state.store.change("DELETE FROM sendpulse_tokens WHERE token = ?", str(values["token"]))}
+    return {"revoked": state.store.change("DELETE FROM sendpulse_tokens")}
 
 
-def make_contacts(world: World, values: Mapping[str, Any]) -> dict[str, int]:
+def make_contacts(state: SandboxState, values: Mapping[str, Any]) -> dict[str, int]:
     """Put many active contacts into a book.
 
     :param values: ``book`` (its id; a new one is made where there is none), ``count`` (default 1000), ``domain`` of
@@ -34,12 +34,12 @@ def make_contacts(world: World, values: Mapping[str, Any]) -> dict[str, int]:
         raise ValueError(f"count should be 1 to {MOST:,}")
     book = whole(values.get("book"))
     if book is None:
-        book = world.store.run(
+        book = state.store.run(
             "INSERT INTO sendpulse_books (name, status, created) VALUES (?, 0, ?)",
             f"Readers {secrets.token_hex(4)}",
-            world.clock.now(),
+            state.clock.now(),
         )
-    elif not world.store.value("SELECT 1 FROM sendpulse_books WHERE id = ?", book):
+    elif not state.store.value("SELECT 1 FROM sendpulse_books WHERE id = ?", book):
         raise ValueError(f"there is no book {book}")
     for first in range(0, count, _AT_ONCE):
         numbers = range(first, min(first + _AT_ONCE, count))
@@ -47,7 +47,7 @@ def make_contacts(world: World, values: Mapping[str, Any]) -> dict[str, int]:
             New(f"reader{number}@{domain}", {"first_name": f"Reader {number}"}, contact_store.ACTIVE)
             for number in numbers
         ]
-        contact_store.put(world, book, people)
+        contact_store.put(state, book, people)
     return {"book": book, "contacts": count}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ..routing import Section, table
-from ..state import World
+from ..service import Section, table
+from ..state import SandboxState
 from . import campaign_lifecycle as campaign_life
 from . import datetimes as moments
 from . import status_codes as words
@@ -26,8 +26,8 @@ def _sender(row: dict[str, Any]) -> dict[str, Any]:
 _CAMPAIGNS = "FROM sendpulse_campaigns WHERE instr(name, :q) OR instr(subject, :q) OR instr(id, :q) OR :q = ''"
 
 
-def _campaigns(world: World, q: str, limit: int, offset: int) -> list[dict[str, Any]]:
-    rows = world.store.named(
+def _campaigns(state: SandboxState, q: str, limit: int, offset: int) -> list[dict[str, Any]]:
+    rows = state.store.named(
         f"SELECT * {_CAMPAIGNS} ORDER BY id DESC LIMIT :limit OFFSET :offset",
         {"q": q, "limit": limit, "offset": offset},
     )
@@ -38,16 +38,16 @@ def _campaigns(world: World, q: str, limit: int, offset: int) -> list[dict[str, 
             "subject": row["subject"],
             "lists": campaign_life.lists(row),
             "count": row["count"],
-            "status": campaign_life.status(world, row),
-            "status_explain": words.CAMPAIGN.get(campaign_life.status(world, row), ""),
-            "send_date": moments.stamp(world, row["starts"]),
+            "status": campaign_life.status(state, row),
+            "status_explain": words.CAMPAIGN.get(campaign_life.status(state, row), ""),
+            "send_date": moments.stamp(state, row["starts"]),
         }
         for row in rows
     ]
 
 
-def _campaign_count(world: World, q: str) -> int:
-    return int(world.store.named(f"SELECT count(*) {_CAMPAIGNS}", {"q": q})[0][0])
+def _campaign_count(state: SandboxState, q: str) -> int:
+    return int(state.store.named(f"SELECT count(*) {_CAMPAIGNS}", {"q": q})[0][0])
 
 
 SECTIONS: tuple[Section, ...] = (

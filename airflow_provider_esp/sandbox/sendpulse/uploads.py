@@ -13,7 +13,7 @@ from starlette.responses import Response
 from .. import responses as answers
 from ..outbox import Message
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from . import addressbooks as books
 from . import contact_store, outcomes
 from .arguments import Arguments, is_email, whole
@@ -28,11 +28,11 @@ routes = Routes()
 @routes("POST", "addressbooks/{id}/emails")
 def upload(incoming: Incoming) -> Response:
     """Add or update contacts of a book; with ``confirmation`` they are asked by mail first."""
-    world = incoming.world
+    state = incoming.state
     number = books.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("emails")
-    said = _contacts(world, given.structure("emails"))
+    said = _contacts(state, given.structure("emails"))
     contacts = contact_store.merged(new for new in said if is_email(new.email))
     update = not given.flag("dont_update")
     given.flag("disable_webhook")
@@ -43,8 +43,8 @@ def upload(incoming: Incoming) -> Response:
         _ask(incoming, number, contacts, sender, given)
     else:
         for new in contacts:
-            new.due = incoming.now + world.settings["import_seconds"]
-    contact_store.put(world, number, contacts, update)
+            new.due = incoming.now + state.settings["import_seconds"]
+    contact_store.put(state, number, contacts, update)
     for tag in tags:
         incoming.store.many(
             "INSERT OR IGNORE INTO sendpulse_pins VALUES (?, ?)", [(tag, new.email) for new in contacts]
@@ -52,20 +52,20 @@ def upload(incoming: Incoming) -> Response:
     return answers.json({"result": True})
 
 
-def _contacts(world: World, given: Any) -> list[New]:
+def _contacts(state: SandboxState, given: Any) -> list[New]:
     if isinstance(given, dict):
-        raise broken(world)  # one object where a list belongs: the vendor's program does not survive it
+        raise broken(state)  # one object where a list belongs: the vendor's program does not survive it
     if not isinstance(given, list):
         raise invalid("Argument emails must be array")
-    return [_contact(world, item) for item in given]
+    return [_contact(state, item) for item in given]
 
 
-def _contact(world: World, item: Any) -> New:
+def _contact(state: SandboxState, item: Any) -> New:
     match item:
         case str():
             return New(item.strip())
         case list():
-            raise broken(world)
+            raise broken(state)
         case {"email": str(email)}:
             wrong = "Argument emails.*.variables is invalid"
             return New(email.strip(), contact_store.plain(item.get("variables") or {}, wrong))
@@ -109,7 +109,7 @@ def _confirmation(incoming: Incoming, given: Arguments) -> str:
 
 def _ask(incoming: Incoming, book_id: int, contacts: list[New], sender: str, given: Arguments) -> None:
     """Mail each new address a request to confirm; who reads mail, confirms after reading it."""
-    world, pace = incoming.world, incoming.world.settings["delivery_seconds"]
+    state, pace = incoming.state, incoming.state.settings["delivery_seconds"]
     html = "<p>Please confirm your subscription.</p>"
     if given.has("template_id"):
         template = by_any_id(incoming.store, given.get("template_id"))
@@ -119,8 +119,8 @@ def _ask(incoming: Incoming, book_id: int, contacts: list[New], sender: str, giv
     asked = [new for new in contacts if contact_store.of_email(incoming.store, book_id, new.email) is None]
     for new in asked:
         new.status = contact_store.UNCONFIRMED
-        new.due = incoming.now + 3 * pace if outcomes.reads(world, new.email) else None
-    world.outbox.add(
+        new.due = incoming.now + 3 * pace if outcomes.reads(state, new.email) else None
+    state.outbox.add(
         Message(
             service="sendpulse",
             channel="email",
@@ -130,7 +130,7 @@ def _ask(incoming: Incoming, book_id: int, contacts: list[New], sender: str, giv
             html=html,
             data={**new.variables, "email": new.email},
             name="confirmation",
-            steps=outcomes.email(world, new.email, incoming.now),
+            steps=outcomes.email(state, new.email, incoming.now),
         )
         for new in asked
     )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from .. import responses as answers
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import addressbooks as books
 from . import datetimes as moments
@@ -59,7 +59,7 @@ def verify_list(incoming: Incoming) -> Response:
         book,
         len(emails),
         incoming.now,
-        incoming.now + incoming.world.settings["sendpulse.verify_seconds"],
+        incoming.now + incoming.state.settings["sendpulse.verify_seconds"],
     )
     return answers.json({"result": True})
 
@@ -91,7 +91,7 @@ def verified(incoming: Incoming) -> Response:
 def verify_email(incoming: Incoming) -> Response:
     """Begin to verify one address."""
     email = _email(incoming)
-    ends = incoming.now + incoming.world.settings["sendpulse.verify_seconds"]
+    ends = incoming.now + incoming.state.settings["sendpulse.verify_seconds"]
     incoming.store.run("INSERT OR REPLACE INTO sendpulse_verified_emails VALUES (?, ?, ?)", email, incoming.now, ends)
     return answers.json({"result": True})
 
@@ -103,7 +103,7 @@ def email_result(incoming: Incoming) -> Response:
     row = incoming.store.one("SELECT * FROM sendpulse_verified_emails WHERE email = ?", email)
     if row is None:
         raise not_found("Email result not found")
-    status = _status(incoming.world, email) if row["ends"] <= incoming.now else 0
+    status = _status(incoming.state, email) if row["ends"] <= incoming.now else 0
     checks = {"status": status, "valid_format": 1, "disposable": 0, "webmail": 0, "gibberish": 0}
     return answers.json(
         {"result": True, "data": {"email": row["email"], "checks": {**checks, "status_text": _TEXTS[status]}}}
@@ -166,7 +166,7 @@ def _summary(incoming: Incoming, row: Row) -> dict[str, Any]:
         "address_book_name": book["name"],
         "all_emails_quantity": len(rows),
         "status": status,
-        "check_date": moments.stamp(incoming.world, row["ends"] if done else row["started"]),
+        "check_date": moments.stamp(incoming.state, row["ends"] if done else row["started"]),
         "data": counts if done else {},
         "is_updated": int(len(_emails(incoming, row["book_id"], incoming.now)) > row["total"]),
         "status_text": _COLOURS[status],
@@ -177,12 +177,12 @@ def _addresses(incoming: Incoming, row: Row) -> list[dict[str, Any]]:
     """The book's addresses as they were when the verification began, those that have had their turn with a status."""
     turns, found = _processed(incoming, row), []
     for position, one in enumerate(_emails(incoming, row["book_id"], row["started"])):
-        status = _status(incoming.world, one["email"]) if position < turns else 0
+        status = _status(incoming.state, one["email"]) if position < turns else 0
         found.append(
             {
                 "id": one["id"],
                 "email_address": one["email"],
-                "check_date": moments.stamp(incoming.world, row["ends"]),
+                "check_date": moments.stamp(incoming.state, row["ends"]),
                 "status": status,
                 "status_text": _TEXTS[status],
             }
@@ -204,8 +204,8 @@ def _processed(incoming: Incoming, row: Row) -> int:
     return int(row["total"] * (incoming.now - row["started"]) / (row["ends"] - row["started"]))
 
 
-def _status(world: World, email: str) -> int:
-    return _CODE.get(outcomes.fate(world, email), 1)
+def _status(state: SandboxState, email: str) -> int:
+    return _CODE.get(outcomes.fate(state, email), 1)
 
 
 def _row(incoming: Incoming, book: int) -> Row | None:

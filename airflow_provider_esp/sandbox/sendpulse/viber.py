@@ -10,7 +10,7 @@ from starlette.responses import Response
 from .. import responses as answers
 from ..outbox import Message
 from ..routing import Incoming, Routes
-from ..state import World
+from ..state import SandboxState
 from ..store import Row
 from . import addressbooks as books
 from . import datetimes as moments
@@ -49,10 +49,10 @@ routes = Routes()
 @routes("POST", "viber")
 def create(incoming: Incoming) -> Response:
     """Make a task, which sends itself at once or at its date."""
-    world, given = incoming.world, Arguments.of(incoming)
+    state, given = incoming.state, Arguments.of(incoming)
     for name in ("message_type", "sender_id", "message_live_time", "send_date", "message"):
         given.need(name)
-    message, kind, starts = _wanted(world, given)
+    message, kind, starts = _wanted(state, given)
     people = _people(incoming, given)
     number = incoming.store.run(
         "INSERT INTO sendpulse_viber (name, message, kind, created, starts) VALUES (?, ?, ?, ?, ?)",
@@ -63,21 +63,21 @@ def create(incoming: Incoming) -> Response:
         starts,
     )
     row = _find(incoming, number)
-    world.outbox.add(_message(world, row, phone, data) for phone, data in people.items())
+    state.outbox.add(_message(state, row, phone, data) for phone, data in people.items())
     return answers.json({"result": True, "data": {"task_id": number}})
 
 
 @routes("POST", "viber/update")
 def update(incoming: Incoming) -> Response:
     """Change a task that has not begun to be sent, in a body without the nesting that making one has."""
-    world, given = incoming.world, Arguments.of(incoming)
+    state, given = incoming.state, Arguments.of(incoming)
     given.need("main_task_id")
     row = _find(incoming, given.get("main_task_id"))
     if row["starts"] <= incoming.now:
         raise invalid("Can't find the campaign, probably it was already sent", 602)
     for name in ("message_type", "sender_id", "message_live_time", "send_date", "message"):
         given.need(name)
-    message, kind, starts = _wanted(world, given)
+    message, kind, starts = _wanted(state, given)
     people = _people(incoming, given) if given.has("address_book") or given.has("recipients") else None
     incoming.store.run(
         "UPDATE sendpulse_viber SET name = ?, message = ?, kind = ?, starts = ? WHERE id = ?",
@@ -92,9 +92,9 @@ def update(incoming: Incoming) -> Response:
     )
     if people is None:
         people = {one["recipient"]: msgspec.json.decode(one["data"]) for one in waiting}
-    world.outbox.cancel("sendpulse", row["id"])
+    state.outbox.cancel("sendpulse", row["id"])
     row = _find(incoming, row["id"])
-    world.outbox.add(_message(world, row, phone, data) for phone, data in people.items())
+    state.outbox.add(_message(state, row, phone, data) for phone, data in people.items())
     return answers.json({"result": True})
 
 
@@ -103,14 +103,14 @@ def tasks(incoming: Incoming) -> Response:
     """A page of tasks, newest first."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_viber ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
-    return answers.json([_task(incoming.world, row) for row in found])
+    return answers.json([_task(incoming.state, row) for row in found])
 
 
 @routes("GET", "viber/task/{id}")
 def task(incoming: Incoming) -> Response:
     """One task with its figures."""
     row = _find(incoming, incoming.params["id"])
-    counts = outcomes.reached(incoming.world, [row["id"]])[row["id"]]
+    counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     figures = {
         "sent": counts.get("Sent", 0),
         "delivered": counts.get("Delivered", 0),
@@ -119,7 +119,7 @@ def task(incoming: Incoming) -> Response:
         "undelivered": counts.get("Not delivered", 0),
         "errors": 0,
     }
-    return answers.json({**_task(incoming.world, row), "statistic": figures})
+    return answers.json({**_task(incoming.state, row), "statistic": figures})
 
 
 @routes("GET", "viber/task/{id}/recipients")
@@ -131,7 +131,7 @@ def recipients(incoming: Incoming) -> Response:
         row["id"],
     )
     people = [
-        {"phone": int(one["recipient"]), "status": incoming.world.outbox.status(one["id"]).lower() or "queued"}
+        {"phone": int(one["recipient"]), "status": incoming.state.outbox.status(one["id"]).lower() or "queued"}
         for one in found
     ]
     return answers.json({"task_id": row["id"], "recipients": people})
@@ -162,7 +162,7 @@ def excluded(incoming: Incoming) -> Response:
         {
             "phone": row["phone"],
             "description": row["description"],
-            "created_at": moments.stamp(incoming.world, row["at"]),
+            "created_at": moments.stamp(incoming.state, row["at"]),
         }
         for row in found
     ]
@@ -190,7 +190,7 @@ def include(incoming: Incoming) -> Response:
     return answers.json({"success": True, "data": [True]})
 
 
-def _wanted(world: World, given: Arguments) -> tuple[str, int, float]:
+def _wanted(state: SandboxState, given: Arguments) -> tuple[str, int, float]:
     """The message, its kind, and when it is sent."""
     kind = given.whole("message_type")
     if kind not in KINDS:
@@ -202,7 +202,7 @@ def _wanted(world: World, given: Arguments) -> tuple[str, int, float]:
     message = given.string("message")
     if len(message) > LONGEST:
         raise invalid(f"Argument message may not be greater than {LONGEST} characters")
-    return message, kind, begin(world, given.get("send_date"))
+    return message, kind, begin(state, given.get("send_date"))
 
 
 def _phones(given: Arguments) -> list[str]:
@@ -246,7 +246,7 @@ def _people(incoming: Incoming, given: Arguments) -> dict[str, dict[str, Any]]:
     return people
 
 
-def _message(world: World, row: Row, phone: str, data: dict[str, Any]) -> Message:
+def _message(state: SandboxState, row: Row, phone: str, data: dict[str, Any]) -> Message:
     return Message(
         service="sendpulse",
         channel="viber",
@@ -256,17 +256,17 @@ def _message(world: World, row: Row, phone: str, data: dict[str, Any]) -> Messag
         data=data,
         name=row["name"],
         broadcast_id=row["id"],
-        steps=outcomes.phone(world, phone, row["starts"], "Read"),
+        steps=outcomes.phone(state, phone, row["starts"], "Read"),
     )
 
 
-def _task(world: World, row: Row) -> dict[str, Any]:
+def _task(state: SandboxState, row: Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "name": row["name"],
         "message": row["message"],
         "sender_name": _SENDER["name"],
-        "send_date": moments.stamp(world, row["starts"]),
-        "status": "send" if world.clock.now() >= row["starts"] else "moderation",
-        "created": moments.stamp(world, row["created"]),
+        "send_date": moments.stamp(state, row["starts"]),
+        "status": "send" if state.clock.now() >= row["starts"] else "moderation",
+        "created": moments.stamp(state, row["created"]),
     }

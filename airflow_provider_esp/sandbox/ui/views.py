@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..routing import Row, Section, Service
-from ..state import World
+from ..registry import Registry
+from ..service import Row, Section, Service
 from .html import Html, counts, document, facts, grid, link, pager, search, text, with_query
 
 SIZE = 25
@@ -27,16 +27,17 @@ MESSAGE_COLUMNS = ("message", "to", "channel", "service", "status", "time")
 
 
 class Page:
-    """The pages, over one world."""
+    """The pages, over one sandbox."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._state = registry.state
 
     def overview(self, request: Request) -> Response:
         """Counts, the newest messages, and a glance at everything else."""
         q = request.query_params.get("q", "")
         body = [self._counts(), search("/", q), *self._glance_at_messages(q)]
-        for service in self._world.services.values():
+        for service in self._registry.services.values():
             for section in service.sections:
                 body += self._glance(service, section, q)
         return document("Sandbox", body, *self._aside(request, "/", q))
@@ -44,8 +45,8 @@ class Page:
     def messages(self, request: Request) -> Response:
         """All messages, newest first."""
         q, number = request.query_params.get("q", ""), _page(request)
-        self._world.settle()
-        total = self._world.outbox.count(q)
+        self._registry.settle()
+        total = self._state.outbox.count(q)
         rows = self._message_rows(q, SIZE, (number - 1) * SIZE)
         turn = pager("/messages", q, number, SIZE, total)
         body = [search("/messages", q), turn, grid(MESSAGE_COLUMNS, rows), turn]
@@ -53,12 +54,12 @@ class Page:
 
     def message(self, request: Request) -> Response:
         """One message as its recipient would see it, and its way."""
-        self._world.settle()
+        self._registry.settle()
         number = request.path_params["number"]
-        row = self._world.outbox.get(int(number)) if re.fullmatch(r"\d{1,18}", number, re.ASCII) else None
+        row = self._state.outbox.get(int(number)) if re.fullmatch(r"\d{1,18}", number, re.ASCII) else None
         if row is None:
             return document("No such message", [], status=404)
-        shown = self._world.message(row)
+        shown = self._registry.message(row)
         names = ("from", "to", "subject", "channel", "name", "status", "created", "request_id", "label", "contact_id")
         body = [
             facts((name.replace("_", " "), shown[name]) for name in names),
@@ -73,15 +74,15 @@ class Page:
     def section(self, request: Request) -> Response:
         """One kind of thing of one service."""
         name, kind = request.path_params["service"], request.path_params["section"]
-        section = self._world.section(name, kind)
+        section = self._registry.section(name, kind)
         if section is None:
             return document("No such page", [], status=404)
         q, number, path = request.query_params.get("q", ""), _page(request), f"/see/{name}/{kind}"
-        self._world.settle()
-        total = section.count(self._world, q)
-        rows = section.rows(self._world, q, SIZE, (number - 1) * SIZE)
+        self._registry.settle()
+        total = section.count(self._state, q)
+        rows = section.rows(self._state, q, SIZE, (number - 1) * SIZE)
         turn = pager(path, q, number, SIZE, total)
-        title = f"{self._world.services[name].title} {section.title.lower()}"
+        title = f"{self._registry.services[name].title} {section.title.lower()}"
         return document(
             title,
             [search(path, q), turn, grid(section.columns, rows), turn],
@@ -89,10 +90,10 @@ class Page:
         )
 
     def _counts(self) -> str:
-        found = self._world.counts()
+        found = self._registry.counts()
         total = sum(numbers["messages"] for numbers in found.values())
         lines = [counts("Everything", [("/messages", "messages", total)])]
-        for name, service in self._world.services.items():
+        for name, service in self._registry.services.items():
             cells = [
                 (f"/see/{name}/{section.name}", section.title.lower(), found[name][section.name])
                 for section in service.sections
@@ -102,16 +103,16 @@ class Page:
 
     def _glance_at_messages(self, q: str) -> list[str]:
         rows = self._message_rows(q, SIZE, 0)
-        total = self._world.outbox.count(q)
+        total = self._state.outbox.count(q)
         head = f"<h2>Messages that would have gone out {_all(with_query('/messages', q=q), total, SIZE)}</h2>"
         return [head, grid(MESSAGE_COLUMNS, rows)]
 
     def _glance(self, service: Service, section: Section, q: str) -> list[str]:
-        rows = section.rows(self._world, q, GLANCE, 0)
+        rows = section.rows(self._state, q, GLANCE, 0)
         if not rows:
             return []
         address = with_query(f"/see/{service.name}/{section.name}", q=q)
-        more = _all(address, section.count(self._world, q), GLANCE)
+        more = _all(address, section.count(self._state, q), GLANCE)
         head = f"<h2>{escape(service.title)}: {escape(section.title.lower())} {more}</h2>"
         return [head, grid(section.columns, rows)]
 
@@ -123,17 +124,17 @@ class Page:
                 ),
                 "to": row["to"],
                 "channel": row["channel"],
-                "service": self._world.services[row["service"]].title,
+                "service": self._registry.services[row["service"]].title,
                 "status": row["status"],
                 "time": row["created"][:19].replace("T", " "),
             }
-            for row in self._world.messages(q, limit, offset)
+            for row in self._registry.messages(q, limit, offset)
         ]
 
     def _aside(self, request: Request, path: str, q: str) -> tuple[Html, int]:
         given = request.query_params.get("refresh", "")
         refresh = int(given) if given.isascii() and given.isdigit() and len(given) < 5 else 0
-        now = self._world.stamp(self._world.clock.now())[:19].replace("T", " ")
+        now = self._state.stamp(self._state.clock.now())[:19].replace("T", " ")
         turn = (
             link(with_query(path, q=q), "stop refreshing")
             if refresh
@@ -142,9 +143,9 @@ class Page:
         return Html(f"{text(now)} UTC · {turn}"), refresh
 
 
-def routes(world: World) -> list[Route]:
-    """The pages' routes."""
-    page = Page(world)
+def routes(registry: Registry) -> list[Route]:
+    """Return the pages' routes."""
+    page = Page(registry)
     return [
         Route("/", _endpoint(page.overview)),
         Route("/messages", _endpoint(page.messages)),

@@ -314,7 +314,7 @@ def test_a_broadcast_that_somebody_cancelled_has_ended_and_another_one_can_be_as
             **{**SOON, "timeout": 1.0},
         )
     assert "had not come to its end after 1 s" in worker.run_dag(dag)["create"].error
-    sandbox.world.store.run("UPDATE esputnik_broadcasts SET state = 'CANCELLED'")
+    sandbox.state.store.run("UPDATE esputnik_broadcasts SET state = 'CANCELLED'")
     later(61)
     assert "somebody has cancelled or removed it" in worker.clear(dag)["create"].error
     assert "Say resend=True" in worker.clear(dag)["create"].error

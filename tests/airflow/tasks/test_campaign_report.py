@@ -34,7 +34,7 @@ def test_the_report_has_the_activity_a_table_a_picture_and_a_page(
     sandbox.do("esputnik", "make_activity", rows=1200, seconds=36_000, mixed=True, name="Win-back")
     sandbox.do("esputnik", "make_activity", rows=300, seconds=36_000, mixed=True, name="Weekly digest")
     sandbox.advance(10)
-    now = datetime.fromtimestamp(sandbox.world.clock.now(), UTC)
+    now = datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
     conf = {"start": (now - timedelta(days=1)).isoformat(), "end": (now + timedelta(minutes=1)).isoformat()}
     ran = worker.run_dag(dag, conf)
     assert {one.state for one in ran.all} == {"success"}

@@ -35,7 +35,7 @@ def rows(path: Path | str) -> list[dict[str, Any]]:
 
 
 def period(sandbox: Sandbox, **back: float) -> dict[str, Any]:
-    now = datetime.fromtimestamp(sandbox.world.clock.now(), UTC)
+    now = datetime.fromtimestamp(sandbox.state.clock.now(), UTC)
     return {"start": (now - timedelta(**back)).isoformat(), "end": (now + timedelta(minutes=1)).isoformat()}
 
 

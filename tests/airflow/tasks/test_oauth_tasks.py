@@ -145,7 +145,7 @@ def test_a_token_refused_in_a_request_thread_is_renewed_from_there(run: Any, mak
     ran = run(CallOperator(task_id="call", threads=8))
     assert ran.state == "success", ran.error
     assert world.refreshes == 1
-    assert world.kept().access_token == world.sandbox.world.store.value(
+    assert world.kept().access_token == world.sandbox.state.store.value(
         "SELECT access FROM uaa_tokens ORDER BY id DESC LIMIT 1"
     )
 
@@ -328,7 +328,7 @@ def test_neither_tokens_nor_the_secret_are_in_logs_rendered_fields_or_xcom(
     secrets |= {
         value
         for column in ("access", "refresh")
-        for value in (row[0] for row in world.sandbox.world.store.all(f"SELECT {column} FROM uaa_tokens"))  # noqa: S608
+        for value in (row[0] for row in world.sandbox.state.store.all(f"SELECT {column} FROM uaa_tokens"))  # noqa: S608
     }
     with create_session() as session:
         kept = [
