@@ -61,6 +61,16 @@ class EspOperator(BaseOperator):
         self.esp_conn_id = esp_conn_id
 
     @property
+    def metric_tags(self) -> dict[str, str]:
+        """The tags of this task's metrics."""
+        return {
+            "service": self.service_name,
+            "operator": self.task_type,
+            "dag_id": self.dag_id,
+            "task_id": self.task_id,
+        }
+
+    @property
     def stop(self) -> Stop:
         """What says that this try is being ended; made when it is first asked for, so that each try has its own."""
         stop: Stop = self.__dict__.setdefault("_esp_stop", Stop())
@@ -339,14 +349,8 @@ class RowsOperator(Suppressing, ChangingOperator):
         """
         from airflow_provider_esp.operators._progress import Progress
 
-        tags = {
-            "service": self.service_name,
-            "operator": self.task_type,
-            "dag_id": self.dag_id,
-            "task_id": self.task_id,
-        }
         total = source_of(self.source).count() if reads and self.source is not None else None
-        self.progress = Progress(self.log, tags, total, quiet=self.is_dry)
+        self.progress = Progress(self.log, self.metric_tags, total, quiet=self.is_dry)
         return self.progress
 
     def conclude(self, counts: Counts, report: Report) -> None:

@@ -19,7 +19,7 @@ from airflow_provider_esp.operators._optout_sources import key_of, key_of_list, 
 from airflow_provider_esp.operators._templating import number_of
 from airflow_provider_esp.operators._written_lists import written_list
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
-from airflow_provider_esp.utils.masking import is_open, without_secrets
+from airflow_provider_esp.utils.masking import WrappedAttribute, is_open, without_secrets
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
@@ -51,17 +51,14 @@ class GivenPeople:
         return f"{len(self.values)} people"
 
 
-class SuppressAttribute:
+class SuppressAttribute(WrappedAttribute):
     """An operator's ``suppress``, which wraps addresses the moment they are assigned, whichever way they came.
 
     What an XCom or a template gives is a source of its own: if it gives nothing, that source is empty.
     """
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}"
-
-    def __get__(self, operator: Any, owner: type | None = None) -> Any:
-        return self if operator is None else getattr(operator, self._name)
+    def __init__(self) -> None:
+        super().__init__(_wrapped)
 
     def __set__(self, operator: Any, value: Any) -> None:
         before = getattr(operator, self._name, None)
@@ -70,7 +67,7 @@ class SuppressAttribute:
             value = []
         elif rendered and isinstance(before, list) and isinstance(value, list):
             value = [one for item in value for one in _rendered(item)]
-        setattr(operator, self._name, _wrapped(value))
+        super().__set__(operator, value)
 
 
 def read_suppression(

@@ -1,4 +1,4 @@
-"""Arguments that a template may have filled in: numbers and switches that come as text."""
+"""Arguments that a template may have filled in: numbers, switches and lists that come as text."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def number_of(name: str, value: int | str | None) -> int | None:
     if isinstance(value, bool) or not (said.isascii() and said.isdigit()):
         raise ValueError(f"{name} must be a number of at least 0, not {value!r}.")
     return int(said)
+
+
+def as_tuple(value: Any) -> tuple[str, ...]:
+    """Return the names that an argument gives: one, several or none."""
+    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 def switch_of(name: str, value: Any) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._base import RowsOperator
-from airflow_provider_esp.operators.contacts_file import LINK, LinkAttribute, check_arguments, finish_file, upload_file
+from airflow_provider_esp.operators._import_waits import ImportWaits
+from airflow_provider_esp.operators._templating import as_tuple
 from airflow_provider_esp.policies.retry import final_errors
-from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
+from airflow_provider_esp.utils.wait_limits import default_deferrable
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.ledger import UploadLedger
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.hooks.esp import EspHook
 
 
-class UploadContactsOperator(RowsOperator):
+class UploadContactsOperator(ImportWaits, RowsOperator):
     """Create or update contacts from rows, and wait until the service has taken them in.
 
     At eSputnik this is `POST v1/contacts` in batches of 3000 and then `GET v1/importstatus/{sessionId}`; at SendPulse
@@ -61,9 +62,6 @@ class UploadContactsOperator(RowsOperator):
         Templated; it must differ by run.
     :param report_path: folder, which tasks and runs may share, for the rows that are not accepted. Templated.
     :param report_rows: whether the report holds the rows themselves.
-    :param link: eSputnik: in place of ``source`` the https address of a CSV file (UTF-8, commas, 100 MB, headers as
-        eSputnik names them) that the service fetches and imports itself: `POST v1/contacts/upload`. Nothing of it is
-        checked or reported row by row. It may hold a login or a signature, which are never shown. Templated.
     :param max_rejects: rows that may be refused before the task fails. Templated.
     :param on_empty: ``skip``, ``fail`` or ``go_on`` where the source has no rows.
     :param suppress: people who are not uploaded, see `RowsOperator`. Templated.
@@ -77,9 +75,7 @@ class UploadContactsOperator(RowsOperator):
         "segments",
         "segments_exclude",
         "ledger_path",
-        "link",
     )
-    link: Any = LinkAttribute()
 
     def __init__(
         self,
@@ -101,16 +97,9 @@ class UploadContactsOperator(RowsOperator):
         poll_interval: float = 5.0,
         timeout: float = 2 * 60 * 60,
         ledger_path: str | None = None,
-        link: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.link = link
-        if link is not None:
-            rows = ("source", "report_path", "report_rows", "max_rejects", "suppress")
-            given = {name: bool(kwargs.get(name)) for name in rows}
-            given |= {"columns": columns is not None, "blank": blank != "keep", "batch_size": batch_size is not None}
-            check_arguments(self.link, given)
         if blank not in ("keep", "erase"):
             raise ValueError(f"blank must be 'keep' or 'erase', not {blank!r}.")
         if concurrency < 1 or max_open_imports < 1:
@@ -141,8 +130,6 @@ class UploadContactsOperator(RowsOperator):
         with final_errors(), self.hook() as hook:
             hook.require("upload", "imports")
             self.push_links(context, hook, "import")
-            if self.link is not None:
-                return upload_file(self, context, hook)
             upload = self._upload(hook, self._ledger(context, trial=True))
             if upload.watermark.imports["imports"]:
                 self.push_links(context, hook, "import", upload.watermark.imports["imports"][0])
@@ -168,10 +155,7 @@ class UploadContactsOperator(RowsOperator):
         state = event["state"]
         with final_errors(), self.hook() as hook:
             hook.require("imports")
-            if event["status"] == "error":
-                raise RuntimeError(f"The wait for the imports ended: {event['message']}")
-            if LINK in state:
-                return finish_file(self, hook, event)
+            self.check_wait(event)
             if event["status"] == "timeout":
                 self._too_late(len(state["open"]))
             counts, report = Counts.from_dict(state["counts"]), self.report(trial=False)
@@ -198,8 +182,8 @@ class UploadContactsOperator(RowsOperator):
             service = hook.conn_type
         rows = (self.ended_with or {}).get("accepted")
         return operator_lineage(
-            source_places(self.link or self.source),
-            service_places(service, self.esp_conn_id, _names(self.segments), rows),
+            source_places(self.source),
+            service_places(service, self.esp_conn_id, as_tuple(self.segments), rows),
         )
 
     def _ledger(self, context: Any, *, trial: bool = False) -> UploadLedger:
@@ -214,7 +198,7 @@ class UploadContactsOperator(RowsOperator):
     def _upload(self, hook: EspHook, ledger: UploadLedger) -> Upload:
         from airflow_provider_esp.exceptions import SourceChanged
 
-        left_out = self.suppression(hook, next(iter(_names(self.segments)), None))
+        left_out = self.suppression(hook, next(iter(as_tuple(self.segments)), None))
         try:
             return self._try_upload(hook, ledger, left_out)
         except SourceChanged as change:
@@ -278,8 +262,8 @@ class UploadContactsOperator(RowsOperator):
         return UploadOptions(
             custom_fields=custom,
             dedupe_on=self.dedupe_on,
-            segments=_names(self.segments),
-            segments_exclude=_names(self.segments_exclude),
+            segments=as_tuple(self.segments),
+            segments_exclude=as_tuple(self.segments_exclude),
             create_segments=self.create_segments,
             restore_deleted=self.restore_deleted,
             event_key_for_new_contacts=self.event_key_for_new_contacts,
@@ -289,8 +273,6 @@ class UploadContactsOperator(RowsOperator):
         )
 
     def _defer(self, upload: Upload, opened: list[dict[str, Any]], end: float) -> None:
-        from airflow_provider_esp.triggers.waits import ImportTrigger
-
         self.log.info("Everything is handed over; waiting for %d imports in the triggerer.", len(opened))
         state = {
             "open": opened,
@@ -299,14 +281,7 @@ class UploadContactsOperator(RowsOperator):
             "suppression": self.suppression_counts,
             **upload.watermark.imports,
         }
-        trigger = ImportTrigger(
-            import_ids=[item["id"] for item in opened],
-            esp_conn_id=self.esp_conn_id,
-            end_time=end,
-            poll_interval=self.poll_interval,
-            state=state,
-        )
-        self.defer_until(end, trigger)
+        self.defer_until_imported([item["id"] for item in opened], end, state)
 
     def _conclude(self, upload: Upload) -> dict[str, Any]:
         try:
@@ -316,23 +291,14 @@ class UploadContactsOperator(RowsOperator):
         self.discard_copy()
         return {**self.summary(upload.counts), **upload.watermark.imports}
 
-    def _too_late(self, imports: int) -> None:
-        limit = limit_of_wait(self, self.timeout)
-        raise TimeoutError(
-            f"{imports} imports had not ended after {limit}. The service goes on with them; a retry waits for them "
-            f"again. Raise {limit.name}= if the service takes longer."
-        )
+    def _too_late(self, imports: int) -> NoReturn:
+        self.fail_too_late(f"{imports} imports", "The service goes on with them; a retry waits for them again.")
 
 
 def _table(upload: Upload, report_path: str | None) -> str:
     from airflow_provider_esp.operators._outcome_tables import outcome_table
 
     return outcome_table(upload.counts, upload.report, report_path)
-
-
-def _names(given: Any) -> tuple[str, ...]:
-    """Take one name or several: templates give one string."""
-    return (given,) if isinstance(given, str) else tuple(given or ())
 
 
 def _refuse_mixture() -> None:

@@ -1,4 +1,4 @@
-"""The other way of `UploadContactsOperator`: the service fetches a file itself, from a link.
+"""`ImportContactsFromUrlOperator`: the service fetches a file of contacts itself.
 
 Nothing of the file passes through here, so nothing is checked, counted or reported row by row: what is known in the end
 is whom the import says that it wrote.
@@ -7,24 +7,29 @@ is whom the import says that it wrote.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_esp.utils.masking import without_secrets
-from airflow_provider_esp.utils.wait_limits import limit_of_wait
+from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._base import ChangingOperator
+from airflow_provider_esp.operators._import_waits import ImportWaits
+from airflow_provider_esp.operators._templating import as_tuple
+from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.utils.masking import WrappedAttribute, without_secrets
+from airflow_provider_esp.utils.wait_limits import default_deferrable
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.models import Import
+    from airflow_provider_esp.core.models import Import, UploadOptions
     from airflow_provider_esp.hooks.esp import EspHook
-    from airflow_provider_esp.operators.contacts import UploadContactsOperator
 
-LINK = "link"
+_NO_REASON = "it gives no reason"
 
 
-class Link:
+class FileUrl:
     """A file's address, which may hold a login or a signature: shown without them.
 
     :param url: the address. Templated.
@@ -42,36 +47,7 @@ class Link:
     __str__ = __repr__
 
 
-class LinkAttribute:
-    """An operator's ``link``, wrapped the moment it is assigned: Airflow stores and shows template fields."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}"
-
-    def __get__(self, operator: Any, owner: type | None = None) -> Any:
-        return self if operator is None else getattr(operator, self._name)
-
-    def __set__(self, operator: Any, value: Any) -> None:
-        setattr(operator, self._name, Link(value) if isinstance(value, str) else value)
-
-
-def check_arguments(link: Any, given: Mapping[str, bool]) -> None:
-    """Refuse, where the DAG is written, what does not go with a link.
-
-    :param given: arguments that are about rows, and whether the author gave them.
-    :raises ValueError: one of them is given, or the link cannot be one.
-    """
-    others = [name for name, said in given.items() if said]
-    if others:
-        raise ValueError(
-            f"link= hands a file to the service as it is, so {', '.join(f'{name}=' for name in others)} cannot go with "
-            "it: give source= to have the rows read, checked and uploaded from here."
-        )
-    if isinstance(link, Link) and "{" not in link.url:
-        check_link(link.url)
-
-
-def check_link(url: str) -> None:
+def check_url(url: str) -> None:
     """Refuse an address at which the service cannot fetch a file safely.
 
     :raises ValueError: it is not https (http on this machine is allowed, for the sandbox), or not a plain address: no
@@ -84,120 +60,191 @@ def check_link(url: str) -> None:
         web_address(url)
     except ValueError as error:
         raise ValueError(
-            f"link= takes the https address of a file, and {shown!r} is {error}. It cannot hold a login: sign the "
-            "link instead; write blanks and other letters percent-encoded."
+            f"url= takes the https address of a file, and {shown!r} is {error}. It cannot hold a login: sign the "
+            "address instead; write blanks and other letters percent-encoded."
         ) from None
     if not is_safe(url):
         raise ValueError(
-            f"link= takes the https address of a file, not {shown!r}: over http anybody on the way could read the "
+            f"url= takes the https address of a file, not {shown!r}: over http anybody on the way could read the "
             "contacts."
         )
 
 
-def upload_file(operator: UploadContactsOperator, context: Any, hook: EspHook) -> dict[str, Any]:
-    """Hand the link over, and wait for the import here or in the triggerer.
+class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
+    """Have the service fetch a CSV file and import its contacts, and wait until it has.
 
-    :returns: what the task returns.
+    eSputnik's `POST v1/contacts/upload`: UTF-8, commas, up to 100 MB, headers as eSputnik names them. Nothing of the
+    file is checked or reported row by row; `UploadContactsOperator` does that. SendPulse fetches no files.
+
+    A retry submits the file again: imports are upserts, so that does no harm.
+
+    **Contacts added in bulk count as confirmed at eSputnik**: no double opt-in mail is sent. Import only people who
+    have agreed to be written to.
+
+    :param esp_conn_id: the Airflow connection. Templated.
+    :param url: the file's https address. It may hold a signature, which is never shown. Templated.
+    :param dedupe_on: the field by which contacts are matched: ``email`` (default), ``phone`` or ``email_or_phone``.
+    :param segments: names of segments that the contacts are added to. Templated.
+    :param segments_exclude: names of segments that the contacts are taken out of. Templated.
+    :param create_segments: create what ``segments`` names and does not exist; otherwise it is refused.
+    :param restore_deleted: bring deleted contacts back; otherwise the service skips them.
+    :param event_key_for_new_contacts: event type generated for each new contact, which starts workflows.
+    :param wait_for_completion: wait until the import has ended, and count the contacts that it wrote.
+    :param deferrable: wait in the triggerer instead of on the worker.
+    :param poll_interval: seconds between two looks at the import.
+    :param timeout: seconds that the wait may take at the most.
+    :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
+    :returns: counts by outcome, of which only *accepted* is known, and the id of the import.
     """
-    from airflow_provider_esp.core.models import Import, ImportState
 
-    url = operator.link.url if isinstance(operator.link, Link) else ""
-    check_link(url)
-    submitted = operator.change(hook, hook.upload_link(url, operator.options(())))
-    if submitted is None:  # a dry run
-        return _summary(operator, None)
-    if submitted.import_id is None:
-        _refused(url, "; ".join(submitted.rejected.values()))
-    operator.push_links(context, hook, "import", submitted.import_id)
-    operator.log.info("%s is handed over; the import is %s.", operator.link, submitted.import_id)
-    running = Import(submitted.import_id, ImportState.RUNNING)
-    if not operator.wait_for_completion:
-        return _summary(operator, running)
-    end = operator.end_of_wait(operator.timeout)
-    if operator.deferrable:
-        _defer(operator, submitted.import_id, end)
-    return _summary(operator, _wait(operator, hook, submitted.import_id, end))
+    template_fields: Sequence[str] = (*ChangingOperator.template_fields, "url", "segments", "segments_exclude")
+    url: Any = WrappedAttribute(lambda value: FileUrl(value) if isinstance(value, str) else value)
 
+    def __init__(
+        self,
+        *,
+        url: str,
+        dedupe_on: str | None = None,
+        segments: Sequence[str] = (),
+        segments_exclude: Sequence[str] = (),
+        create_segments: bool = False,
+        restore_deleted: bool = False,
+        event_key_for_new_contacts: str | None = None,
+        wait_for_completion: bool = True,
+        deferrable: bool | None = None,
+        poll_interval: float = 5.0,
+        timeout: float = 2 * 60 * 60,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.url = url
+        if isinstance(self.url, FileUrl) and "{" not in self.url.url:
+            check_url(self.url.url)
+        self.dedupe_on = dedupe_on
+        self.segments = segments
+        self.segments_exclude = segments_exclude
+        self.create_segments = create_segments
+        self.restore_deleted = restore_deleted
+        self.event_key_for_new_contacts = event_key_for_new_contacts
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
 
-def finish_file(operator: UploadContactsOperator, hook: EspHook, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Go on after the wait in the triggerer.
+    @tells_outlets
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Have the file imported, and wait for the import here or in the triggerer."""
+        from airflow_provider_esp.core.models import Import, ImportState
 
-    :returns: what the task returns.
-    """
-    import_id = event["state"][LINK]
-    if event["status"] == "timeout":
-        _too_late(operator, import_id)
-    return _summary(operator, hook.run(hook.import_state(import_id)))
+        with final_errors(), self.hook() as hook:
+            hook.require("upload", "imports")
+            self.push_links(context, hook, "import")
+            url = self.url.url if isinstance(self.url, FileUrl) else ""
+            check_url(url)
+            submitted = self.change(hook, hook.upload_link(url, self._options()))
+            if submitted is None:  # a dry run
+                return self._summary(None)
+            if submitted.import_id is None:
+                _refuse(url, "; ".join(submitted.rejected.values()))
+            self.push_links(context, hook, "import", submitted.import_id)
+            self.log.info("%s is handed over; the import is %s.", self.url, submitted.import_id)
+            if not self.wait_for_completion:
+                return self._summary(Import(submitted.import_id, ImportState.RUNNING))
+            end = self.end_of_wait(self.timeout)
+            if self.deferrable:
+                self.defer_until_imported([submitted.import_id], end, {"import_id": submitted.import_id})
+            return self._summary(self._wait(hook, submitted.import_id, end))
 
+    @tells_outlets
+    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on after the wait: read how many contacts the import wrote.
 
-def _defer(operator: UploadContactsOperator, import_id: str, end: float) -> None:
-    from airflow_provider_esp.triggers.waits import ImportTrigger
+        :param event: what the trigger found, and what this task left behind when it deferred.
+        """
+        import_id = event["state"]["import_id"]
+        with final_errors(), self.hook() as hook:
+            hook.require("imports")
+            self.check_wait(event)
+            if event["status"] == "timeout":
+                self._too_late(import_id)
+            return self._summary(hook.run(hook.import_state(import_id)))
 
-    trigger = ImportTrigger(
-        import_ids=[import_id],
-        esp_conn_id=operator.esp_conn_id,
-        end_time=end,
-        poll_interval=operator.poll_interval,
-        state={LINK: import_id},
-    )
-    operator.defer_until(end, trigger)
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return which segments got how many contacts; asked by Airflow's OpenLineage provider.
 
+        The file is not named: its address may be a secret.
+        """
+        from airflow_provider_esp.operators._openlineage import operator_lineage, service_places
 
-def _wait(operator: UploadContactsOperator, hook: EspHook, import_id: str, end: float) -> Import:
-    import time
+        with self.hook() as hook:
+            service = hook.conn_type
+        rows = (self.ended_with or {}).get("accepted")
+        return operator_lineage([], service_places(service, self.esp_conn_id, as_tuple(self.segments), rows))
 
-    from airflow_provider_esp.core.models import ImportState
+    def _options(self) -> UploadOptions:
+        from airflow_provider_esp.core.models import UploadOptions
 
-    while True:
-        state = hook.run(hook.import_state(import_id))
-        if state.state is not ImportState.RUNNING:
-            return state
-        left = end - time.time()
-        if left <= 0:
-            _too_late(operator, import_id)
-        operator.stop.pause(min(operator.poll_interval, left))
-
-
-def _summary(operator: UploadContactsOperator, state: Import | None) -> dict[str, Any]:
-    """Say what is known: whom the import wrote. Of others in the file the service says nothing.
-
-    :raises AirflowException: the import failed.
-    """
-    from airflow_provider_esp.core.models import ImportState
-    from airflow_provider_esp.core.outcomes import Counts, Outcome
-
-    counts = Counts()
-    if state is not None and state.state is ImportState.FAILED:
-        _refused(operator.link.url, state.problem)
-    if state is not None and state.state is ImportState.DONE:
-        counts.add(Outcome.ACCEPTED, len(state.done or ()))
-        operator.begin_progress(reads=False).count(counts)
-        operator.log.info(
-            "The import wrote %s contacts. Rows of the file that it left out are not known: give source= instead of "
-            "link= to learn of each.",
-            f"{counts.rows:,}",
+        return UploadOptions(
+            dedupe_on=self.dedupe_on,
+            segments=as_tuple(self.segments),
+            segments_exclude=as_tuple(self.segments_exclude),
+            create_segments=self.create_segments,
+            restore_deleted=self.restore_deleted,
+            event_key_for_new_contacts=self.event_key_for_new_contacts,
+            dry_run=self.is_dry,
         )
-    imports = [] if state is None else [state.id]
-    return {**operator.summary(counts), "imports": imports, "imports_total": len(imports)}
+
+    def _wait(self, hook: EspHook, import_id: str, end: float) -> Import:
+        from airflow_provider_esp.core.models import ImportState
+
+        while True:
+            state = hook.run(hook.import_state(import_id))
+            if state.state is not ImportState.RUNNING:
+                return state
+            left = end - time.time()
+            if left <= 0:
+                self._too_late(import_id)
+            self.stop.pause(min(self.poll_interval, left))
+
+    def _summary(self, state: Import | None) -> dict[str, Any]:
+        """Return what is known: whom the import wrote. Of others in the file the service says nothing.
+
+        :raises AirflowException: the import failed.
+        """
+        from airflow_provider_esp.core.models import ImportState
+        from airflow_provider_esp.core.outcomes import Counts, Outcome
+        from airflow_provider_esp.operators._progress import Progress
+
+        counts = Counts()
+        if state is not None and state.state is ImportState.FAILED:
+            _refuse(self.url.url, state.problem)
+        if state is not None and state.state is ImportState.DONE:
+            counts.add(Outcome.ACCEPTED, len(state.done or ()))
+            Progress(self.log, self.metric_tags, quiet=self.is_dry).count(counts)
+            self.log.info(
+                "The import wrote %s contacts. Rows of the file that it left out are not known: "
+                "UploadContactsOperator learns of each.",
+                f"{counts.rows:,}",
+            )
+        imports = [] if state is None else [state.id]
+        return self.told({"rows": counts.rows, **counts.as_dict(), "imports": imports, "imports_total": len(imports)})
+
+    def _too_late(self, import_id: str) -> NoReturn:
+        self.fail_too_late(
+            f"The import {import_id}",
+            "The service goes on with it; a retry submits the file again, which does no harm.",
+        )
 
 
-def _refused(url: str, problem: str) -> NoReturn:
+def _refuse(url: str, problem: str) -> NoReturn:
     from airflow_provider_esp.utils.redaction import redact
 
-    # A service may quote the link whole, or a part of it that has lost its beginning.
+    # A service may quote the address whole, or a part of it that has lost its beginning.
     words = problem.replace(url, without_secrets(url))
     query = urlsplit(url).query
     words = words.replace(query, "***") if query else words
     words = redact(without_secrets(words)).rstrip(".")
     raise AirflowException(
-        f"The service did not import {without_secrets(url)}: {words or 'it gives no reason'}. "
+        f"The service did not import {without_secrets(url)}: {words or _NO_REASON}. "
         "It takes CSV in UTF-8 with commas, up to 100 MB, at an address that it can reach."
-    )
-
-
-def _too_late(operator: UploadContactsOperator, import_id: str) -> NoReturn:
-    limit = limit_of_wait(operator, operator.timeout)
-    raise TimeoutError(
-        f"The import {import_id} had not ended after {limit}. The service goes on with it; a retry hands the link over "
-        f"again, which does no harm. Raise {limit.name}= if the service takes longer."
     )

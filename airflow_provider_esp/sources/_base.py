@@ -8,26 +8,20 @@ from typing import Any
 from airflow_provider_esp.sources.file import FileSource
 from airflow_provider_esp.sources.rows import ListSource
 from airflow_provider_esp.sources.sql import SqlSource
-from airflow_provider_esp.utils.masking import is_open, without_secrets
+from airflow_provider_esp.utils.masking import WrappedAttribute, is_open, without_secrets
 
 Source = FileSource | ListSource | SqlSource
 
 
-class SourceAttribute:
+class SourceAttribute(WrappedAttribute):
     """An operator's ``source``, which wraps rows the moment they are assigned.
 
     Airflow renders templates and resolves XComs by assigning to the attribute, then shows and stores what is there:
     wrapped rows show as their number, whichever way they came.
     """
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}"
-
-    def __get__(self, operator: Any, owner: type | None = None) -> Any:
-        return self if operator is None else getattr(operator, self._name)
-
-    def __set__(self, operator: Any, value: Any) -> None:
-        setattr(operator, self._name, wrapped(value))
+    def __init__(self) -> None:
+        super().__init__(wrapped)
 
 
 def wrapped(value: Any) -> Any:

@@ -30,16 +30,16 @@ class Personal:
         return "***"
 
 
-class PersonalAttribute:
-    """An operator's argument that is somebody's; `revealed` gives what it is.
+class WrappedAttribute:
+    """An operator's argument whose value is wrapped the moment it is assigned, whichever way it came.
 
-    What is still to be rendered (a template, an XCom) is left as it is: it names nobody yet.
+    Airflow renders templates and resolves XComs by assigning to the attribute, then shows and stores what is there.
 
-    :param when: whether an operator's value is anybody's; None for always.
+    :param wrap: returns what stands for a value.
     """
 
-    def __init__(self, when: Callable[[Any], bool] | None = None) -> None:
-        self._when = when
+    def __init__(self, wrap: Callable[[Any], Any]) -> None:
+        self._wrap = wrap
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"_{name}"
@@ -48,10 +48,26 @@ class PersonalAttribute:
         return self if operator is None else getattr(operator, self._name)
 
     def __set__(self, operator: Any, value: Any) -> None:
+        setattr(operator, self._name, self._wrap(value))
+
+
+class PersonalAttribute(WrappedAttribute):
+    """An operator's argument that is somebody's; `revealed` gives what it is.
+
+    What is still to be rendered (a template, an XCom) is left as it is: it names nobody yet.
+
+    :param when: whether an operator's value is anybody's; None for always.
+    """
+
+    def __init__(self, when: Callable[[Any], bool] | None = None) -> None:
+        super().__init__(lambda value: value)
+        self._when = when
+
+    def __set__(self, operator: Any, value: Any) -> None:
         bare = value is None or isinstance(value, Personal) or is_open(value)
         if not bare and (self._when is None or self._when(operator)):
             value = Personal(value)
-        setattr(operator, self._name, value)
+        super().__set__(operator, value)
 
 
 def revealed(value: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
+from airflow_provider_esp.operators.contacts_file import ImportContactsFromUrlOperator
 from airflow_provider_esp.operators.events import SendEventOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
@@ -53,8 +54,8 @@ def upload() -> Any:
     return UploadContactsOperator(task_id="upload", esp_conn_id=CONN_ID, source=Unread(), suppress=Unread())
 
 
-def link() -> Any:
-    return UploadContactsOperator(task_id="link", esp_conn_id=CONN_ID, link="https://files.example/people.csv")
+def file() -> Any:
+    return ImportContactsFromUrlOperator(task_id="file", esp_conn_id=CONN_ID, url="https://files.example/people.csv")
 
 
 def send() -> Any:
@@ -83,7 +84,7 @@ def deliveries() -> Any:
     ("make", "right", "needed"),
     [
         (upload, "messages", "access to events and contacts"),
-        (link, "events", "access to events and contacts"),
+        (file, "events", "access to events and contacts"),
         (send, "events and contacts", "access to messages"),
         (dry, "events", "access to messages"),
         (event, "messages", "access to events"),

@@ -127,7 +127,7 @@ def upload_link(link: str, options: UploadOptions) -> Flow[Submitted]:
         raise Unsupported(
             ESPUTNIK.title,
             f"match the contacts of a file by {options.dedupe_on}",
-            f"It can by {', '.join(FILE_DEDUPE)}; give source= instead of link= for others.",
+            f"It can by {', '.join(FILE_DEDUPE)}; UploadContactsOperator can by others.",
         )
     yield from _check_segments(options)
     result = yield from imports.upload_file(

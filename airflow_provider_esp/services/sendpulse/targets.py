@@ -147,7 +147,7 @@ def no_links() -> NoReturn:
 
     :raises Unsupported: always.
     """
-    raise Unsupported(SENDPULSE.title, "fetch contacts from a link", "Give source= to have the rows uploaded.")
+    raise Unsupported(SENDPULSE.title, "fetch contacts from a URL", "Upload the rows with UploadContactsOperator.")
 
 
 def no_look_up() -> NoReturn:

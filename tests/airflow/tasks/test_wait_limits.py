@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-from airflow_provider_esp.operators import contacts_file as file_upload
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
+from airflow_provider_esp.operators.contacts_file import ImportContactsFromUrlOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.operators.verification import VerifyContactsOperator
 from airflow_provider_esp.sandbox import Sandbox
@@ -27,7 +27,7 @@ AT: dict[str, Any] = {"task_id": "wait", "esp_conn_id": "esputnik_default", "tim
 ENDED = {"status": "timeout"}
 WAITS: dict[str, Callable[..., Any]] = {
     "upload": lambda **more: UploadContactsOperator(source=[], **AT, **more)._too_late(3),
-    "upload of a link": lambda **more: file_upload._too_late(UploadContactsOperator(source=[], **AT, **more), "a1"),
+    "file": lambda **more: ImportContactsFromUrlOperator(url="https://x.example/a.csv", **AT, **more)._too_late("a1"),
     "broadcast": lambda **more: CreateBroadcastOperator(**AT, **more)._too_late("7"),
     "verification": lambda **more: VerifyContactsOperator(source=[], path="out.csv", **AT, **more)._too_late("7"),
     "import sensor": lambda **more: ImportSensor(import_ids="a1", **AT, **more).execute_complete({}, ENDED),
