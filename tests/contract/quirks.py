@@ -138,6 +138,7 @@ ANSWER_QUIRKS: tuple[Quirk, ...] = (
             ("POST v1/contacts", "/failedContacts", "D"),
             ("POST v1/contacts", "/failedContacts/*/channels", "I"),
             ("POST v1/contacts", "/failedContacts/*/fields", "I"),
+            ("POST v1/contacts", "/failedContacts/*/groups", "I"),
             ("POST v1/message/{id}/smartsend", "/results", "D"),
             ("POST v1/message/email", "/results", "D"),
             ("POST v1/message/sms", "/results", "D"),

@@ -481,6 +481,7 @@ def test_an_answer_for_another_number_of_people_settles_nobody() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.usefixtures("interruptible")
 def test_what_was_under_way_when_the_task_was_stopped_is_still_counted() -> None:
     task = Task(batch_size=1)
 

@@ -268,7 +268,7 @@ def test_a_body_is_json_and_said_to_be(call: Call[Any], name: str, repeatable: b
 
 def test_every_function_that_makes_a_call_is_in_the_table() -> None:
     made = {
-        f"{module.__name__.rpartition('.')[2]}.{name}"
+        f"{next(short for short, value in globals().items() if value is module)}.{name}"
         for module in MODULES
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__

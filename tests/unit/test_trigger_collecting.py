@@ -8,7 +8,7 @@ import sys
 SHOWS = """
 import gc, sys
 from contextlib import ExitStack
-from airflow_provider_esp.triggers import collecting
+from airflow_provider_esp.utils import frozen_heap as collecting
 
 def frozen():
     return gc.get_freeze_count() > 0

@@ -279,7 +279,7 @@ def _fields(want: mi.Type, seen: set[type]) -> Iterator[str]:
 
 def _answers() -> Iterator[type]:
     for service in ("esputnik", "sendpulse"):
-        package = importlib.import_module(f"{services.__name__}.{service}")
+        package = importlib.import_module(f"{services.__name__}.{service}.api")
         for found in pkgutil.iter_modules(package.__path__):
             for model in vars(importlib.import_module(f"{package.__name__}.{found.name}")).values():
                 if isinstance(model, type) and issubclass(model, msgspec.Struct):
