@@ -106,7 +106,7 @@ class TimedOut(EspError):
     advice = "The service is slow or hangs; try again later, or raise request_timeout in the connection's extra."
 
 
-class UnexpectedAnswer(EspError):
+class UnexpectedResponse(EspError):
     """An answer that is not what the service promises: an HTML page, a redirect, JSON of another shape."""
 
     advice = "Check the connection's host: something else than the API seems to answer there."
@@ -136,7 +136,7 @@ class PermissionDenied(Refused):
     advice = "Give the API key or application the right for this method, in the service's own settings."
 
 
-class RightMissing(PermissionDenied):
+class ScopeMissing(PermissionDenied):
     """The connection says that its application has no right to what a task is about to do; nothing was sent."""
 
 
@@ -158,7 +158,7 @@ class DuplicateRequest(Refused):
     advice = "Wait a minute before repeating it; the first one was accepted."
 
 
-class SwitchedOff(Refused):
+class MethodDisabled(Refused):
     """The method has to be switched on for the account."""
 
     advice = "Ask the service's support to switch it on for your account."
@@ -195,7 +195,7 @@ class TokenError(EspError):
     transient = False
 
 
-class ConsentNeeded(TokenError):
+class ConsentRequired(TokenError):
     """There is no token, or none that can be refreshed: a person has to consent (again)."""
 
 
@@ -226,7 +226,7 @@ class StoreShadowed(TokenError):
     """What was written is not what is read: something else answers in the store's place."""
 
 
-class RenewalBusy(TokenError):
+class RefreshTimeout(TokenError):
     """Another process has been renewing the tokens for longer than anybody waits."""
 
     transient = True
@@ -244,7 +244,7 @@ class ConsentDenied(TokenError):
     """The person, or the server in their place, said no."""
 
 
-class TokensEnding(EspException):
+class TokensExpiring(EspException):
     """Connections whose tokens could not be refreshed; one line for each says how long it still works."""
 
 
@@ -269,7 +269,7 @@ class Unsupported(EspException):
         super().__init__(f"{service} cannot {feature}." + (f" {instead}" if instead else ""))
 
 
-class NotThere(EspException, LookupError):
+class ObjectNotFound(EspException, LookupError):
     """The author named something that the account does not have; the message says what, and what to do."""
 
 
@@ -281,18 +281,18 @@ class InvalidValue(EspException, ValueError):
     """A row cannot be sent as it is; the message is the reason and quotes no value."""
 
 
-class NoCountry(InvalidValue):
+class CountryCodeMissing(InvalidValue):
     """A phone number without country code, of which nothing says the country."""
 
 
 # -- the work of a task
 
 
-class DeliveryError(EspException):
+class TaskError(EspException):
     """The work cannot go on; the message says what to change."""
 
 
-class SourceError(DeliveryError):
+class SourceError(TaskError):
     """The rows cannot be read: no such file, not UTF-8, a broken line."""
 
 
@@ -302,99 +302,99 @@ class SourceInterrupted(SourceError):
     transient = True
 
 
-class ColumnError(DeliveryError):
+class ColumnError(TaskError):
     """The columns of the source are not what the task was told."""
 
 
-class EmptySource(DeliveryError):
+class EmptySource(TaskError):
     """The source has no rows."""
 
 
-class TooManyRejects(DeliveryError):
+class TooManyRejects(TaskError):
     """More rows were refused than ``max_rejects`` allows; everything else was done."""
 
 
-class SendOutcomeUnknown(DeliveryError):
+class SendOutcomeUnknown(TaskError):
     """A send may or may not have reached its recipients, and is not repeated by itself."""
 
 
-class PlaceUnwritable(DeliveryError, OSError):
+class StorageUnwritable(TaskError, OSError):
     """A report, a copy or a ledger cannot be written where the author wants it; another try may go well."""
 
     transient = True
 
 
-class AudienceChanged(DeliveryError):
+class AudienceChanged(TaskError):
     """The rows before the place where the last try stopped are not the same any more."""
 
 
-class SourceChanged(DeliveryError):
+class SourceChanged(TaskError):
     """The rows that an upload has behind it are not the same any more, so it has to start over."""
 
 
-class LedgerUnreadable(DeliveryError):
+class LedgerUnreadable(TaskError):
     """What is kept of an earlier try cannot be read, so nobody can tell what was sent."""
 
 
-class SendTakenOver(DeliveryError):
+class SendTakenOver(TaskError):
     """A later try of the same task sends now, so this one sends nothing more."""
 
 
-class TaskStopped(DeliveryError):
+class TaskStopped(TaskError):
     """Airflow ends the task while it sends, uploads or waits; what is known is written down, and a retry goes on."""
 
     transient = True
 
 
-class LedgerOfAnotherTask(DeliveryError):
+class LedgerMismatch(TaskError):
     """The ledger that a task was given is another task's."""
 
 
-class AlreadySent(DeliveryError):
+class AlreadySent(TaskError):
     """This run has sent its messages before."""
 
 
-class BroadcastOutcomeUnknown(DeliveryError):
+class BroadcastOutcomeUnknown(TaskError):
     """A broadcast may or may not have been created, and is not created again by itself."""
 
 
-class BroadcastFailed(DeliveryError):
+class BroadcastFailed(TaskError):
     """The service says that a broadcast failed."""
 
 
-class BroadcastNeedsPerson(DeliveryError):
+class BroadcastActionRequired(TaskError):
     """A broadcast goes on only when somebody acts at the service, and the author does not want to wait for that."""
 
 
-class ExportError(DeliveryError):
+class ExportError(TaskError):
     """What was asked for cannot be written to a file."""
 
 
-class ImportFailed(DeliveryError):
+class ImportFailed(TaskError):
     """The service says that an import failed."""
 
 
-class TooManyRecipients(DeliveryError):
+class TooManyRecipients(TaskError):
     """The audience is larger than ``max_recipients`` allows; nothing was sent."""
 
 
-class WouldWrite(DeliveryError):
+class DryRunWrite(TaskError):
     """A dry run came to a call that writes, in a place that is not made for dry runs; it was not made."""
 
 
-class SendTooLate(DeliveryError):
+class SendTooLate(TaskError):
     """The run comes later than ``max_lateness`` allows, or is a backfill that may not send; nothing was sent."""
 
 
-class OutsideSendWindow(DeliveryError):
+class OutsideSendWindow(TaskError):
     """It is not an hour in which ``send_window`` lets something be sent."""
 
 
-class StartInPast(DeliveryError):
+class StartInPast(TaskError):
     """The start of a broadcast is further in the past than ``start_grace`` allows; nothing was created."""
 
 
-class BalanceTooLow(DeliveryError):
+class BalanceTooLow(TaskError):
     """The account cannot pay for a send; nothing was sent."""
 
 
@@ -413,7 +413,7 @@ class PagingFault(EspException, RuntimeError):
     transient = True
 
 
-class NoPlace(EspException):
+class RateLimitTimeout(EspException):
     """The limits admit no request within the caller's patience."""
 
     transient = True
@@ -433,5 +433,5 @@ class UnusableProxy(EspException):
     """The environment names a proxy that the asynchronous client cannot use."""
 
 
-class Undecodable(EspException, ValueError):
+class DecodingError(EspException, ValueError):
     """An answer that is not what the vendor promises; the message never quotes its values."""

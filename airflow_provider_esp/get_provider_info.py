@@ -52,7 +52,7 @@ _CONFIG = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Give the provider's metadata in the shape of Airflow's ``provider_info.schema.json``."""
+    """Return the provider's metadata in the shape of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "airflow-provider-esp",
         "name": "Email service providers",

@@ -10,7 +10,7 @@ IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
 
 
 def task_state_store(context: Any) -> Any | None:
-    """Give the task's own key-value store, which Airflow has since 3.3; None before."""
+    """Return the task's own key-value store, which Airflow has since 3.3; None before."""
     try:
         return context["task_state_store"]
     except KeyError:
@@ -18,14 +18,14 @@ def task_state_store(context: Any) -> Any | None:
 
 
 def clears_state_on_success() -> bool:
-    """Tell whether this Airflow is set to forget a task's state when it succeeds."""
+    """Check whether this Airflow is set to forget a task's state when it succeeds."""
     from airflow.providers.common.compat.sdk import conf
 
     return bool(conf.getboolean("state_store", "clear_on_success", fallback=False))
 
 
 def stats() -> Any:
-    """Give Airflow's own metrics: ``incr`` and ``gauge``, with tags."""
+    """Return Airflow's own metrics: ``incr`` and ``gauge``, with tags."""
     from airflow.providers.common.compat.sdk import Stats
 
     return Stats

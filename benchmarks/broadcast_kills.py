@@ -166,7 +166,7 @@ class Round:
         return ""
 
     def _is_under_way(self) -> bool:
-        """Tell whether the creating request has come to the sandbox, and what it was to do there is done."""
+        """Check whether the creating request has come to the sandbox, and what it was to do there is done."""
         if self.fate == "moment":
             return bool(self.stage.sandbox.open_requests(self.path, "POST")) or len(self.made()) > self.before
         came = len(self.stage.sandbox.requests(self.path, "POST")) > self.asked
@@ -243,7 +243,7 @@ class Stage:
         return str(book)
 
     def place(self, run_id: str, service: str) -> dict[str, str]:
-        """Say where a run finds and leaves things."""
+        """Return where a run finds and leaves things."""
         if self.store == "task_state":
             kill_tasks.make_run(run_id)
         return {

@@ -98,7 +98,7 @@ def measure(url: str, folder: str, path: str, days: tuple[datetime, datetime]) -
 
 
 def people(path: str) -> Iterator[str]:
-    """Give whom each row of a file is about."""
+    """Return whom each row of a file is about."""
     if path.endswith(".parquet"):
         import pyarrow.parquet
 

@@ -42,7 +42,7 @@ class TaskState:
         self._backend = MetastoreBackend()
 
     def get(self, key: str) -> Any:
-        """Give a value, or None."""
+        """Return a value, or None."""
         kept = self._backend.get(self._scope, key)
         return None if kept is None else json.loads(kept)
 

@@ -211,7 +211,7 @@ class Stage:
         return [line.partition(",")[0] for line in lines if "@" in line]
 
     def place(self, kind: str, run_id: str) -> dict[str, str]:
-        """Say where a job finds and leaves things."""
+        """Return where a job finds and leaves things."""
         self._report = self.folder / f"report-{run_id}"
         if self.store == "task_state":
             kill_tasks.make_run(run_id)

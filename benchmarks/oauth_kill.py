@@ -42,7 +42,7 @@ def settings_of(place: dict[str, str]) -> Any:
 
 
 def store_of(place: dict[str, str], slow: bool = False) -> Any:
-    """Give the store; a slow one waits up to 100 ms before it saves."""
+    """Return the store; a slow one waits up to 100 ms before it saves."""
     from airflow_provider_esp.core.auth.token_store import FileTokens
     from airflow_provider_esp.stores.tokens import VariableTokens
 
@@ -66,14 +66,14 @@ def call(place: dict[str, str], moved: float, slow: bool, told: Any) -> None:
     import logging
 
     from airflow_provider_esp.cli import authorize
-    from airflow_provider_esp.core.auth.refresher import Renewal
+    from airflow_provider_esp.core.auth.refresher import TokenRefresher
     from airflow_provider_esp.exceptions import EspError
     from airflow_provider_esp.hooks.credentials import application
 
     logging.disable(logging.WARNING)
     settings = settings_of(place)
     app, store = application(settings.oauth, settings.ca_bundle), store_of(place, slow)
-    renewing = Renewal(app, store, "esputnik_default", lambda: time.time() + moved, wait_for_save=2.0)
+    renewing = TokenRefresher(app, store, "esputnik_default", lambda: time.time() + moved, wait_for_save=2.0)
     told.send(("ready", ""))
     try:
         token = renewing.fetch(None)
@@ -150,14 +150,14 @@ def soak(store: str, rounds: int) -> dict[str, Any]:
             process.join()
             after = kept.load()
             seen[f"{'saved' if saved else 'lost'}, token {'due' if number % 2 == 0 else 'ended'}: {outcome}"] += 1
-            if said and (outcome != "ConsentNeeded" or "authorize --conn-id esputnik_default" not in said):
+            if said and (outcome != "ConsentRequired" or "authorize --conn-id esputnik_default" not in said):
                 wrong.append(f"round {number}: {outcome} {said}")
             if len(sandbox.requests("*/oauth/token")) - asked > 2:
                 wrong.append(f"round {number}: the next process asked for tokens more than twice")
             if (
                 after is None
                 or after.issued_at < between.issued_at
-                or (outcome == "ConsentNeeded" and after != between)
+                or (outcome == "ConsentRequired" and after != between)
             ):
                 wrong.append(f"round {number}: the stored tokens were lost or replaced by older ones")
             if not saved:

@@ -47,7 +47,7 @@ def settings_of(place: Place) -> Any:
         "client_secret": registry.CLIENT_SECRET,
         "auth_server": place.auth_server,
         "ca_bundle": place.ca_file,
-        "keep_in": place.path if place.store == "file" else "variable",
+        "oauth_store": place.path if place.store == "file" else "variable",
     }
     return parse("esputnik", host=place.api, extra=extra)
 
@@ -152,7 +152,7 @@ def race(store: str, switch: str, rounds: int, processes: int) -> dict[str, Any]
 
 
 def passed(result: dict[str, Any]) -> bool:
-    """Say whether a run counts as good: a revoked family is a failure, whatever the calls say."""
+    """Check whether a run counts as good: a revoked family is a failure, whatever the calls say."""
     return not result["failed_calls"] and not result["tokens_revoked"] and bool(result["store_has_newest_token"])
 
 

@@ -48,7 +48,7 @@ def good(number: int, chance: random.Random) -> list[str]:
 
 
 def _broken() -> dict[str, str]:
-    """Give a line for each kind of broken row, by the reason that must be told."""
+    """Return a line for each kind of broken row, by the reason that must be told."""
     row = good(0, random.Random(1))
 
     def line(**changes: str) -> str:
@@ -77,7 +77,7 @@ BROKEN = _broken()
 
 
 def lines(rows: int) -> Iterator[str]:
-    """Give the file's lines; the broken ones stand among the first rows, a good one between any two."""
+    """Return the file's lines; the broken ones stand among the first rows, a good one between any two."""
     chance = random.Random(7)
     broken = iter(BROKEN.values())
     for number in range(1, rows + 1):

@@ -65,12 +65,12 @@ def exit_code(figures: Sequence[Figure]) -> int:
 
 
 def required() -> bool:
-    """Tell whether what cannot be measured here is a failure: it is in continuous integration."""
+    """Check whether what cannot be measured here is a failure: it is in continuous integration."""
     return os.environ.get("CI", "").lower() == "true"
 
 
 def machine() -> str:
-    """Say what the figures were taken on."""
+    """Return what the figures were taken on."""
     import airflow
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

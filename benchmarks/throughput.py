@@ -68,7 +68,7 @@ def figures(runs: dict[str, list[dict[str, Any]]]) -> list[Figure]:
     """Make figures of what was measured: each ratio is the median of the pairs' own ratios."""
 
     def ratio(kind: str) -> tuple[float, float]:
-        """Give how many times faster ours was than a kind, by the clock and in processor time."""
+        """Return how many times faster ours was than a kind, by the clock and in processor time."""
         both = list(zip(runs[uploads.OURS], runs[kind], strict=True))
         clock = statistics.median(ours["rate"] / theirs["rate"] for ours, theirs in both)
         processor = statistics.median(theirs["processor"] / ours["processor"] for ours, theirs in both)
@@ -108,7 +108,7 @@ def figures(runs: dict[str, list[dict[str, Any]]]) -> list[Figure]:
 
 
 def profile(rows: int) -> None:
-    """Say where our time goes, in a process of its own."""
+    """Return where our time goes, in a process of its own."""
     with discard_server.running() as port, tempfile.TemporaryDirectory() as home:
         path = Path(home, "people.csv")
         people.write(path, rows)

@@ -220,7 +220,7 @@ def _processor() -> float:
 
 
 def environment(home: str, port: int) -> dict[str, str]:
-    """Give the environment of such a process: an Airflow of its own, and its connections."""
+    """Return the environment of such a process: an Airflow of its own, and its connections."""
     account = {"conn_type": "esputnik", "host": f"http://127.0.0.1:{port}/api", "password": "any"}
     return {
         **os.environ,

@@ -260,7 +260,7 @@ class Triggerer:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def processor(self) -> tuple[float, float]:
-        """Give seconds of processor time: of the process that runs the triggers, and of all."""
+        """Return seconds of processor time: of the process that runs the triggers, and of all."""
         import psutil
 
         assert self._process is not None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_esp.operators.tokens import KeepTokensOperator
+from airflow_provider_esp.operators.tokens import RefreshTokensOperator
 
 with DAG(
     "keep_tokens",
@@ -18,4 +18,4 @@ with DAG(
     default_args={"retries": 4, "retry_delay": timedelta(minutes=5), "retry_exponential_backoff": True},
     tags=["esputnik", "oauth"],
 ) as dag:
-    KeepTokensOperator(task_id="keep_tokens")
+    RefreshTokensOperator(task_id="keep_tokens")

@@ -62,7 +62,7 @@ def digest(constraints: str) -> str:
 
 
 def works(python: Path) -> bool:
-    """Tell whether an environment's Python and pip start; one that was copied or lost its Python does not."""
+    """Check whether an environment's Python and pip start; one that was copied or lost its Python does not."""
     try:
         return subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
     except OSError:

@@ -22,7 +22,7 @@ AIRFLOW_VERSION = version("apache-airflow")
 
 
 def environment(sandbox: Sandbox, home: Path, report: Path) -> dict[str, str]:
-    """Give the environment of every Airflow process.
+    """Return the environment of every Airflow process.
 
     :param home: Airflow's home folder.
     :param report: where the example DAGs put their reports.

@@ -29,7 +29,7 @@ def main(dag_file: str, result_file: Path) -> int:
 
 
 def told(ti: Any) -> dict[str, Any]:
-    """Give what is worth telling of a task: its state, how long it took, and what it returned."""
+    """Return what is worth telling of a task: its state, how long it took, and what it returned."""
     seconds = (ti.end_date - ti.start_date).total_seconds() if ti.start_date and ti.end_date else None
     returned = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
     return {"task": ti.task_id, "state": str(ti.state), "seconds": seconds, "returned": returned}

@@ -21,7 +21,7 @@ from local_airflow import AIRFLOW_VERSION, EXAMPLES, ROOT, RUN, environment, mig
 from airflow_provider_esp.sandbox import Sandbox
 
 PATIENCE = 15 * 60
-OUTCOMES = ("rows", "accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not reached")
+OUTCOMES = ("rows", "accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not_reached")
 LEFT_OUT = ("customer00777@example.com", "customer07777@example.com")
 """Customers whom the sandbox's eSputnik leaves out of its import without a word."""
 ENDED = ("success", "failed", "skipped", "upstream_failed")
@@ -61,7 +61,7 @@ def main(dag_file: Path) -> int:
 
 
 def prepare(home: Path, env: dict[str, str], log: Path) -> None:
-    """Give a fresh home its database; the first one is kept, because migrating takes longer than copying."""
+    """Return a fresh home its database; the first one is kept, because migrating takes longer than copying."""
     home.mkdir()
     database, kept = home / "airflow.db", RUN / f"airflow-{AIRFLOW_VERSION}.db"
     if not kept.exists():
@@ -119,12 +119,12 @@ def table(tasks: list[dict[str, Any]]) -> str:
 
 
 def is_counts(returned: object) -> bool:
-    """Tell whether a task returned rows by outcome."""
+    """Check whether a task returned rows by outcome."""
     return isinstance(returned, dict) and set(OUTCOMES) <= set(returned)
 
 
 def holdings(sandbox: Sandbox) -> str:
-    """Say what the services hold now, as they count it themselves."""
+    """Return what the services hold now, as they count it themselves."""
     lines = ["What the services hold now:"]
     for service, sections in sandbox.counts().items():
         held = ", ".join(f"{number:,} {section}" for section, number in sections.items() if number)
@@ -133,7 +133,7 @@ def holdings(sandbox: Sandbox) -> str:
 
 
 def say_report(task: dict[str, Any]) -> None:
-    """Say where a task's report is, if it left one."""
+    """Return where a task's report is, if it left one."""
     folder = task["returned"].get("report_path") if isinstance(task["returned"], dict) else None
     if folder and Path(folder).is_dir():
         say(f"Report of {task['task']}: {shown(Path(folder))}")

@@ -78,7 +78,7 @@ def new_password(path: Path) -> str:
 
 
 def served_at(address: str, port: int) -> dict[str, str]:
-    """Give what keeps Airflow on this machine, small and quick to see a changed DAG."""
+    """Return what keeps Airflow on this machine, small and quick to see a changed DAG."""
     return {
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
@@ -121,7 +121,7 @@ def started(part: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[b
 
 
 def free_port(wanted: int) -> int:
-    """Give the wanted port, or any other that is free."""
+    """Return the wanted port, or any other that is free."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))

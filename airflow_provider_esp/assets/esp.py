@@ -64,7 +64,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def convert_asset_to_openlineage(asset: Any, lineage_context: Any) -> Any:
-    """Give the OpenLineage dataset of an asset; Airflow's interface for ``to_openlineage_converter``.
+    """Return the OpenLineage dataset of an asset; Airflow's interface for ``to_openlineage_converter``.
 
     :param asset: with a URI of this provider.
     :param lineage_context: not used: everything stands in the URI.
@@ -76,7 +76,7 @@ def convert_asset_to_openlineage(asset: Any, lineage_context: Any) -> Any:
 
 
 def lineage_name(uri: str) -> tuple[str, str]:
-    """Give an asset's namespace and name in OpenLineage."""
+    """Return an asset's namespace and name in OpenLineage."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}", unquote(parts.path.removeprefix("/"))
 

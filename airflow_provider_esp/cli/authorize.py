@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_esp.cli.callback import CallbackServer, read_answer
 from airflow_provider_esp.core.auth import oauth
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.exceptions import TokensUnreadable
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def private_redirect(url: str) -> str:
     return page.as_uri()
 
 
-def prove(settings: EsputnikSettings, grant: Grant) -> tuple[str, str]:
+def prove(settings: EsputnikSettings, grant: TokenSet) -> tuple[str, str]:
     """Prove a token with `GET v2/version`, and find out whose account it opens with `GET v1/account/info`.
 
     :returns: the API's version, and the organisation's name.
@@ -106,7 +106,7 @@ def prove(settings: EsputnikSettings, grant: Grant) -> tuple[str, str]:
         return client.run(general.version()).version, client.run(general.account_info()).organisation_name
 
 
-def keep(store: TokenStore, grant: Grant) -> Grant:
+def keep(store: TokenStore, grant: TokenSet) -> TokenSet:
     """Put the tokens of a new consent in the place of whatever is there.
 
     :raises TokenError: they could not be kept.

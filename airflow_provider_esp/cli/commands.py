@@ -21,7 +21,7 @@ from airflow_provider_esp.cli.callback import CallbackServer
 from airflow_provider_esp.cli.options import COMMANDS
 from airflow_provider_esp.connections import EsputnikSettings, parse
 from airflow_provider_esp.core.auth import oauth
-from airflow_provider_esp.core.auth.token_set import Grant, command, slot_name
+from airflow_provider_esp.core.auth.token_set import TokenSet, command, slot_name
 from airflow_provider_esp.core.auth.token_store import FileTokens
 from airflow_provider_esp.exceptions import ConnectionInvalid, EspError, StoreUnusable, TokenError
 from airflow_provider_esp.hooks.credentials import application
@@ -141,15 +141,15 @@ def _ask_for_address() -> str:
     return getpass.getpass("Then paste the address that the browser ended at (it is not shown): ")
 
 
-def _store(chosen: argparse.Namespace, api: AirflowApi | None, target: _Target, grant: Grant) -> str:
+def _store(chosen: argparse.Namespace, api: AirflowApi | None, target: _Target, grant: TokenSet) -> str:
     if chosen.out:
         store = FileTokens(os.path.abspath(chosen.out), target.oauth.client_secret)
         authorize.keep(store, grant)
-        return f"{store.title}; put it where the connection's keep_in says"
+        return f"{store.title}; put it where the connection's oauth_store says"
     if api is not None:
-        if target.oauth.keep_in != "variable":
+        if target.oauth.oauth_store != "variable":
             raise StoreUnusable(
-                "through the REST API tokens can only be kept in a Variable: empty keep_in, or use --out"
+                "through the REST API tokens can only be kept in a Variable: empty oauth_store, or use --out"
             )
         name = slot_name(target.oauth.token_url, target.oauth.client_id, target.oauth.token_key)
         api.save(name, grant)
@@ -207,7 +207,7 @@ def _ends(verb: str, at: float) -> str:
 
 
 def _known_connections() -> list[str]:
-    """Give the connections that were authorised, and those with an application that Airflow has here."""
+    """Return the connections that were authorised, and those with an application that Airflow has here."""
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
@@ -269,7 +269,7 @@ def _target(chosen: argparse.Namespace, api: AirflowApi | None) -> _Target:
 
 
 def parsed_extra(extra: Any) -> dict[str, Any]:
-    """Give a connection's extra as a mapping, from either form that Airflow's API has."""
+    """Return a connection's extra as a mapping, from either form that Airflow's API has."""
     import json
 
     if isinstance(extra, str):

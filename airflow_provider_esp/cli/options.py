@@ -48,7 +48,10 @@ COMMANDS = {
                     "help": "store through this Airflow's REST API (login is asked for, or AIRFLOW_API_TOKEN)",
                 },
             ),
-            ("--out", {"metavar": "FILE", "help": "store in a file (mode 0600) that the connection's keep_in names"}),
+            (
+                "--out",
+                {"metavar": "FILE", "help": "store in a file (mode 0600) that the connection's oauth_store names"},
+            ),
             ("--client-id", {"metavar": "ID", "help": "the application, where no Airflow is at hand to look it up"}),
             ("--api-url", {"metavar": "URL", "help": "with --client-id: the API's address, if not eSputnik's"}),
             (
@@ -69,7 +72,7 @@ COMMANDS = {
 
 
 def airflow_commands() -> list[Any]:
-    """Give the commands to Airflow versions that load those of providers."""
+    """Return the commands to Airflow versions that load those of providers."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
     run = lazy_load_command("airflow_provider_esp.cli.commands.run_in_airflow")

@@ -9,7 +9,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.transport.requests_session import restrain
 from airflow_provider_esp.exceptions import BodyRefused, StoreUnusable, UnusableProxy
 from airflow_provider_esp.utils.urls import is_safe
@@ -55,13 +55,13 @@ class AirflowApi:
         return str(self._checked(answer, "log in to Airflow")["access_token"])
 
     def connection(self, conn_id: str) -> dict[str, Any]:
-        """Give a connection's fields; Airflow hides its secrets."""
+        """Return a connection's fields; Airflow hides its secrets."""
         answer = self._send("GET", f"{self._base}/connections/{quote(conn_id, safe='')}")
         if answer.status_code == 404:
             raise StoreUnusable(f"there is no connection {conn_id!r} in Airflow", advice="Make it first.")
         return self._checked(answer, f"read the connection {conn_id!r}")
 
-    def save(self, name: str, grant: Grant) -> None:
+    def save(self, name: str, grant: TokenSet) -> None:
         """Keep a grant in the Variable of that name. It cannot be read back: Airflow hides its value."""
         self._set(name, grant.to_json())
 

@@ -109,7 +109,7 @@ _COMMON = {
 _OAUTH = {
     "client_id": Field("Client ID", "OAuth 2.0 instead of an API key: the registered application's id."),
     "client_secret": Field("Client secret", "The registered application's secret.", format="password"),
-    "application_right": Field(
+    "application_scope": Field(
         "Right of the application",
         "What it was registered with: full, events, events and contacts, or messages. Empty means full.",
         example="events and contacts",
@@ -119,7 +119,7 @@ _OAUTH = {
         "As registered. Empty means http://127.0.0.1:8765/callback, which the authorize command answers itself.",
         format="url",
     ),
-    "keep_in": Field(
+    "oauth_store": Field(
         "Tokens are kept in",
         "variable (an Airflow Variable), connection (this one; Airflow 2 only, since tasks of Airflow 3 cannot write "
         "to connections), or the absolute path of a file that every worker sees. Empty means variable.",

@@ -8,7 +8,7 @@ from airflow_provider_esp.connections.fields import HIDDEN, TYPES, Field
 
 
 def metadata() -> list[dict[str, Any]]:
-    """Give ``connection-types`` of the provider's metadata, forms included: what Airflow 3.2 and later reads."""
+    """Return ``connection-types`` of the provider's metadata, forms included: what Airflow 3.2 and later reads."""
     return [
         {
             "connection-type": name,
@@ -29,7 +29,7 @@ def metadata() -> list[dict[str, Any]]:
 
 
 def ui_field_behaviour(conn_type: str) -> dict[str, Any]:
-    """Give what a hook's ``get_ui_field_behaviour`` returns: hidden fields, labels and examples.
+    """Return what a hook's ``get_ui_field_behaviour`` returns: hidden fields, labels and examples.
 
     :param conn_type: a name in `TYPES`.
     """
@@ -42,7 +42,7 @@ def ui_field_behaviour(conn_type: str) -> dict[str, Any]:
 
 
 def form_widgets(conn_type: str) -> dict[str, Any]:
-    """Give what a hook's ``get_connection_form_widgets`` returns: wtforms fields by name.
+    """Return what a hook's ``get_connection_form_widgets`` returns: wtforms fields by name.
 
     Numbers and objects are typed into text fields: Airflow before 3.2 takes no other kind for them.
 

@@ -23,7 +23,7 @@ class OAuthSettings:
 
     :param right: the right the application has, one of `RIGHTS`.
     :param token_key: tells accounts apart that consented to the same application; usually empty.
-    :param keep_in: where tokens are kept: ``variable``, ``connection``, or the absolute path of a file.
+    :param oauth_store: where tokens are kept: ``variable``, ``connection``, or the absolute path of a file.
     :param credentials_in: ``header`` or ``query``.
     :param send_code: whether a refresh carries the code as well.
     """
@@ -35,7 +35,7 @@ class OAuthSettings:
     redirect_uri: str
     right: str
     token_key: str
-    keep_in: str
+    oauth_store: str
     credentials_in: str
     send_code: bool
 
@@ -61,9 +61,9 @@ def read_oauth(reader: Reader, base_url: str) -> OAuthSettings | None:
         authorize_url=f"{server}/oauth/authorize",
         token_url=f"{server}/oauth/token",
         redirect_uri=reader.url("redirect_uri") or _CALLBACK,
-        right=_choice(reader, "application_right", {name: name for name in RIGHTS}, "full"),
+        right=_choice(reader, "application_scope", {name: name for name in RIGHTS}, "full"),
         token_key=reader.text("token_key") or "",
-        keep_in=_store(reader),
+        oauth_store=_store(reader),
         credentials_in=_choice(reader, "credentials_in", {"header": "header", "query": "query"}, "header"),
         send_code=_choice(reader, "send_code", {"yes": "yes", "true": "yes", "no": "no", "false": "no"}, "no") == "yes",
     )
@@ -89,9 +89,9 @@ def _choice(reader: Reader, name: str, choices: Mapping[str, str], default: str)
 
 
 def _store(reader: Reader) -> str:
-    given = (reader.text("keep_in") or "variable").removeprefix("file://").removeprefix("file:")
+    given = (reader.text("oauth_store") or "variable").removeprefix("file://").removeprefix("file:")
     if given.lower() in ("variable", "connection"):
         return given.lower()
     if not Path(given).is_absolute():
-        reader.refuse("the extra keep_in must be variable, connection, or the absolute path of a file")
+        reader.refuse("the extra oauth_store must be variable, connection, or the absolute path of a file")
     return given

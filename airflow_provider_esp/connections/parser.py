@@ -199,7 +199,7 @@ def _as_number(value: object) -> float | None:
 
 
 def _rate_limits_of(conn_type: str) -> set[str]:
-    """Give the names of a service's documented rate limits."""
+    """Return the names of a service's documented rate limits."""
     # Imported here: Airflow reads this package's metadata in every process, and few of them need the service.
     from airflow_provider_esp.core.calls import Bucket
 

@@ -11,7 +11,7 @@ from airflow_provider_esp.core.calls import Flow
 Kind: TypeAlias = Literal["broadcast_finished", "clicks"]
 
 
-class Happening(msgspec.Struct, frozen=True):
+class AccountEvent(msgspec.Struct, frozen=True):
     """Something that happened at a service; it names nobody.
 
     :ivar kind: what sort of thing.
@@ -26,17 +26,17 @@ class Happening(msgspec.Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-class Watch(Protocol):
+class AccountWatcher(Protocol):
     """Looks at an account again and again; what it has seen lives in memory."""
 
-    def look(self, now: float) -> Flow[list[Happening]]:
-        """Tell what has happened since the last look.
+    def look(self, now: float) -> Flow[list[AccountEvent]]:
+        """Return what has happened since the last look.
 
         :param now: in seconds since the epoch.
         """
 
 
-class Watching(msgspec.Struct, frozen=True):
+class WatchOptions(msgspec.Struct, frozen=True):
     """What a watch is to look at.
 
     :ivar since: seconds since the epoch from which on things count.

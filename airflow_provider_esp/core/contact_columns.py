@@ -80,7 +80,7 @@ class ContactColumns:
         return f"<{self.size} contacts with {', '.join([*self.standard, *self.custom])}>"
 
     def take(self, positions: Sequence[int]) -> ContactColumns:
-        """Give some of the contacts, in the order of the positions."""
+        """Return some of the contacts, in the order of the positions."""
         pick = picker(positions)
         standard = {name: pick(column) for name, column in self.standard.items()}
         custom = {name: pick(column) for name, column in self.custom.items()}
@@ -89,7 +89,7 @@ class ContactColumns:
         return ContactColumns(len(positions), standard, custom, gaps)
 
     def part(self, start: int, stop: int) -> ContactColumns:
-        """Give the contacts from one position up to another."""
+        """Return the contacts from one position up to another."""
         return ContactColumns(
             stop - start,
             {name: column[start:stop] for name, column in self.standard.items()},
@@ -129,7 +129,7 @@ class ContactColumns:
         return ContactColumns(self.size, whole(self.standard), whole(self.custom), frozenset())
 
     def contacts(self) -> list[Contact]:
-        """Give the contacts one by one, for a service whose requests are made of single contacts."""
+        """Return the contacts one by one, for a service whose requests are made of single contacts."""
         names, keys = list(self.standard), list(self.custom)
         rows = zip(*self.standard.values(), strict=True) if names else iter([()] * self.size)
         extras = zip(*self.custom.values(), strict=True) if keys else iter([()] * self.size)

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import inspect as mi
 
 from airflow_provider_esp.core import strict_fields as strictness
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def decode(content: bytes, answer: type[T]) -> T:
     :param content: the body as it came.
     :param answer: a type msgspec can decode; `str` gives the body as text (a JSON string is unquoted);
         ``NoneType`` ignores the body.
-    :raises Undecodable: the body cannot be read as that type.
+    :raises DecodingError: the body cannot be read as that type.
     """
     if answer is NoneType:
         return cast(T, None)
@@ -60,7 +60,7 @@ def decode(content: bytes, answer: type[T]) -> T:
         except msgspec.ValidationError:
             return msgspec.convert(_without_unexpected(shaped, shape), answer, strict=False)
     except msgspec.ValidationError as error:
-        raise Undecodable(_where(error)) from None
+        raise DecodingError(_where(error)) from None
     except _BROKEN as error:
         raise _not_json(content, error) from None
 
@@ -69,8 +69,8 @@ def decode(content: bytes, answer: type[T]) -> T:
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def _not_json(content: bytes, error: Exception) -> Undecodable:
-    return Undecodable(f"{len(content)} bytes that are not JSON ({error})")
+def _not_json(content: bytes, error: Exception) -> DecodingError:
+    return DecodingError(f"{len(content)} bytes that are not JSON ({error})")
 
 
 def _text(content: bytes) -> str:

@@ -1,7 +1,7 @@
 """Counting how far messages are, and judging when that is far enough.
 
-A `Tally` is told what the service says, look by look; a `Goal` is what the author waits for. Both are used wherever
-deliveries are awaited: on a worker, in a sensor, in a trigger.
+A `DeliveryStats` is told what the service says, poll by poll; a `DeliveryCondition` is what the author waits for. Both
+are used wherever deliveries are awaited: on a worker, in a sensor, in a trigger.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow_provider_esp.core.models import DELIVERY_WORDS, Delivery, DeliveryS
 _ROUNDING = 1e-6  # 0.07 * 100 is a little more than 7
 
 
-class Tally:
+class DeliveryStats:
     """How far messages are. One that is delivered or has failed is counted for good and not asked about again.
 
     :param ids: by which the service knows them. An id may stand for several messages (a campaign); it is asked about
@@ -67,7 +67,7 @@ class Tally:
         return self._by(2, self._ended.items())
 
     def summary(self) -> dict[str, Any]:
-        """Give counts of all messages: ``total``, by state, by shared word and by the service's own."""
+        """Return counts of all messages: ``total``, by state, by shared word and by the service's own."""
         states = self._by(0, self._all())
         return {
             "total": self.total,
@@ -91,15 +91,15 @@ class Tally:
 class Verdict(NamedTuple):
     """That a wait is over, and how.
 
-    :ivar good: whether it ended as the author wished.
-    :ivar why: in a sentence, without an address.
+    :ivar success: whether it ended as the author wished.
+    :ivar reason: in a sentence, without an address.
     """
 
-    good: bool
-    why: str
+    success: bool
+    reason: str
 
 
-class Goal(msgspec.Struct, frozen=True):
+class DeliveryCondition(msgspec.Struct, frozen=True):
     """What the author waits for.
 
     :ivar until: share of the messages that must be delivered, above 0 up to 1; None until all have ended, well or not.
@@ -127,7 +127,7 @@ class Goal(msgspec.Struct, frozen=True):
                     "it writes them (UNDELIVERED, 550)."
                 )
 
-    def verdict(self, tally: Tally) -> Verdict | None:
+    def verdict(self, tally: DeliveryStats) -> Verdict | None:
         """Judge what is known by now; None means to go on waiting."""
         total = tally.total
         for name, most in self.fail_when.items():

@@ -27,7 +27,7 @@ from airflow_provider_esp.core.readers.table import fingerprint
 from airflow_provider_esp.core.row_ranges import RowRanges
 from airflow_provider_esp.core.source_mark import SourceMark
 from airflow_provider_esp.core.tries import Stamp, Tries, stamped, take_over
-from airflow_provider_esp.exceptions import LedgerOfAnotherTask, LedgerUnreadable, SendTakenOver, TaskStopped
+from airflow_provider_esp.exceptions import LedgerMismatch, LedgerUnreadable, SendTakenOver, TaskStopped
 
 VERSION = 1
 SEND_VERSION = 2
@@ -41,7 +41,7 @@ class RecordStore(Protocol):
     """Where a record is kept: a file, Airflow's task state, a variable."""
 
     def load(self) -> dict[str, Any] | None:
-        """Give the record, or None where there is none."""
+        """Return the record, or None where there is none."""
 
     def save(self, record: dict[str, Any]) -> None:
         """Keep the record; it is there for the next process once this returns."""
@@ -57,7 +57,7 @@ class MemoryStore:
         self.record: dict[str, Any] | None = None
 
     def load(self) -> dict[str, Any] | None:
-        """Give the record, or None where there is none."""
+        """Return the record, or None where there is none."""
         return self.record
 
     def save(self, record: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ class SendRecord(msgspec.Struct, kw_only=True):
     finished_at: str | None = None
 
     def count(self) -> Counts:
-        """Give the counts as such."""
+        """Return the counts as such."""
         return Counts.from_dict(self.counts)
 
     @property
@@ -160,10 +160,10 @@ class Ledger:
         self._record: SendRecord | None = None
 
     def load(self) -> SendRecord:
-        """Give the record of an earlier try, or a new one; an earlier try that still runs is taken over from.
+        """Return the record of an earlier try, or a new one; an earlier try that still runs is taken over from.
 
         :raises LedgerUnreadable: what is kept is no record of this version.
-        :raises LedgerOfAnotherTask: it is a record of another task.
+        :raises LedgerMismatch: it is a record of another task.
         :raises SendTakenOver: a later try sends already.
         :raises TaskStopped: the task is being ended while it waits for an earlier try.
         """
@@ -240,7 +240,7 @@ class Ledger:
             )
         record = _as_record(kept, SendRecord, "a send")
         if self._task and record.task and record.task != self._task:
-            raise LedgerOfAnotherTask(
+            raise LedgerMismatch(
                 f"The ledger is that of {record.task}, and this is {self._task}. Nothing was sent. Give each task a "
                 "ledger_path= of its own, with {{ run_id }} in it, and {{ ti.map_index }} where it is mapped."
             )
@@ -286,7 +286,7 @@ class UploadLedger:
         self._store = store
 
     def load(self) -> UploadRecord:
-        """Give the record of an earlier try, or a new one; another version's is left behind, since uploads may repeat.
+        """Get the record of an earlier try, or a new one; another version's is left behind, since uploads may repeat.
 
         :raises LedgerUnreadable: what is kept is no record of an upload, and might be missed.
         """

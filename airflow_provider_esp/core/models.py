@@ -230,7 +230,7 @@ class BroadcastState(enum.Enum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    NEEDS_PERSON = "needs a person"
+    ACTION_REQUIRED = "action_required"
 
 
 class Broadcast(msgspec.Struct, frozen=True):
@@ -319,7 +319,7 @@ class BroadcastLook(msgspec.Struct, frozen=True):
 
     :ivar state: how far it is, by the author's measure.
     :ivar status: the service's own status with its meaning; empty where it gives none.
-    :ivar why: what was seen that says so, for a person.
+    :ivar reason: what was seen that says so, for a person.
     :ivar delivered: messages that were seen delivered, where they are counted.
     :ivar undelivered: messages that were seen not delivered, where they are counted.
     :ivar behind: there is more to read already: the next look need not wait.
@@ -328,7 +328,7 @@ class BroadcastLook(msgspec.Struct, frozen=True):
 
     state: BroadcastState
     status: str = ""
-    why: str = ""
+    reason: str = ""
     delivered: int = 0
     undelivered: int = 0
     behind: bool = False

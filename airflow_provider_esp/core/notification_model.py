@@ -7,7 +7,7 @@ from html import escape
 import msgspec
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True):
     """A text to be sent by e-mail or as an SMS.
 
     :ivar text: plain text.
@@ -24,7 +24,7 @@ class Notice(msgspec.Struct, frozen=True):
     sender: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Notice to {len(self.emails) + len(self.phones)}>"
+        return f"<Notification to {len(self.emails) + len(self.phones)}>"
 
     @property
     def html(self) -> str:

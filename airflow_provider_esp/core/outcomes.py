@@ -24,7 +24,7 @@ class Outcome(enum.StrEnum):
     """The author asked to leave this person out."""
     UNKNOWN = "unknown"
     """It was sent, and nobody can tell what the service did with it."""
-    NOT_REACHED = "not reached"
+    NOT_REACHED = "not_reached"
     """The run ended before its turn."""
 
 
@@ -84,7 +84,7 @@ class Counts:
 
 
 def allowed_rejects(limit: int | float | str, rows: int) -> int:
-    """Say how many refused rows ``max_rejects`` allows.
+    """Return how many refused rows ``max_rejects`` allows.
 
     :param limit: a number of rows, or a share such as ``"1%"``.
     :param rows: rows read.

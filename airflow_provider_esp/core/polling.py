@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from airflow_provider_esp.core.calls import Flow, Perform
-from airflow_provider_esp.core.delivery_stats import Tally
+from airflow_provider_esp.core.delivery_stats import DeliveryStats
 from airflow_provider_esp.core.models import Delivery
 
 
@@ -25,7 +25,7 @@ def wait_for_deliveries(
     :param pause: sleeps for so many seconds, or less where the task is being ended.
     :returns: counts by state, counts by the service's own word, and how many are still on their way.
     """
-    tally = Tally(request_ids)
+    tally = DeliveryStats(request_ids)
     while tally.open:
         tally.take(perform(deliveries(tally.open)))
         left = end - time.time()

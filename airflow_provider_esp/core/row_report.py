@@ -18,7 +18,7 @@ import msgspec
 
 from airflow_provider_esp.core.outcomes import Outcome
 from airflow_provider_esp.core.patience import MISTAKES, Patience, unwritable
-from airflow_provider_esp.exceptions import PlaceUnwritable
+from airflow_provider_esp.exceptions import StorageUnwritable
 
 MOST_REASONS = 100
 _MOST_OTHERS = 10_000
@@ -100,7 +100,7 @@ class Report:
         """Write one part and close it; what an earlier part of its name knows better than this one stays.
 
         :returns: its name, or None where nothing was written.
-        :raises PlaceUnwritable: the disk or store refused it until patience was over; once only.
+        :raises StorageUnwritable: the disk or store refused it until patience was over; once only.
         """
         for row in rows:
             if row.reason and row.outcome != Outcome.DUPLICATE:
@@ -117,7 +117,7 @@ class Report:
             if self._failed:
                 return None
             self._failed = True
-            raise PlaceUnwritable(
+            raise StorageUnwritable(
                 f"{unwritable('The report', self._folder, 'report_path', error)} It was tried for "
                 f"{self._patience.seconds:g} s; run the task again when it can be written."
             ) from error
@@ -126,7 +126,7 @@ class Report:
     def check_writable(self) -> None:
         """Write a file into the folder, read it again and remove it: to be done before anything leaves.
 
-        :raises PlaceUnwritable: that cannot be done.
+        :raises StorageUnwritable: that cannot be done.
         """
         if self._folder is None:
             return
@@ -143,9 +143,11 @@ class Report:
         except Exception as error:
             with suppress(Exception):
                 (self._folder / name).unlink()
-            raise PlaceUnwritable(unwritable("The report", self._folder, "report_path", error)) from error
+            raise StorageUnwritable(unwritable("The report", self._folder, "report_path", error)) from error
         if not same:
-            raise PlaceUnwritable(f"The report cannot be kept in {self._folder}: a file there is not what was written.")
+            raise StorageUnwritable(
+                f"The report cannot be kept in {self._folder}: a file there is not what was written."
+            )
 
     def _write(self, name: str, rows: Sequence[RowReport], *, proves: bool) -> None:
         if self._folder is None:

@@ -23,7 +23,7 @@ from airflow_provider_esp.core.models import Import, SendResult, Submitted
 from airflow_provider_esp.core.outcomes import HELD_BACK
 from airflow_provider_esp.core.send.run import SendTarget
 from airflow_provider_esp.core.upload.run import UploadTarget
-from airflow_provider_esp.exceptions import EspError, WouldWrite
+from airflow_provider_esp.exceptions import DryRunWrite, EspError
 from airflow_provider_esp.utils.redaction import redact
 
 T = TypeVar("T")
@@ -49,12 +49,12 @@ def writes(call: Call[Any]) -> bool:
 def only_reads(work: Call[T] | Flow[T]) -> Flow[T]:
     """Carry out a flow up to the first call that writes.
 
-    :raises WouldWrite: there is one.
+    :raises DryRunWrite: there is one.
     """
 
     def refuse(call: Call[Any]) -> bool:
         if writes(call):
-            raise WouldWrite(f"The dry run came to {call.name}, which writes: nothing was sent.")
+            raise DryRunWrite(f"The dry run came to {call.name}, which writes: nothing was sent.")
         return False
 
     return (yield from _until(work, refuse))

@@ -26,7 +26,7 @@ class SourceMark(msgspec.Struct, frozen=True):
     sample: list[str] = []
 
     def is_same(self, other: SourceMark) -> bool:
-        """Tell whether two marks stand for one source: for lists, whether they share half of the rows compared."""
+        """Check whether two marks stand for one source: for lists, whether they share half of the rows compared."""
         if not (self.sample and other.sample):
             return self.digest == other.digest and not self.sample and not other.sample
         most = min(len(self.sample), len(other.sample))

@@ -18,7 +18,7 @@ class Divisible(Protocol):
         """How many there are."""
 
     def __getitem__(self, part: slice, /) -> Self:
-        """Give some of them."""
+        """Return some of them."""
 
 
 Items = TypeVar("Items", bound=Divisible)

@@ -34,7 +34,7 @@ class Tries(Protocol):
         """Keep this try's record; it is there for the next process once this returns."""
 
     def is_owner(self) -> bool:
-        """Tell whether no later try has taken over."""
+        """Check whether no later try has taken over."""
 
     def others(self) -> list[dict[str, Any]]:
         """Return the records that `claim` found, as they are now."""
@@ -114,7 +114,7 @@ def _latest(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _has_ended(process: str) -> bool:
-    """Tell whether a process has certainly ended: it ran on this machine, and is not there any more."""
+    """Check whether a process has certainly ended: it ran on this machine, and is not there any more."""
     host, _, rest = process.partition(":")
     number, _, started = rest.partition(":")
     if host != socket.gethostname() or not number.isdigit() or not started:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.connections import EsputnikSettings
     from airflow_provider_esp.connections.oauth import OAuthSettings
     from airflow_provider_esp.core.auth.oauth import Application
-    from airflow_provider_esp.core.auth.refresher import Renewal
+    from airflow_provider_esp.core.auth.refresher import TokenRefresher
     from airflow_provider_esp.core.calls import Call
     from airflow_provider_esp.core.transport.exchange import Credential
 
@@ -25,7 +25,7 @@ _RIGHTS = {
 
 
 def application(oauth: OAuthSettings, ca_bundle: str | None) -> Application:
-    """Give the application that a connection describes."""
+    """Return the application that a connection describes."""
     from airflow_provider_esp.core.auth.oauth import Application
 
     return Application(
@@ -42,16 +42,16 @@ def application(oauth: OAuthSettings, ca_bundle: str | None) -> Application:
 
 def renewal(
     oauth: OAuthSettings, ca_bundle: str | None, conn_id: str, clock: Callable[[], float] = time.time
-) -> Renewal:
-    """Give what renews a connection's tokens, in the store that the connection names."""
-    from airflow_provider_esp.core.auth.refresher import Renewal
+) -> TokenRefresher:
+    """Return what renews a connection's tokens, in the store that the connection names."""
+    from airflow_provider_esp.core.auth.refresher import TokenRefresher
     from airflow_provider_esp.stores.tokens import token_store
 
-    return Renewal(application(oauth, ca_bundle), token_store(oauth, conn_id), conn_id, clock)
+    return TokenRefresher(application(oauth, ca_bundle), token_store(oauth, conn_id), conn_id, clock)
 
 
 def of(oauth: OAuthSettings, settings: EsputnikSettings, conn_id: str, clock: Callable[[], float]) -> Credential:
-    """Give a credential whose token the whole process shares."""
+    """Return a credential whose token the whole process shares."""
     from airflow_provider_esp.core.transport.exchange import Credential
     from airflow_provider_esp.core.transport.tokens import TokenSource, shared_tokens
 
@@ -62,7 +62,7 @@ def of(oauth: OAuthSettings, settings: EsputnikSettings, conn_id: str, clock: Ca
 
     return Credential(
         identity=who,
-        tokens=shared_tokens(f"{who}\n{oauth.client_secret}\n{oauth.keep_in}", tokens),
+        tokens=shared_tokens(f"{who}\n{oauth.client_secret}\n{oauth.oauth_store}", tokens),
         explain=lambda call: explanation(call, oauth.right, conn_id),
         secrets=(oauth.client_secret,),
     )
@@ -72,21 +72,21 @@ def check_rights(groups: Iterable[MethodGroup], right: str, conn_id: str, servic
     """Refuse groups of methods that an application's right does not open.
 
     :param right: as the connection names it, one of `connections.oauth.RIGHTS`.
-    :raises RightMissing: naming the right that is missing.
+    :raises ScopeMissing: naming the right that is missing.
     """
-    from airflow_provider_esp.exceptions import RightMissing
+    from airflow_provider_esp.exceptions import ScopeMissing
 
     for group in groups:
         if group not in COVERS[_RIGHTS[right]]:
-            raise RightMissing(
+            raise ScopeMissing(
                 f"connection {conn_id!r} has an application with {_RIGHTS[right]}, and this needs {group}",
                 service=service,
-                advice=f"{_needed(group)} When it has, say so in the connection's application_right.",
+                advice=f"{_needed(group)} When it has, say so in the connection's application_scope.",
             )
 
 
 def explanation(call: Call[object], right: str, conn_id: str) -> str:
-    """Say what a person may do about a call that the service refused."""
+    """Return what a person may do about a call that the service refused."""
     group = MethodGroup(call.right) if call.right else MethodGroup.GENERAL
     had = _RIGHTS[right]
     if group in COVERS[had]:

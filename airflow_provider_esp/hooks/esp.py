@@ -76,7 +76,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
 
     @classmethod
     def for_connection(cls, conn_id: str) -> EspHook:
-        """Give the hook that belongs to a connection's type.
+        """Return the hook that belongs to a connection's type.
 
         :param conn_id: id of a connection of any of this provider's types.
         :raises TypeError: the connection is of another provider's type.
@@ -103,7 +103,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
 
     @staticmethod
     def clock() -> float:
-        """Give the time that tokens are judged by, in seconds since the epoch."""
+        """Return the time that tokens are judged by, in seconds since the epoch."""
         return time.time()
 
     # -- what a subclass says of its service -------------------------------------------------------------------
@@ -186,7 +186,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
         that threads which make requests find it.
 
         :param work: what the task is about to do.
-        :raises RightMissing: the connection's application may not do it.
+        :raises ScopeMissing: the connection's application may not do it.
         :raises EspError: there is no token to do it with.
         """
         self.check_rights(work)
@@ -202,7 +202,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
 
         :param work: from the functions of `airflow_provider_esp.services.<service>`.
         :returns: the answer, of the type that the call names.
-        :raises WouldWrite: it writes, and `reads_only` is set.
+        :raises DryRunWrite: it writes, and `reads_only` is set.
         :raises EspError: saying what happened, to which method, and what to do next.
         """
         return self.get_conn().run(self._allowed(work))
@@ -248,13 +248,13 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
                 yield row
 
     async def hold(self) -> Any:
-        """Give a context manager that keeps the loop's connections open between calls: for whoever polls."""
+        """Return a context manager that keeps the loop's connections open between calls: for whoever polls."""
         from airflow_provider_esp.core.transport.shared_clients import shared_client
 
         return shared_client(await self._aaccount())
 
     def get_conn(self) -> Client:
-        """Give the synchronous client; threads may share it."""
+        """Return the synchronous client; threads may share it."""
         return self._client
 
     def close(self) -> None:
@@ -348,12 +348,12 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give the form's own fields, as Airflow before 3.2 wants them."""
+        """Return the form's own fields, as Airflow before 3.2 wants them."""
         return connections.form_widgets(cls.conn_type)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Give names, placeholders and hidden fields, as Airflow before 3.2 wants them."""
+        """Return names, placeholders and hidden fields, as Airflow before 3.2 wants them."""
         return connections.ui_field_behaviour(cls.conn_type)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from airflow_provider_esp.connections import EsputnikSettings
-    from airflow_provider_esp.core.account_events import Watch, Watching
+    from airflow_provider_esp.core.account_events import AccountWatcher, WatchOptions
     from airflow_provider_esp.core.broadcasts.create import BroadcastTarget
     from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch
     from airflow_provider_esp.core.calls import Flow, Service
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Submitted,
         UploadOptions,
     )
-    from airflow_provider_esp.core.notification_model import Notice
+    from airflow_provider_esp.core.notification_model import Notification
     from airflow_provider_esp.core.pricing import Estimate, Pricing
     from airflow_provider_esp.core.send.run import SendTarget
     from airflow_provider_esp.core.send.sent_lookup import AskSent
@@ -148,13 +148,13 @@ class EsputnikHook(EspHook):
 
         return (yield from templates.email_link(message_id)).link
 
-    def notice(self, notice: Notice) -> Flow[list[SendResult]]:
+    def notice(self, notice: Notification) -> Flow[list[SendResult]]:
         """Send a few words: `POST v1/message/email` or `POST v1/message/sms`."""
         from airflow_provider_esp.services.esputnik.mapping import notifications as notices
 
         return notices.send(notice)
 
-    def watch(self, watching: Watching) -> Watch:
+    def watch(self, watching: WatchOptions) -> AccountWatcher:
         """Look at the account by its contacts' activity: `GET v2/contacts/activity`."""
         from airflow_provider_esp.services.esputnik.mapping.account_events import AccountWatch
 
@@ -223,7 +223,7 @@ class EsputnikHook(EspHook):
         return translate_broadcasts.count_recipients(segments, excluded)
 
     def exports(self) -> Exporter:
-        """Give what reads rows for files."""
+        """Return what reads rows for files."""
         from airflow_provider_esp.services.esputnik.mapping.exports import Exports
 
         return Exports(self.settings.timezone)

@@ -31,7 +31,7 @@ class Reporting:
         raise Unsupported(self.service.title, "look SMS campaigns up", "Give the messages' own ids as request_ids.")
 
     def exports(self) -> Exporter:
-        """Give what reads rows for files: activity, contacts, broadcasts.
+        """Return what reads rows for files: activity, contacts, broadcasts.
 
         :raises Unsupported: the service has nothing to hand out.
         """

@@ -11,7 +11,7 @@ from airflow_provider_esp.hooks.esp import EspHook
 
 if TYPE_CHECKING:
     from airflow_provider_esp.connections import SendPulseSettings
-    from airflow_provider_esp.core.account_events import Watch, Watching
+    from airflow_provider_esp.core.account_events import AccountWatcher, WatchOptions
     from airflow_provider_esp.core.broadcasts.create import BroadcastTarget
     from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch
     from airflow_provider_esp.core.calls import Flow, Service
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         Submitted,
         UploadOptions,
     )
-    from airflow_provider_esp.core.notification_model import Notice
+    from airflow_provider_esp.core.notification_model import Notification
     from airflow_provider_esp.core.pricing import Estimate, Pricing
     from airflow_provider_esp.core.send.run import SendTarget
     from airflow_provider_esp.core.send.sent_lookup import AskSent
@@ -143,13 +143,13 @@ class SendPulseHook(EspHook):
 
         return translate.sms_deliveries(campaign_ids)
 
-    def notice(self, notice: Notice) -> Flow[list[SendResult]]:
+    def notice(self, notice: Notification) -> Flow[list[SendResult]]:
         """Send a few words: `POST smtp/emails` or `POST sms/send`."""
         from airflow_provider_esp.services.sendpulse.mapping import notifications as notices
 
         return notices.send(notice, self.settings.sender_name, self.settings.sender_email)
 
-    def watch(self, watching: Watching) -> Watch:
+    def watch(self, watching: WatchOptions) -> AccountWatcher:
         """Look at the account by its campaigns: `GET campaigns`."""
         from airflow_provider_esp.services.sendpulse.mapping.account_events import AccountWatch
 
@@ -215,7 +215,7 @@ class SendPulseHook(EspHook):
         return translate_broadcasts.count_recipients(segments, excluded)
 
     def exports(self) -> Exporter:
-        """Give what reads rows for files."""
+        """Return what reads rows for files."""
         from airflow_provider_esp.services.sendpulse.mapping.exports import Exports
 
         return Exports(self.settings.timezone)

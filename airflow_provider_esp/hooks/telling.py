@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.account_events import Watch, Watching
+    from airflow_provider_esp.core.account_events import AccountWatcher, WatchOptions
     from airflow_provider_esp.core.calls import Call, Flow, Service
     from airflow_provider_esp.core.models import SendResult
-    from airflow_provider_esp.core.notification_model import Notice
+    from airflow_provider_esp.core.notification_model import Notification
     from airflow_provider_esp.core.transport.exchange import Account
     from airflow_provider_esp.exceptions import Unsupported
 
@@ -36,14 +36,14 @@ class Telling:
         """
         raise self._cannot("tell the address of a message")
 
-    def notice(self, notice: Notice) -> Flow[list[SendResult]]:
+    def notice(self, notice: Notification) -> Flow[list[SendResult]]:
         """Send a few words to a few people by e-mail or SMS; never to be repeated by itself.
 
         :raises Unsupported: the service cannot send them.
         """
         raise self._cannot("send a message that is not prepared")
 
-    def watch(self, watching: Watching) -> Watch:
+    def watch(self, watching: WatchOptions) -> AccountWatcher:
         """Prepare looking at the whole account again and again, for DAGs that start by what happens there.
 
         :raises Unsupported: the service has nothing to look at.

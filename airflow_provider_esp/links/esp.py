@@ -56,7 +56,7 @@ class EspLink(BaseOperatorLink):
     part: ClassVar[str]
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """Give the address, or "" where there is none.
+        """Return the address, or "" where there is none.
 
         :param operator: not used: everything stands in the XCom.
         :param ti_key: whose XCom.
@@ -136,7 +136,7 @@ def find_links(hook: EspHook, about: About, report_path: str | None = None) -> d
 
 
 def sandbox_page(service: str, base_url: str, about: About) -> str | None:
-    """Give the sandbox's page about something, or None where the address is not a sandbox's.
+    """Return the sandbox's page about something, or None where the address is not a sandbox's.
 
     :param service: the connection's type.
     :param base_url: of the API.
@@ -159,7 +159,7 @@ def service_page(template: str | None, about: About) -> str | None:
 
 
 def report_page(path: str | None) -> str | None:
-    """Give the web address of a report, if it has one.
+    """Return the web address of a report, if it has one.
 
     Airflow's option ``[esp] report_link_template`` says it for any path, with ``{path}`` (percent-encoded); without it
     there are addresses for the web itself and for the consoles of S3 and Google Cloud Storage.

@@ -146,7 +146,7 @@ class EspNotifier(BaseNotifier):
 
     def _work(self, hook: EspHook, context: Any) -> Flow[list[SendResult]]:
         from airflow_provider_esp.core.models import Event, EventOptions
-        from airflow_provider_esp.core.notification_model import Notice
+        from airflow_provider_esp.core.notification_model import Notification
         from airflow_provider_esp.core.validation.addresses import email_address
 
         facts, values = facts_of(context), self._values(hook)
@@ -160,7 +160,7 @@ class EspNotifier(BaseNotifier):
             return hook.event_target(EventOptions()).send([Event(self.event, data, email, phone)])
         known = {"dag_id": "a DAG", "state": "ended", **facts}
         return hook.notice(
-            Notice(
+            Notification(
                 text=self.text or "\n".join(f"{name}: {value}" for name, value in facts.items()),
                 emails=tuple(map(email_address, _several(self.email_to))),
                 phones=tuple(map(values.phones.normalize, _several(self.sms_to))),

@@ -26,10 +26,10 @@ def estimate_messages(
     """
     from airflow_provider_esp.core.pricing import estimate, filled, sms_parts
     from airflow_provider_esp.core.readers.table import looking_ahead
-    from airflow_provider_esp.core.validation.key_set import People
+    from airflow_provider_esp.core.validation.key_set import CompactKeySet
     from airflow_provider_esp.core.validation.suppression import names_of
 
-    met, messages, units = People(), 0, 0
+    met, messages, units = CompactKeySet(), 0, 0
     with looking_ahead(), source_of(source).open() as table:
         mapper = make(table)
         for row in table.rows:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OnEmpty = Literal["skip", "fail", "go_on"]
+OnEmpty = Literal["skip", "fail", "continue"]
 
 MOST_IDS = 100
 _LIST_THEM = "Give report_path= to list them."
@@ -106,7 +106,7 @@ class EspOperator(BaseOperator):
         links.push_links(context, hook, about, getattr(self, "report_folder", None))
 
     def end_of_wait(self, timeout: float) -> float:
-        """Say when a wait that begins now is over, in seconds since the epoch."""
+        """Return when a wait that begins now is over, in seconds since the epoch."""
         return end_of_wait(self, timeout)
 
     def defer_until(self, end: float, trigger: Any) -> None:
@@ -119,7 +119,7 @@ class ChangingOperator(EspOperator):
 
     A dry run reads, checks and counts, keeps back whatever would write, and shows the first such request with nobody
     recognisable in it. That is seen to in one place, whatever an operator does: the hook that `hook` lends refuses
-    each call that is not a GET (`WouldWrite`). An operator on top of this one
+    each call that is not a GET (`DryRunWrite`). An operator on top of this one
 
     - gives what writes to `change` instead of ``hook.run``: in a dry run that logs the request and gives None;
     - or, for many requests, gives their target to `DryUpload` or `DrySend` with `preview`;
@@ -171,7 +171,7 @@ class ChangingOperator(EspOperator):
         return None
 
     def told(self, summary: dict[str, Any]) -> dict[str, Any]:
-        """Give what the task returns; of a dry run it says that it was one, and how many requests it kept back."""
+        """Return what the task returns; of a dry run it says that it was one, and how many requests it kept back."""
         return {**summary, "dry_run": True, "requests_held_back": self.preview.requests} if self.is_dry else summary
 
 
@@ -243,7 +243,7 @@ class RowsOperator(Suppressing, ChangingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_empty not in ("skip", "fail", "go_on"):
+        if on_empty not in ("skip", "fail", "continue"):
             raise ValueError(f"on_empty must be 'skip', 'fail' or 'go_on', not {on_empty!r}.")
         self.source = source
         self.report_path = report_path
@@ -305,7 +305,7 @@ class RowsOperator(Suppressing, ChangingOperator):
         """Open the report of this task instance; a dry run's begins empty.
 
         :param trial: whether to find out with a real write, before anything leaves, that it can be written.
-        :raises PlaceUnwritable: it cannot.
+        :raises StorageUnwritable: it cannot.
         """
         return open_report(
             self.report_folder, self.report_path, dry_run=self.is_dry, trial=trial, stopped=self._is_stopped
@@ -388,7 +388,7 @@ class RowsOperator(Suppressing, ChangingOperator):
             )
 
     def summary(self, counts: Counts) -> dict[str, Any]:
-        """Give what the task returns: small, and no row in it."""
+        """Return what the task returns: small, and no row in it."""
         told: dict[str, Any] = {"rows": counts.rows, **counts.as_dict(), "report_path": self.report_folder}
         if self.suppression_counts is not None:
             told["suppression"] = self.suppression_counts

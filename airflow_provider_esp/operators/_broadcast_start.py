@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_esp.operators._send_policy import TimedSendOperator, check_choice
 from airflow_provider_esp.utils import clock
-from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.masking import is_template
 
 if TYPE_CHECKING:
     from airflow_provider_esp.hooks.esp import EspHook
@@ -54,9 +54,9 @@ class StartOperator(TimedSendOperator):
         self.start = start
         self.start_grace = start_grace
         self.start_in_past = start_in_past
-        if not is_open(start_grace):
+        if not is_template(start_grace):
             self._grace()
-        if not is_open(start_in_past):
+        if not is_template(start_in_past):
             check_choice("start_in_past", start_in_past, _CHOICES)
 
     def read_start(self, hook: EspHook) -> Start:
@@ -74,7 +74,7 @@ class StartOperator(TimedSendOperator):
         return Start(start.moment, start.moment if start.moment.timestamp() > clock.now() else None)
 
     def check_start(self, context: Any, hook: EspHook, start: Start) -> None:
-        """Make sure that the broadcast may be created now; a dry run only says what would happen.
+        """Ensure that the broadcast may be created now; a dry run only says what would happen.
 
         :raises StartInPast: the start is too far in the past.
         :raises SendTooLate: see `check_time`, also for what else is raised.

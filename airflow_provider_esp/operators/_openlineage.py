@@ -21,7 +21,7 @@ _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\$(\w*)\
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Dataset:
     """A dataset: where rows come from or go.
 
     :param namespace: in OpenLineage's naming, e.g. ``s3://bucket``, ``file``, ``postgres://host:5432``.
@@ -34,12 +34,12 @@ class Place:
     rows: int | None = None
 
 
-def file_place(path: str, rows: int | None = None) -> Place:
+def file_place(path: str, rows: int | None = None) -> Dataset:
     """Name a file: local, or anything Airflow's `ObjectStoragePath` takes; the connection in it is left out."""
     parts = urlsplit(path)
     if parts.scheme in ("", "file"):
-        return Place("file", parts.path or path, rows)
-    return Place(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", parts.path.lstrip("/") or "/", rows)
+        return Dataset("file", parts.path or path, rows)
+    return Dataset(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", parts.path.lstrip("/") or "/", rows)
 
 
 def tables_of(sql: str) -> list[str]:
@@ -55,7 +55,7 @@ def tables_of(sql: str) -> list[str]:
     return list(dict.fromkeys(name for name in found if name and name.lower() not in with_names))
 
 
-def table_places(sql: str, connection: Any) -> list[Place]:
+def table_places(sql: str, connection: Any) -> list[Dataset]:
     """Name the tables of a query.
 
     :param connection: the database's Airflow connection: type, host, port and schema are read, nothing else.
@@ -64,10 +64,10 @@ def table_places(sql: str, connection: Any) -> list[Place]:
     port = f":{connection.port}" if connection.port else ""
     namespace = f"{scheme}://{connection.host or 'localhost'}{port}"
     database = f"{connection.schema}." if connection.schema else ""
-    return [Place(namespace, f"{database}{table}") for table in tables_of(sql)]
+    return [Dataset(namespace, f"{database}{table}") for table in tables_of(sql)]
 
 
-def source_places(source: Any) -> list[Place]:
+def source_places(source: Any) -> list[Dataset]:
     """Name what an operator's ``source=`` reads; nothing for rows that are in memory already."""
     from airflow_provider_esp.sources import FileSource, SqlSource
 
@@ -82,26 +82,26 @@ def source_places(source: Any) -> list[Place]:
     return []
 
 
-def service_places(service: str, conn_id: str, segments: Sequence[str] = (), rows: int | None = None) -> list[Place]:
+def service_places(service: str, conn_id: str, segments: Sequence[str] = (), rows: int | None = None) -> list[Dataset]:
     """Name where uploaded rows go: the account's contacts, and the segments that the author named.
 
     :param service: the connection's type.
     """
     uris = [asset_uri(service, conn_id, "contacts")]
     uris += [asset_uri(service, conn_id, "segments", segment) for segment in segments]
-    return [Place(*lineage_name(uri), rows) for uri in uris]
+    return [Dataset(*lineage_name(uri), rows) for uri in uris]
 
 
-def export_places(service: str, conn_id: str, collections: Sequence[str]) -> list[Place]:
+def export_places(service: str, conn_id: str, collections: Sequence[str]) -> list[Dataset]:
     """Name what an export reads.
 
     :param service: the connection's type.
     :param collections: of `assets.COLLECTIONS`.
     """
-    return [Place(*lineage_name(asset_uri(service, conn_id, collection))) for collection in collections]
+    return [Dataset(*lineage_name(asset_uri(service, conn_id, collection))) for collection in collections]
 
 
-def operator_lineage(inputs: Sequence[Place], outputs: Sequence[Place]) -> Any:
+def operator_lineage(inputs: Sequence[Dataset], outputs: Sequence[Dataset]) -> Any:
     """Make what `get_openlineage_facets_on_complete` returns.
 
     :returns: an `OperatorLineage` of Airflow's OpenLineage provider, which has to be installed.
@@ -110,7 +110,7 @@ def operator_lineage(inputs: Sequence[Place], outputs: Sequence[Place]) -> Any:
 
     extractors: Any = import_module("airflow.providers.openlineage.extractors")  # not installed where we check types
 
-    def output(place: Place) -> Any:
+    def output(place: Dataset) -> Any:
         if place.rows is None:
             return facet.OutputDataset(namespace=place.namespace, name=place.name)
         counted = facet.OutputStatisticsOutputDatasetFacet(rowCount=place.rows)

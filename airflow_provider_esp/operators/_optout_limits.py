@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.masking import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def check_limits(arguments: Mapping[str, Any]) -> None:
     :raises ValueError: one of them is none.
     """
     defaults = {"on_unreadable_suppression": "stop", "on_empty_suppression": "stop"}
-    limits_of({name: defaults.get(name) if is_open(value) else value for name, value in arguments.items()})
+    limits_of({name: defaults.get(name) if is_template(value) else value for name, value in arguments.items()})
 
 
 def limits_of(arguments: Mapping[str, Any]) -> OptOutLimits:

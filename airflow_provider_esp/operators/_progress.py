@@ -113,7 +113,7 @@ def _open_rows(run: Any) -> int:
 
 
 def _final(counts: Counts, open_rows: int) -> dict[str, int]:
-    """Give rows by outcome, without those that count as accepted only until their import has ended."""
+    """Return rows by outcome, without those that count as accepted only until their import has ended."""
     final = counts.as_dict()
     final["accepted"] = max(0, final["accepted"] - open_rows)
     return final

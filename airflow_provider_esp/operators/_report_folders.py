@@ -40,7 +40,7 @@ def open_report(
     :param stopped: returns whether the task is being ended; then a part that cannot be written is not tried again.
     :raises ValueError: the folder leads upwards.
     :raises SourceError: no installed provider knows its scheme.
-    :raises PlaceUnwritable: the trial failed.
+    :raises StorageUnwritable: the trial failed.
     """
     from airflow_provider_esp.core.patience import Patience
     from airflow_provider_esp.core.row_report import Report

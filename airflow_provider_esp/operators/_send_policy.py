@@ -16,7 +16,7 @@ from airflow_provider_esp import version_compat as compat
 from airflow_provider_esp.operators._base import ChangingOperator
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.utils import clock
-from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.masking import is_template
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
@@ -70,7 +70,7 @@ class TimedSendOperator(ChangingOperator):
         self._check_timing()
 
     def check_time(self, context: Any, hook: EspHook, *, sent: int = 0, starts_at: datetime | None = None) -> None:
-        """Make sure that something may be sent now; a dry run only says what would happen.
+        """Ensure that something may be sent now; a dry run only says what would happen.
 
         :param sent: rows that earlier tries of this task have dealt with already.
         :param starts_at: when the service is to send, where that is not now.
@@ -209,17 +209,17 @@ class TimedSendOperator(ChangingOperator):
 
     def _check_timing(self) -> None:
         """Find out when the DAG is parsed what cannot be meant; what is still a template, when the task runs."""
-        if self.max_lateness is not None and not is_open(self.max_lateness):
+        if self.max_lateness is not None and not is_template(self.max_lateness):
             from airflow_provider_esp.core.send.lateness import read_limit
 
             read_limit(self.max_lateness, allow_backfill=False)
-        if self.send_window is not None and not is_open(self.send_window):
+        if self.send_window is not None and not is_template(self.send_window):
             from airflow_provider_esp.core.send.window import read_window
 
             read_window(self.send_window, UTC)
-        if not is_open(self.on_late):
+        if not is_template(self.on_late):
             check_choice("on_late", self.on_late, _ON_LATE)
-        if not is_open(self.on_outside_window):
+        if not is_template(self.on_outside_window):
             check_choice("on_outside_window", self.on_outside_window, _ON_OUTSIDE_WINDOW)
 
 

@@ -15,7 +15,7 @@ from airflow_provider_esp.operators._source_marks import source_mark
 from airflow_provider_esp.operators._suppression import check_recipients
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.sources import SqlSource, source_of
-from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.masking import is_template
 from airflow_provider_esp.utils.task_identity import task_identity
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         Variable can say it.
     :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
         Templated; it must differ by run.
-    :param keep_sent: how long Airflow remembers a finished send, as a `timedelta` or in days; a task that is cleared
+    :param sent_retention: how long Airflow remembers a finished send; a task that is cleared
         later sends again. A file at ``ledger_path`` stays.
     :param ledger_patience: how long the ledger may refuse to be written, in seconds or as a `timedelta`: while the API
         server or the disk is away, nothing leaves and saving is tried again.
@@ -68,26 +68,26 @@ class SendOperator(TimedSendOperator, RowsOperator):
     def __init__(
         self,
         *,
-        on_unknown: Literal["stop", "skip", "resend", "look_up"] | str = "stop",
+        on_unknown: Literal["stop", "skip", "resend", "lookup"] | str = "stop",
         resend: bool | str = False,
         ledger_path: str | None = None,
-        keep_sent: timedelta | float = 90,
+        sent_retention: timedelta = timedelta(days=90),
         ledger_patience: timedelta | float = 300,
         concurrency: int = 4,
         max_recipients: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not is_open(on_unknown):
+        if not is_template(on_unknown):
             _check_on_unknown(on_unknown)
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1.")
         self.on_unknown = on_unknown
         self.resend = resend
         self.ledger_path = ledger_path
-        self.keep_sent = keep_sent if isinstance(keep_sent, timedelta) else timedelta(days=keep_sent)
-        if self.keep_sent <= timedelta(0):
-            raise ValueError("keep_sent must be longer than nothing: it guards against sending twice.")
+        self.sent_retention = sent_retention
+        if not isinstance(sent_retention, timedelta) or sent_retention <= timedelta(0):
+            raise ValueError("sent_retention must be a timedelta longer than 0: it guards against sending twice.")
         self.ledger_patience = (
             ledger_patience if isinstance(ledger_patience, timedelta) else timedelta(seconds=ledger_patience)
         )
@@ -126,7 +126,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         return _check_on_unknown(self.on_unknown)
 
     def check_send_time(self, context: Any, hook: EspHook) -> None:
-        """Make sure that something may be sent now, unless nothing is left to send; see `check_time`."""
+        """Ensure that something may be sent now, unless nothing is left to send; see `check_time`."""
         if self.is_dry:
             self.check_time(context, hook)
             return
@@ -213,7 +213,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         return run
 
     def send_summary(self, run: SendRun[Any]) -> dict[str, Any]:
-        """Give what the task returns of a send, so far."""
+        """Return what the task returns of a send, so far."""
         summary = self.summary(run.counts)
         lost = run.record.refused_for_good
         if lost:
@@ -271,14 +271,14 @@ class SendOperator(TimedSendOperator, RowsOperator):
         from airflow_provider_esp.core.patience import Patience
         from airflow_provider_esp.stores.tries import send_store
 
-        store = send_store(context, self.ledger_path, keep=self.keep_sent)
+        store = send_store(context, self.ledger_path, keep=self.sent_retention)
         saving = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
         return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
 
 
 def _check_on_unknown(value: Any) -> OnUnknown:
     policy = str(value).strip()
-    if policy not in ("stop", "skip", "resend", "look_up"):
+    if policy not in ("stop", "skip", "resend", "lookup"):
         raise ValueError(f"on_unknown must be 'stop', 'skip', 'resend' or 'look_up', not {value!r}.")
     return cast("OnUnknown", policy)
 

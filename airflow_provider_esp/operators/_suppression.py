@@ -19,7 +19,7 @@ from airflow_provider_esp.operators._optout_sources import key_of, key_of_list, 
 from airflow_provider_esp.operators._templating import number_of
 from airflow_provider_esp.operators._written_lists import written_list
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
-from airflow_provider_esp.utils.masking import WrappedAttribute, is_open, without_secrets
+from airflow_provider_esp.utils.masking import WrappedAttribute, is_template, without_secrets
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
@@ -62,7 +62,7 @@ class SuppressAttribute(WrappedAttribute):
 
     def __set__(self, operator: Any, value: Any) -> None:
         before = getattr(operator, self._name, None)
-        rendered = is_open(before)
+        rendered = is_template(before)
         if value is None and rendered:
             value = []
         elif rendered and isinstance(before, list) and isinstance(value, list):
@@ -167,10 +167,10 @@ def _row_beyond(
     most: int, table: Table, mapper: Mapper[Any], once_each: bool, suppression: Suppression | None
 ) -> int | None:
     """Find the row that holds one recipient too many; None where there is none."""
-    from airflow_provider_esp.core.validation.key_set import People
+    from airflow_provider_esp.core.validation.key_set import CompactKeySet
     from airflow_provider_esp.core.validation.suppression import names_of
 
-    met, recipients = People(), 0
+    met, recipients = CompactKeySet(), 0
     for number, row in enumerate(table.rows, 1):
         item = mapper(row)
         if isinstance(item, str) or (once_each and not met.add(mapper.key(item))):
@@ -234,7 +234,7 @@ def _wrapped_text(value: str) -> Any:
     plain = value.strip()
     if not plain:
         return [GivenPeople([])]
-    if not is_open(value) and plain != UNSUBSCRIBED and (items := written_list(plain, _is_source)) is not None:
+    if not is_template(value) and plain != UNSUBSCRIBED and (items := written_list(plain, _is_source)) is not None:
         if items == [UNSUBSCRIBED]:
             return UNSUBSCRIBED
         if not _is_source(plain):
@@ -242,7 +242,7 @@ def _wrapped_text(value: str) -> Any:
     if _names_somebody(value):
         return GivenPeople([value])
     # Airflow stores and shows a text as it is, and this one may be signed or hold a login.
-    is_secret = not is_open(value) and without_secrets(value) != value
+    is_secret = not is_template(value) and without_secrets(value) != value
     return FileSource(value) if is_secret else value
 
 
@@ -271,14 +271,14 @@ def _of_result(value: Any) -> ResultFile | None:
 def _rendered(item: Any) -> list[Any]:
     """Wrap what an item of a list was rendered to: by itself it may be a path."""
     wrapped = _wrapped([] if item is None else item)
-    if isinstance(wrapped, str) and wrapped.strip() != UNSUBSCRIBED and not is_open(wrapped):
+    if isinstance(wrapped, str) and wrapped.strip() != UNSUBSCRIBED and not is_template(wrapped):
         return [FileSource(wrapped)]
     return _as_list(wrapped)
 
 
 def _is_reference(item: Any) -> bool:
     """Tell whether an item of a list is still to be rendered: an XCom, or text with a template."""
-    return is_open(item) if isinstance(item, str) else hasattr(item, "resolve")
+    return is_template(item) if isinstance(item, str) else hasattr(item, "resolve")
 
 
 def _several(value: Any) -> list[Any] | None:
@@ -315,7 +315,7 @@ def _is_file(item: Any) -> bool:
 def _names_somebody(value: str) -> bool:
     """Tell whether a text by itself is somebody's, and not a path: paths to buckets have an @ as well."""
     plain = value.strip()
-    if is_open(plain) or plain == UNSUBSCRIBED:
+    if is_template(plain) or plain == UNSUBSCRIBED:
         return False
     # A list that a template wrote down as text names people.
     if plain[:1] in ("[", "(", "{", "<", "'", '"', "\u201c") or "\n" in plain:

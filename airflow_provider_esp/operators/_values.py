@@ -75,7 +75,7 @@ class ValueNotes:
         return cast(Perform, perform_after)
 
     def end(self) -> None:
-        """Say what is to be said at the end, and forget it."""
+        """Return what is to be said at the end, and forget it."""
         self._tell_no_country("")
         floats, columns = self._count("float")
         if floats:

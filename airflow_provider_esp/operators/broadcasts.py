@@ -12,14 +12,14 @@ from airflow_provider_esp.operators._broadcast_start import StartOperator
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.triggers import broadcast_waits as awaiting
-from airflow_provider_esp.utils.masking import is_open
+from airflow_provider_esp.utils.masking import is_template
 from airflow_provider_esp.utils.task_identity import task_identity
 from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, Made
+    from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, CreatedBroadcast
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastOptions
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._broadcast_start import Start
@@ -63,7 +63,7 @@ class CreateBroadcastOperator(StartOperator):
         `expected` recipients that have a result. SendPulse's campaigns have a status.
     :param settle_time: in seconds.
     :param expected: recipients for a share; None to count the segments' contacts. Templated.
-    :param on_stuck: where a broadcast goes on only when somebody acts at the service (a moderator, a draft): ``wait``
+    :param on_action_required: where a broadcast requires manual action in the service (a moderator, a draft): ``wait``
         (default), or ``fail``. The log says which and why.
     :param cancel_on_kill: cancel the broadcast when a person ends the task that waits for it; while it is deferred
         that takes Airflow 3.3.
@@ -73,7 +73,7 @@ class CreateBroadcastOperator(StartOperator):
     :param resend: create another broadcast although this task instance's has come to its end (it was cleared).
         Templated, so that a Variable can say it.
     :param ledger_path: a file for the ledger, on a disk that every worker sees. Templated; it must differ by run.
-    :param keep_sent: how long Airflow remembers a broadcast that has come to its end, as a `timedelta` or in days.
+    :param sent_retention: how long Airflow remembers a broadcast that has come to its end.
     :param dry_run: look up what it names, show the request and create nothing. Templated.
     :returns: ``broadcast_id``, ``title`` and ``how`` (``created``, ``found`` or ``known``); after a wait also
         ``state``, ``status`` and ``why``, and the counts ``delivered`` and ``undelivered`` where they were seen.
@@ -110,25 +110,25 @@ class CreateBroadcastOperator(StartOperator):
         until: awaiting.Until = None,
         settle_time: float = 600.0,
         expected: int | str | None = None,
-        on_stuck: Literal["wait", "fail"] = "wait",
+        on_action_required: Literal["wait", "fail"] = "wait",
         cancel_on_kill: bool = False,
         deferrable: bool | None = None,
         poll_interval: float = 60.0,
         timeout: float = 24 * 60 * 60,
         resend: bool | str = False,
         ledger_path: str | None = None,
-        keep_sent: timedelta | float = 90,
+        sent_retention: timedelta = timedelta(days=90),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        awaiting.check_wait(until, settle_time, on_stuck)
+        awaiting.check_wait(until, settle_time, on_action_required)
         if cancel_on_kill and not wait_for_completion:
             raise ValueError("cancel_on_kill is about a task that waits: say wait_for_completion=True as well.")
         self.title = title
         self.message_id = message_id
         self.segments = segments
         self.segments_exclude = segments_exclude
-        self._has_to_exclude = is_open(segments_exclude)
+        self._has_to_exclude = is_template(segments_exclude)
         self.batch_size = batch_size
         self.batch_interval = batch_interval
         self.domain = domain
@@ -145,22 +145,22 @@ class CreateBroadcastOperator(StartOperator):
         self.until = until
         self.settle_time = settle_time
         self.expected = expected
-        self.on_stuck: Literal["wait", "fail"] = on_stuck
+        self.on_action_required: Literal["wait", "fail"] = on_action_required
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.resend = resend
         self.ledger_path = ledger_path
-        self.keep_sent = keep_sent if isinstance(keep_sent, timedelta) else timedelta(days=keep_sent)
-        if self.keep_sent <= timedelta(0):
-            raise ValueError("keep_sent must be longer than nothing: it guards against sending twice.")
+        self.sent_retention = sent_retention
+        if not isinstance(sent_retention, timedelta) or sent_retention <= timedelta(0):
+            raise ValueError("sent_retention must be a timedelta longer than 0: it guards against sending twice.")
         self._waiting_for: str | None = None
         self._refuse_mixture()
 
     @tells_outlets
     def execute(self, context: Any) -> dict[str, Any]:
-        """Make sure that the broadcast is there, and wait for its end here or in the triggerer."""
+        """Ensure that the broadcast is there, and wait for its end here or in the triggerer."""
         from msgspec.structs import replace
 
         with final_errors(), self.hook() as hook:
@@ -174,10 +174,10 @@ class CreateBroadcastOperator(StartOperator):
                 self.check_start(context, hook, start)
                 estimate = self._check_balance(hook, target, start)
                 self.change(hook, target.create(self._title))
-                return self.told({"broadcast_id": None, "title": self._title, "how": "not created", **estimate})
+                return self.told({"broadcast_id": None, "title": self._title, "resolution": "not_created", **estimate})
             made = self._create(context, hook, target, start)
             self.push_links(context, hook, "broadcast", made.id)
-            summary = {"broadcast_id": made.id, "title": made.title, "how": made.how}
+            summary = {"broadcast_id": made.id, "title": made.title, "resolution": made.resolution}
             if goal is None:
                 self.ledger(context).end("nobody waited for its end")
                 return summary
@@ -212,17 +212,17 @@ class CreateBroadcastOperator(StartOperator):
         from airflow_provider_esp.core.broadcasts.create import BroadcastLedger
         from airflow_provider_esp.stores.ledgers import ledger_store
 
-        store = ledger_store(context, self.ledger_path, keep=self.keep_sent)
+        store = ledger_store(context, self.ledger_path, keep=self.sent_retention)
         return BroadcastLedger(store, task_identity(context).key)
 
-    def _create(self, context: Any, hook: EspHook, target: BroadcastTarget, start: Start) -> Made:
-        from airflow_provider_esp.core.broadcasts.create import LEAVES_WITHIN, Creation, content_of
+    def _create(self, context: Any, hook: EspHook, target: BroadcastTarget, start: Start) -> CreatedBroadcast:
+        from airflow_provider_esp.core.broadcasts.create import LEAVES_WITHIN, BroadcastCreator, content_of
 
         def before() -> None:
             self.check_start(context, hook, start)
             self._check_balance(hook, target, start)
 
-        creation = Creation(
+        creation = BroadcastCreator(
             target=target,
             find=hook.find_broadcasts,
             perform=hook.run,
@@ -236,7 +236,7 @@ class CreateBroadcastOperator(StartOperator):
         )
         made = creation.run(resend=switch_of("resend", self.resend))
         said = {"created": "is created", "found": "was created by an earlier try", "known": "is known already"}
-        self.log.info("Broadcast %s %s: %s", made.id, said[made.how], made.title)
+        self.log.info("Broadcast %s %s: %s", made.id, said[made.resolution], made.title)
         awaiting.check_clock(start.at, made, hook.settings.timezone, self.log)
         return made
 
@@ -253,13 +253,13 @@ class CreateBroadcastOperator(StartOperator):
         from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
 
         broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
-        teller = broadcast_waits.Teller(broadcast_id, self.log.info, self.log.warning)
+        teller = broadcast_waits.BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
         watch = hook.broadcast_watch(broadcast_id, goal)
         if self.deferrable:
             # One look before leaving: what makes the wait impossible is said at once, and not a poll later.
             first = broadcast_waits.look(hook.run, watch, goal, hook.clock())
             teller.tell(first)
-            if not broadcast_waits.is_over(first, self.on_stuck):
+            if not broadcast_waits.is_over(first, self.on_action_required):
                 waiting = {"end_time": end, "poll_interval": self.poll_interval, "state": summary}
                 self.defer_until(end, awaiting.trigger_for(self, broadcast_id, goal, first, **waiting))
             return self._conclude(context, summary, **awaiting.as_dict(first))
@@ -268,7 +268,7 @@ class CreateBroadcastOperator(StartOperator):
             watch,
             goal,
             teller,
-            on_stuck=self.on_stuck,
+            on_action_required=self.on_action_required,
             end=end,
             poll_interval=self.poll_interval,
             clock=hook.clock,
@@ -283,9 +283,9 @@ class CreateBroadcastOperator(StartOperator):
         from airflow_provider_esp.core.models import BroadcastState
 
         state = BroadcastState(found["state"])
-        if state is not BroadcastState.NEEDS_PERSON:  # then there is something left to be done
-            self.ledger(context).end(found["why"])
-        check(summary["broadcast_id"], state, found["why"])
+        if state is not BroadcastState.ACTION_REQUIRED:  # then there is something left to be done
+            self.ledger(context).end(found["reason"])
+        check(summary["broadcast_id"], state, found["reason"])
         return {**summary, **found}
 
     def _too_late(self, broadcast_id: str) -> NoReturn:
@@ -317,7 +317,7 @@ class CreateBroadcastOperator(StartOperator):
         )
 
     def _goal(self, hook: EspHook, target: BroadcastTarget) -> BroadcastGoal | None:
-        """Say what is waited for, and find out that it cannot be had before anything is created; None for no wait."""
+        """Find what is waited for, and find out that it cannot be had before anything is created; None for no wait."""
         if not self.wait_for_completion:
             return None
         expected = None
@@ -356,7 +356,7 @@ class CancelBroadcastOperator(ChangingOperator):
 
     :param esp_conn_id: the Airflow connection. Templated.
     :param broadcast_id: its id, or what `CreateBroadcastOperator` returned (also through an XCom). Templated.
-    :param on_too_late: what to do where the service refuses, because it has started or is not there: ``fail``
+    :param on_late: what to do where the service refuses, because it has started or is not there: ``fail``
         (default), or ``skip`` the task.
     :param dry_run: show the request and cancel nothing. Templated.
     :returns: ``broadcast_id``.
@@ -364,12 +364,12 @@ class CancelBroadcastOperator(ChangingOperator):
 
     template_fields: Sequence[str] = (*ChangingOperator.template_fields, "broadcast_id")
 
-    def __init__(self, *, broadcast_id: Any, on_too_late: Literal["fail", "skip"] = "fail", **kwargs: Any) -> None:
+    def __init__(self, *, broadcast_id: Any, on_late: Literal["fail", "skip"] = "fail", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if on_too_late not in ("fail", "skip"):
-            raise ValueError(f"on_too_late must be 'fail' or 'skip', not {on_too_late!r}.")
+        if on_late not in ("fail", "skip"):
+            raise ValueError(f"on_late must be 'fail' or 'skip', not {on_late!r}.")
         self.broadcast_id = broadcast_id
-        self.on_too_late = on_too_late
+        self.on_late = on_late
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Cancel it."""
@@ -390,7 +390,7 @@ class CancelBroadcastOperator(ChangingOperator):
                     hook.run, lambda: hook.cancel_broadcast(broadcast_id), lambda: hook.broadcast(broadcast_id)
                 )
             except (NotFound, InvalidRequest) as refused:
-                if self.on_too_late == "skip":
+                if self.on_late == "skip":
                     raise AirflowSkipException(f"Broadcast {broadcast_id} cannot be cancelled: {refused}") from refused
                 raise
         self.log.info("Broadcast %s is cancelled.", broadcast_id)

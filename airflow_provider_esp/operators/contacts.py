@@ -30,7 +30,8 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
     repeat the last batches, which does no harm. Where the source has changed meanwhile, a retry begins anew. The
     ledger goes when the upload has come to its end.
 
-    **Nothing that a row does not carry is erased.** A blank cell leaves the old value alone unless ``blank="erase"``.
+    **Nothing that a row does not carry is erased.** A blank cell leaves the old value alone unless
+    ``blank_values="clear"``.
 
     **Contacts added in bulk count as confirmed at eSputnik**: no double opt-in mail is sent. Upload only people who
     have agreed to be written to.
@@ -41,7 +42,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         ``last_name``, ``language``, ``time_zone``, ``address``, ``town``, ``region``, ``postcode``, or the key of a
         custom field (eSputnik: ``PROFILE.FIELD`` or the field's own key; SendPulse: the variable's name). Columns that
         it does not name are left out. None where all columns are called like the fields.
-    :param blank: ``keep`` what a blank cell names (default), or ``erase`` it.
+    :param blank_values: ``keep`` what a blank cell names (default), or ``clear`` it.
     :param dedupe_on: eSputnik: the field by which contacts are matched: ``email`` (default), ``phone``,
         ``email_or_phone``, ``external_id``, or a custom field's key.
     :param segments: eSputnik: names of segments that the contacts are added to; SendPulse: the one mailing list, by
@@ -81,7 +82,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         self,
         *,
         columns: Mapping[str, str] | None = None,
-        blank: Literal["keep", "erase"] = "keep",
+        blank_values: Literal["keep", "clear"] = "keep",
         dedupe_on: str | None = None,
         segments: Sequence[str] = (),
         segments_exclude: Sequence[str] = (),
@@ -100,14 +101,14 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if blank not in ("keep", "erase"):
-            raise ValueError(f"blank must be 'keep' or 'erase', not {blank!r}.")
+        if blank_values not in ("keep", "clear"):
+            raise ValueError(f"blank_values must be 'keep' or 'clear', not {blank_values!r}.")
         if concurrency < 1 or max_open_imports < 1:
             raise ValueError("concurrency and max_open_imports must be at least 1.")
         if confirmation and (segments_exclude or restore_deleted or event_key_for_new_contacts):
             _refuse_mixture()
         self.columns = columns
-        self.blank = blank
+        self.blank_values = blank_values
         self.dedupe_on = dedupe_on
         self.segments = segments
         self.segments_exclude = segments_exclude
@@ -210,11 +211,11 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         from airflow_provider_esp.core.models import STANDARD_FIELDS
         from airflow_provider_esp.core.row_keys import contact_columns
         from airflow_provider_esp.core.simulation import DryUpload
-        from airflow_provider_esp.core.upload.checkpoint import Watermark
+        from airflow_provider_esp.core.upload.checkpoint import Checkpoint
         from airflow_provider_esp.core.upload.run import Upload
-        from airflow_provider_esp.core.validation.batch import BatchChecker
+        from airflow_provider_esp.core.validation.batch import BatchValidator
         from airflow_provider_esp.core.validation.mapper import custom_fields
-        from airflow_provider_esp.core.validation.suppression import SuppressingChecker
+        from airflow_provider_esp.core.validation.suppression import SuppressingValidator
         from airflow_provider_esp.exceptions import SourceChanged
         from airflow_provider_esp.operators._values import ValueNotes
 
@@ -223,7 +224,9 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             report = self.report()  # before a list or a segment is made
             target = hook.run(hook.upload_target(self.options(custom_fields(table, self.columns))))
             values = self.value_rules(hook)
-            checker = BatchChecker(table, self.columns, target.identity, self.blank, target.rules, values=values)
+            checker = BatchValidator(
+                table, self.columns, target.identity, self.blank_values, target.rules, values=values
+            )
             notes = ValueNotes(values, self.log)
             progress = self.begin_progress()
             upload = Upload(
@@ -237,10 +240,10 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
                 keep_values=self.report_rows,
                 row_keys=self.row_keys(table, contact_columns(table.columns, self.columns, target.identity)),
                 stop=self.stop,
-                watermark=Watermark(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
+                watermark=Checkpoint(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
             )
             try:
-                upload.run(table, checker if left_out is None else SuppressingChecker(checker, left_out))
+                upload.run(table, checker if left_out is None else SuppressingValidator(checker, left_out))
             except BaseException as error:
                 if not isinstance(error, SourceChanged):
                     progress.end(upload)

@@ -9,7 +9,7 @@ from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._outcome_tables import main_reasons
 from airflow_provider_esp.operators._sends import SendOperator
 from airflow_provider_esp.policies.retry import final_errors
-from airflow_provider_esp.utils.masking import PersonalAttribute, revealed
+from airflow_provider_esp.utils.masking import MaskedAttribute, unmask
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.models import Event, EventOptions
@@ -57,10 +57,10 @@ class SendEventOperator(SendOperator):
         "data",
     )
 
-    contact_email = PersonalAttribute()
-    contact_phone = PersonalAttribute()
-    key = PersonalAttribute()
-    data = PersonalAttribute(when=lambda operator: operator.source is None)
+    contact_email = MaskedAttribute()
+    contact_phone = MaskedAttribute()
+    key = MaskedAttribute()
+    data = MaskedAttribute(when=lambda operator: operator.source is None)
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class SendEventOperator(SendOperator):
         super().__init__(**kwargs)
         if (version != 2 or key is not None or key_column is not None) and (automation_id or to_event_url or form):
             _refuse_mixture()
-        if self.on_unknown == "look_up":
+        if self.on_unknown == "lookup":
             _refuse_look_up()
         if kwargs.get("source") is not None and any((contact_email, contact_phone, key)):
             raise ValueError("contact_email, contact_phone and key are for one event; with source= name the columns.")
@@ -106,7 +106,7 @@ class SendEventOperator(SendOperator):
         from airflow_provider_esp.core.validation.mapper import Mapper
 
         with final_errors(), self.hook() as hook:
-            if self.policy_for_unknown == "look_up":
+            if self.policy_for_unknown == "lookup":
                 _refuse_look_up()
             if not self.to_event_url:  # which takes no credential
                 hook.require("events")
@@ -151,29 +151,29 @@ class SendEventOperator(SendOperator):
 
     def _one_event(self, values: ValueRules) -> Event:
         from airflow_provider_esp.core.models import Event
-        from airflow_provider_esp.exceptions import DeliveryError, InvalidValue, NoCountry
+        from airflow_provider_esp.exceptions import CountryCodeMissing, InvalidValue, TaskError
 
         given = {}
         for name in ("contact_email", "contact_phone", "key"):
-            value = revealed(getattr(self, name))
+            value = unmask(getattr(self, name))
             if value is not None and not isinstance(value, str):
-                raise DeliveryError(f"{name} must be text, not a {type(value).__name__}: put it in quotes.")
+                raise TaskError(f"{name} must be text, not a {type(value).__name__}: put it in quotes.")
             given[name] = (value or "").strip()
         email, phone, key = given.values()
         if not (email or phone):
-            raise DeliveryError(
+            raise TaskError(
                 "The event has neither email nor phone, which tells whose it is: give contact_email or contact_phone."
             )
         try:
             person = values.email(email, "contact_email"), values.phone(phone, "contact_phone"), values.id(key, "key")
-            data = {name: values.json(value, name) for name, value in (revealed(self.data) or {}).items()}
-        except NoCountry as reason:
-            raise DeliveryError(
+            data = {name: values.json(value, name) for name, value in (unmask(self.data) or {}).items()}
+        except CountryCodeMissing as reason:
+            raise TaskError(
                 f"The event cannot be sent: {reason}. Write it with a plus, or say default_country= or "
                 'phone_format="international".'
             ) from None
         except InvalidValue as reason:
-            raise DeliveryError(f"The event cannot be sent: {reason}.") from None
+            raise TaskError(f"The event cannot be sent: {reason}.") from None
         return Event(self.event, data, *person)
 
 
@@ -191,7 +191,7 @@ def _refuse_look_up() -> None:
 
     raise Unsupported(
         "No service",
-        'tell which events it has taken (on_unknown="look_up")',
+        'tell which events it has taken (on_unknown="lookup")',
         "eSputnik's activity shows messages, and SendPulse shows nothing of an event: say stop, skip or resend.",
     )
 

@@ -77,7 +77,7 @@ class ExportOperator(EspOperator):
 
         :raises ExportError: a package is missing.
         :raises SourceError: no installed provider knows the path's scheme.
-        :raises PlaceUnwritable: a file cannot be written there.
+        :raises StorageUnwritable: a file cannot be written there.
         :raises ValueError: nothing tells the format, or the path leads upwards.
         """
         from airflow_provider_esp.core.export import writer as export
@@ -86,7 +86,7 @@ class ExportOperator(EspOperator):
         export.check_writable(export_path(self.path, self.file_mode))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Say which account became which file, and how many rows; asked by Airflow's OpenLineage provider."""
+        """Return which account became which file, and how many rows; asked by Airflow's OpenLineage provider."""
         from airflow_provider_esp.operators._openlineage import export_places, file_place, operator_lineage
 
         with self.hook() as hook:
@@ -275,10 +275,10 @@ class ExportBroadcastStatsOperator(PeriodOperator):
     ) -> Iterator[BroadcastStatsRow]:
         """Read the broadcasts, with figures.
 
-        :raises NotThere: one that is asked for is not in the service's list.
+        :raises ObjectNotFound: one that is asked for is not in the service's list.
         """
         from airflow_provider_esp.core.broadcasts.stats import count_people, of_broadcasts, with_counts
-        from airflow_provider_esp.exceptions import NotThere
+        from airflow_provider_esp.exceptions import ObjectNotFound
 
         # Counted first: what somebody creates meanwhile is then in the list.
         counts = {}
@@ -293,7 +293,7 @@ class ExportBroadcastStatsOperator(PeriodOperator):
             if row.broadcast_id in (wanted or counts) or (not wanted and _starts_in(row, period)):
                 yield row
         if missing:
-            raise NotThere(
+            raise ObjectNotFound(
                 f"{hook.service.title} lists no broadcast {', '.join(sorted(missing)[:5])}: correct broadcast_ids=."
             )
 

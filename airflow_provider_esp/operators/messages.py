@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _KEPT = "kept"
 """Where a task leaves with the trigger what is not part of its result."""
 _LABEL_NEEDED = (
-    'on_unknown="look_up" finds messages by external_request_id only: give one that no other run has, such as '
+    'on_unknown="lookup" finds messages by external_request_id only: give one that no other run has, such as '
     'external_request_id="spring-{{ run_id }}".'
 )
 _STATES = ("delivered", "failed", "pending")
@@ -42,11 +42,11 @@ class SmartSendOperator(SendOperator):
     :param esp_conn_id: the Airflow connection. Templated.
     :param message_id: eSputnik's message, SendPulse's template. Templated.
     :param source: the audience: a path, a `FileSource`, or a list of dictionaries. Templated.
-    :param to: the column with the address or phone number.
+    :param recipient_column: the column with the address or phone number.
     :param data: source column to the name that the message uses; None for all other columns under their own names.
     :param external_request_id: eSputnik: a label by which its activity shows the messages; for ``look_up`` one that no
         other run has, such as ``"spring-{{ run_id }}"``. Templated.
-    :param look_up_wait: seconds for which ``on_unknown="look_up"`` goes on asking for people whom the service does not
+    :param lookup_timeout: seconds for which ``on_unknown="lookup"`` goes on asking for people whom the service does not
         show: it shows a message some time after it has sent it.
     :param subject: SendPulse: of the message. Templated.
     :param sender_name: who it comes from, in place of the message's (eSputnik) or the connection's (SendPulse).
@@ -78,10 +78,10 @@ class SmartSendOperator(SendOperator):
         self,
         *,
         message_id: int | str,
-        to: str = "email",
+        recipient_column: str = "email",
         data: Mapping[str, str] | None = None,
         external_request_id: str | None = None,
-        look_up_wait: float = 300.0,
+        lookup_timeout: float = 300.0,
         subject: str | None = None,
         sender_name: str | None = None,
         sender_email: str | None = None,
@@ -95,15 +95,15 @@ class SmartSendOperator(SendOperator):
         super().__init__(**kwargs)
         if external_request_id is not None and (subject is not None or sender_email is not None):
             _refuse_mixture()
-        if self.on_unknown == "look_up" and not external_request_id:
+        if self.on_unknown == "lookup" and not external_request_id:
             raise ValueError(_LABEL_NEEDED)
-        if look_up_wait < 0:
-            raise ValueError("look_up_wait must not be negative.")
+        if lookup_timeout < 0:
+            raise ValueError("lookup_timeout must not be negative.")
         self.message_id = message_id
-        self.to = to
+        self.recipient_column = recipient_column
         self.data = data
         self.external_request_id = external_request_id
-        self.look_up_wait = look_up_wait
+        self.lookup_timeout = lookup_timeout
         self.subject = subject
         self.sender_name = sender_name
         self.sender_email = sender_email
@@ -178,12 +178,12 @@ class SmartSendOperator(SendOperator):
     @property
     def identity_columns(self) -> Sequence[str]:
         """The column of addresses."""
-        return (self.to,)
+        return (self.recipient_column,)
 
     def _mapper(self, table: Table) -> Mapper[Recipient]:
         from airflow_provider_esp.core.validation.mapper import recipient_mapper
 
-        return recipient_mapper(table, self.to, self.data, self.values)
+        return recipient_mapper(table, self.recipient_column, self.data, self.values)
 
     def _check_balance(self, context: Any, hook: EspHook, left_out: Suppression | None) -> dict[str, Any]:
         """Show what the send costs, and refuse what cannot be paid for; one that has begun is not asked again."""
@@ -211,13 +211,13 @@ class SmartSendOperator(SendOperator):
         return self.end_send(context, {**summary, **told}, kept["reasons"], ledger)
 
     def _look_up(self, hook: EspHook) -> LookUp[Recipient] | None:
-        if self.policy_for_unknown != "look_up":
+        if self.policy_for_unknown != "lookup":
             return None
         if not self.external_request_id:
             raise ValueError(_LABEL_NEEDED)
         from airflow_provider_esp.core.send.sent_lookup import LookUp
 
-        return LookUp(hook.message_look_up(self._options()), hook.run, self.look_up_wait, self.stop.pause, self.stop)
+        return LookUp(hook.message_look_up(self._options()), hook.run, self.lookup_timeout, self.stop.pause, self.stop)
 
     def _options(self) -> MessageOptions:
         from airflow_provider_esp.core.models import MessageOptions
@@ -247,16 +247,16 @@ class SmartSendOperator(SendOperator):
     def _ids(self, run: SendRun[Recipient]) -> list[str]:
         """Find the messages to wait for; without a report those of earlier tries are not known any more.
 
-        :raises DeliveryError: some have to be waited for, and not one is known.
+        :raises TaskError: some have to be waited for, and not one is known.
         """
         from airflow_provider_esp.core.outcomes import Outcome
-        from airflow_provider_esp.exceptions import DeliveryError
+        from airflow_provider_esp.exceptions import TaskError
 
         if ids := self._reported_ids():
             return ids
         ids, sent = run.request_ids, run.counts[Outcome.ACCEPTED] - run.record.delivery.get("of", 0)
         if sent > 0 and not ids:
-            raise DeliveryError(
+            raise TaskError(
                 f"{sent:,} messages were sent by an earlier try, and their ids are not known any more, so that their "
                 "delivery cannot be awaited: see the service's own reports, and mark this task as successful. Give "
                 "report_path= to keep the ids."

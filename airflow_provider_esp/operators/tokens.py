@@ -1,4 +1,4 @@
-"""`KeepTokensOperator`: keeps OAuth connections alive, so that other tasks only read their tokens."""
+"""`RefreshTokensOperator`: keeps OAuth connections alive, so that other tasks only read their tokens."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseOperator
 
-from airflow_provider_esp.exceptions import TokensEnding
+from airflow_provider_esp.exceptions import TokensExpiring
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.auth.token_set import Grant
+    from airflow_provider_esp.core.auth.token_set import TokenSet
 
 _DAY = 86_400.0
 
 
-class KeepTokensOperator(BaseOperator):
+class RefreshTokensOperator(BaseOperator):
     """Refreshes the tokens of every OAuth connection of this provider; meant to run once a day, one run at a time.
 
     A refresh token lasts 30 days and is replaced at each refresh, so a connection that is kept never ends. What fails
@@ -49,7 +49,7 @@ class KeepTokensOperator(BaseOperator):
     def execute(self, context: Any) -> dict[str, float]:
         """Refresh each connection.
 
-        :raises TokensEnding: at least one could not be refreshed.
+        :raises TokensExpiring: at least one could not be refreshed.
         """
         from airflow_provider_esp.stores.tokens import authorised_connections
 
@@ -64,7 +64,7 @@ class KeepTokensOperator(BaseOperator):
             if problem:
                 problems.append(problem)
         if problems:
-            raise TokensEnding(
+            raise TokensExpiring(
                 "\n".join([f"{len(problems)} of {len(names)} connections could not be kept.", *problems])
             )
         return days
@@ -76,7 +76,7 @@ class KeepTokensOperator(BaseOperator):
         from airflow_provider_esp.hooks.esp import EspHook
 
         clock: Callable[[], float] = time.time
-        grant: Grant | None = None
+        grant: TokenSet | None = None
         try:
             hook = EspHook.for_connection(conn_id)
             clock, oauth = hook.clock, getattr(hook.settings, "oauth", None)
@@ -96,11 +96,11 @@ class KeepTokensOperator(BaseOperator):
         return left, ""
 
 
-def _days(grant: Grant | None, now: float) -> float:
+def _days(grant: TokenSet | None, now: float) -> float:
     return round(max(0.0, grant.refresh_expires_at - now) / _DAY, 2) if grant else 0.0
 
 
-def _time_left(grant: Grant | None, now: float) -> str:
+def _time_left(grant: TokenSet | None, now: float) -> str:
     if grant is None:
         return ""
     access = max(0.0, grant.expires_at - now) / _DAY

@@ -146,10 +146,10 @@ class VerifyContactsOperator(RowsOperator):
         """
         from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger
         from airflow_provider_esp.core.simulation import DryUpload
-        from airflow_provider_esp.core.upload.checkpoint import Watermark
+        from airflow_provider_esp.core.upload.checkpoint import Checkpoint
         from airflow_provider_esp.core.upload.run import Upload
-        from airflow_provider_esp.core.validation.batch import BatchChecker
-        from airflow_provider_esp.core.validation.suppression import SuppressingChecker
+        from airflow_provider_esp.core.validation.batch import BatchValidator
+        from airflow_provider_esp.core.validation.suppression import SuppressingValidator
         from airflow_provider_esp.operators._values import ValueNotes
 
         verification = hook.verification()
@@ -159,7 +159,7 @@ class VerifyContactsOperator(RowsOperator):
             fresh = verification.upload(None)
             values = self.value_rules(hook)
             notes = ValueNotes(values, self.log)
-            checker = BatchChecker(table, columns, fresh.identity, "keep", fresh.rules, values=values)
+            checker = BatchValidator(table, columns, fresh.identity, "keep", fresh.rules, values=values)
             list_id = self.change(hook, verification.create_list(f"verification {task_identity(context).digest(6)}"))
             target = verification.upload(list_id)
             upload = Upload(
@@ -172,10 +172,10 @@ class VerifyContactsOperator(RowsOperator):
                 progress=self.begin_progress().tell,
                 keep_values=self.report_rows,
                 stop=self.stop,
-                watermark=Watermark(UploadLedger(MemoryStore()), every=3600),
+                watermark=Checkpoint(UploadLedger(MemoryStore()), every=3600),
             )
             try:
-                upload.run(table, checker if left_out is None else SuppressingChecker(checker, left_out))
+                upload.run(table, checker if left_out is None else SuppressingValidator(checker, left_out))
                 self.conclude(upload.counts, upload.report)
                 self._check_all_handed_over(upload.counts)
             except Exception:

@@ -80,14 +80,14 @@ class EspRetryPolicy(RetryPolicy):
 
 
 def wanted_pause(error: BaseException) -> timedelta | None:
-    """Give the pause that a service asked for with its refusal, a day at the most; None where it did not."""
+    """Return the pause that a service asked for with its refusal, a day at the most; None where it did not."""
     if not isinstance(error, EspError) or error.retry_after is None:
         return None
     return min(timedelta(seconds=max(0.0, error.retry_after)), LONGEST)
 
 
 def retry_arguments(retries: int, **arguments: Any) -> dict[str, Any]:
-    """Give arguments for an operator or ``default_args`` that mean the same on every version of Airflow.
+    """Return arguments for an operator or ``default_args`` that mean the same on every version of Airflow.
 
     :param retries: how many times Airflow tries again.
     :param arguments: others about retries, such as ``retry_delay``.

@@ -12,7 +12,7 @@ from airflow_provider_esp.triggers import broadcast_waits as awaiting
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch, Teller
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger, BroadcastWatch
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
     from airflow_provider_esp.hooks.esp import EspHook
 
@@ -35,7 +35,7 @@ class BroadcastSensor(BaseSensorOperator):
     :param segments: names or ids of the broadcast's segments, to be counted; empty for those that the service names,
         which may be the first alone. Templated.
     :param segments_exclude: names or ids of segments that it leaves out. Templated.
-    :param on_stuck: where it goes on only when somebody acts at the service: ``wait`` (default), or ``fail``.
+    :param on_action_required: where it goes on only when somebody acts at the service: ``wait`` (default), or ``fail``.
     :param cancel_on_kill: cancel the broadcast when a person ends this task; while it is deferred that takes Airflow
         3.3.
     :param deferrable: wait in the triggerer instead of on a worker.
@@ -58,14 +58,14 @@ class BroadcastSensor(BaseSensorOperator):
         expected: int | str | None = None,
         segments: Any = (),
         segments_exclude: Any = (),
-        on_stuck: Literal["wait", "fail"] = "wait",
+        on_action_required: Literal["wait", "fail"] = "wait",
         cancel_on_kill: bool = False,
         deferrable: bool | None = None,
         poke_interval: float = 60.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
-        awaiting.check_wait(until, settle_time, on_stuck)
+        awaiting.check_wait(until, settle_time, on_action_required)
         self.esp_conn_id = esp_conn_id
         self.broadcast_id = broadcast_id
         self.until = until
@@ -73,17 +73,17 @@ class BroadcastSensor(BaseSensorOperator):
         self.expected = expected
         self.segments = segments
         self.segments_exclude = segments_exclude
-        self.on_stuck: Literal["wait", "fail"] = on_stuck
+        self.on_action_required: Literal["wait", "fail"] = on_action_required
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self._watch: BroadcastWatch | None = None
-        self._teller: Teller | None = None
+        self._teller: BroadcastLogger | None = None
         self._goal: BroadcastGoal | None = None
 
     def poke(self, context: Any) -> Any:
         """Look at the broadcast; where activity has piled up, page after page.
 
-        :raises AirflowFailException: it failed, or somebody has to act and `on_stuck` is fail.
+        :raises AirflowFailException: it failed, or somebody has to act and `on_action_required` is fail.
         """
         from airflow.providers.common.compat.sdk import PokeReturnValue
 
@@ -91,7 +91,7 @@ class BroadcastSensor(BaseSensorOperator):
 
         with final_errors():
             found = self._look(_MOST_LOOKS)
-            if not broadcast_waits.is_over(found, self.on_stuck):
+            if not broadcast_waits.is_over(found, self.on_action_required):
                 return False
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(awaiting.as_dict(found)))
 
@@ -104,7 +104,7 @@ class BroadcastSensor(BaseSensorOperator):
         try:
             with final_errors():
                 first = self._look(1)
-                if broadcast_waits.is_over(first, self.on_stuck):
+                if broadcast_waits.is_over(first, self.on_action_required):
                     return self._conclude(awaiting.as_dict(first))
         except AirflowFailException as failed:
             if self.soft_fail:  # the base class sees to it in the other modes, and after the wait
@@ -149,16 +149,16 @@ class BroadcastSensor(BaseSensorOperator):
             for looks in range(1, most + 1):
                 found = hook.run(watch.look(hook.clock()))
                 teller.tell(found)
-                if not found.behind or is_over(found, self.on_stuck) or looks == most:
+                if not found.behind or is_over(found, self.on_action_required) or looks == most:
                     break
                 time.sleep(min(CATCH_UP, float(self.poke_interval)))
             return found
         finally:
             hook.close()
 
-    def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, Teller]:
+    def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, BroadcastLogger]:
         if self._watch is None or self._teller is None:
-            from airflow_provider_esp.core.broadcasts.wait import Teller
+            from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
             broadcast_id = awaiting.id_of(self.broadcast_id)
             hook.require("broadcasts", "activity")
@@ -170,7 +170,7 @@ class BroadcastSensor(BaseSensorOperator):
                     "mode='reschedule' forgets between two looks how far the activity was read: say deferrable=True, "
                     "or mode='poke'."
                 )
-            self._watch, self._teller = watch, Teller(broadcast_id, self.log.info, self.log.warning)
+            self._watch, self._teller = watch, BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
         return self._watch, self._teller
 
     def _expected(self, hook: EspHook, broadcast_id: str) -> int:
@@ -200,5 +200,5 @@ class BroadcastSensor(BaseSensorOperator):
         from airflow_provider_esp.core.models import BroadcastState
 
         broadcast_id = awaiting.id_of(self.broadcast_id)
-        check(broadcast_id, BroadcastState(found["state"]), found["why"])
+        check(broadcast_id, BroadcastState(found["state"]), found["reason"])
         return {"broadcast_id": broadcast_id, **found}

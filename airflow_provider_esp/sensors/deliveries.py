@@ -16,7 +16,7 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.delivery_stats import Goal, Tally
+    from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
 
 
 class DeliverySensor(BaseSensorOperator):
@@ -95,7 +95,7 @@ class DeliverySensor(BaseSensorOperator):
         if verdict is None:
             self.log.info("%s", _progress(summary))
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._end(verdict.good, verdict.why, summary))
+        return PokeReturnValue(is_done=True, xcom_value=self._end(verdict.success, verdict.reason, summary))
 
     def execute(self, context: Any) -> Any:
         """Wait here, or leave for the triggerer."""
@@ -126,7 +126,7 @@ class DeliverySensor(BaseSensorOperator):
                 f"The messages were not delivered as far as awaited after {limit}; the service goes on with them. "
                 f"Raise {limit.name}= if it takes longer."
             )
-        return self._end(event["good"], event["why"], event["summary"])
+        return self._end(event["success"], event["reason"], event["summary"])
 
     def _defer(self) -> None:
         from airflow_provider_esp.triggers.waits import DeliveryTrigger
@@ -145,17 +145,17 @@ class DeliverySensor(BaseSensorOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
-    def _goal(self) -> Goal:
-        from airflow_provider_esp.core.delivery_stats import Goal
+    def _goal(self) -> DeliveryCondition:
+        from airflow_provider_esp.core.delivery_stats import DeliveryCondition
 
-        return Goal(self.until, self.fail_when or {})
+        return DeliveryCondition(self.until, self.fail_when or {})
 
-    def _tally(self) -> Tally:
-        """Give the counts of the looks before this one, which a sensor that holds its worker keeps."""
-        from airflow_provider_esp.core.delivery_stats import Tally
+    def _tally(self) -> DeliveryStats:
+        """Return the counts of the looks before this one, which a sensor that holds its worker keeps."""
+        from airflow_provider_esp.core.delivery_stats import DeliveryStats
 
         if "_counted" not in self.__dict__:
-            self._counted = Tally(self._ids())
+            self._counted = DeliveryStats(self._ids())
             self.log.info("Waiting for the delivery of what %d ids stand for.", len(self._counted.open))
         return self._counted
 
@@ -182,10 +182,10 @@ class DeliverySensor(BaseSensorOperator):
     def _ids_in(self, folder: str) -> list[str]:
         """Read the ids that a send wrote into its report; none where it sent to nobody and so wrote nothing.
 
-        :raises DeliveryError: the folder holds other reports' folders, and no report itself.
+        :raises TaskError: the folder holds other reports' folders, and no report itself.
         """
         from airflow_provider_esp.core.row_report import Report, sent_request_ids
-        from airflow_provider_esp.exceptions import DeliveryError
+        from airflow_provider_esp.exceptions import TaskError
         from airflow_provider_esp.utils.paths import private_path
         from airflow_provider_esp.utils.task_identity import current_task_identity, safe_name
 
@@ -193,21 +193,21 @@ class DeliverySensor(BaseSensorOperator):
         if Report(path).holds_others():
             identity = current_task_identity()
             own = f"{safe_name(identity.dag_id)}/{safe_name(identity.run_id)}/" if identity else "<dag_id>/<run_id>/"
-            raise DeliveryError(
+            raise TaskError(
                 f"{folder}: this folder holds reports of several tasks, not one send's. A send writes into "
                 f"{own}<task_id> below its report_path: give the sensor what the send returned "
                 "(request_ids=send.output), which names that folder."
             )
         return list(sent_request_ids(path))
 
-    def _end(self, good: bool, why: str, summary: dict[str, Any]) -> dict[str, Any]:
+    def _end(self, success: bool, reason: str, summary: dict[str, Any]) -> dict[str, Any]:
         self.log.info("%s", delivery_table(summary))
-        if not good:
+        if not success:
             raise AirflowFailException(
-                f"{why}. Nothing is taken back by this: look at the addresses and at the service's own report before "
-                "the next send."
+                f"{reason}. Nothing is taken back by this: look at the addresses and at the service's own report "
+                "before the next send."
             )
-        self.log.info("%s.", why)
+        self.log.info("%s.", reason)
         return summary
 
 

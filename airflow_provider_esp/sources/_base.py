@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_esp.sources.file import FileSource
 from airflow_provider_esp.sources.rows import ListSource
 from airflow_provider_esp.sources.sql import SqlSource
-from airflow_provider_esp.utils.masking import WrappedAttribute, is_open, without_secrets
+from airflow_provider_esp.utils.masking import WrappedAttribute, is_template, without_secrets
 
 Source = FileSource | ListSource | SqlSource
 
@@ -31,7 +31,7 @@ def wrapped(value: Any) -> Any:
     """
     if isinstance(value, list | tuple) and not any(_is_reference(item) for item in value):
         return ListSource(value)
-    if isinstance(value, str) and not is_open(value) and without_secrets(value) != value:
+    if isinstance(value, str) and not is_template(value) and without_secrets(value) != value:
         return FileSource(value)  # Airflow stores and shows a text as it is, and this one is signed or holds a login
     return value
 

@@ -101,7 +101,7 @@ class FileSource:
             )
 
     def count(self) -> int | None:
-        """Give the number of rows where it is known without reading them (Parquet), else None."""
+        """Return the number of rows where it is known without reading them (Parquet), else None."""
         from airflow_provider_esp.core.readers.formats import count_rows, format_of
 
         kind = format_of(self.path, self.format, self.compression).kind

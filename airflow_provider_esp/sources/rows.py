@@ -37,7 +37,7 @@ class ListSource:
         return "the list of rows"
 
     def count(self) -> int:
-        """Give the number of rows."""
+        """Return the number of rows."""
         return len(self.rows)
 
     @contextmanager

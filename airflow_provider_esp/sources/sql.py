@@ -72,7 +72,7 @@ class SqlSource:
         return f"the query on {self.conn_id!r}"
 
     def count(self) -> int | None:
-        """Give the number of rows where it is known without counting them: after they were copied. Else None."""
+        """Return the number of rows where it is known without counting them: after they were copied. Else None."""
         from airflow_provider_esp.core.readers.spool import find
 
         kept = find(self._folder()) if self.spool else None
@@ -165,7 +165,7 @@ class SqlSource:
             raise_failure(error, f"{self.origin}: no session", lasting=advice, passing=advice)
 
     def _folder(self) -> Any:
-        """Give the folder of this task instance and query below the author's: no other may read these rows."""
+        """Return the folder of this task instance and query below the author's: no other may read these rows."""
         import hashlib
 
         import msgspec

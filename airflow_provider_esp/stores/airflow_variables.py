@@ -21,12 +21,12 @@ LOOKS = (0.1, 0.3, 0.6)
 
 
 def in_task() -> bool:
-    """Tell whether this is a task or a trigger of Airflow 3, by the mark that Airflow's own models go by."""
+    """Check whether this is a task or a trigger of Airflow 3, by the mark that Airflow's own models go by."""
     return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
 
 
 def connection(conn_id: str) -> Any:
-    """Give a connection.
+    """Return a connection.
 
     :raises AirflowNotFoundException: there is none of this id.
     """
@@ -52,7 +52,7 @@ class VariableSlot:
         self._description = description
 
     def read(self) -> str | None:
-        """Give the text, or None.
+        """Return the text, or None.
 
         Airflow answers "not there" as well where reading fails for a moment, so it is asked more than once.
         """
@@ -64,7 +64,7 @@ class VariableSlot:
         return self.glance()
 
     def glance(self) -> str | None:
-        """Give the text, or None, by looking once."""
+        """Return the text, or None, by looking once."""
         with LOCK:
             found: str | None = _variables().get(self.name, None)
         return found

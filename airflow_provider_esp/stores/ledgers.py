@@ -2,8 +2,8 @@
 
 All of these are readable by people who may look into Airflow: a ledger holds digests, numbers and counts only.
 Records are kept for a time: that of a finished send, by which a cleared task knows that it has sent, for as long as the
-author says; an unfinished one for no less than `KEEP_SENT` after it was last written. Airflow's own clean-up removes
-them from the tasks' state, `forget_expired` from Variables.
+author says; an unfinished one for no less than `SENT_RETENTION` after it was last written. Airflow's own clean-up
+removes them from the tasks' state, `forget_expired` from Variables.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from airflow_provider_esp import version_compat as compat
 from airflow_provider_esp.core.ledger import RecordStore
 from airflow_provider_esp.core.patience import unwritable
-from airflow_provider_esp.exceptions import LedgerUnreadable, LedgerUnsafe, PlaceUnwritable
+from airflow_provider_esp.exceptions import LedgerUnreadable, LedgerUnsafe, StorageUnwritable
 from airflow_provider_esp.stores.airflow_variables import VariableSlot, in_task
 from airflow_provider_esp.utils.task_identity import task_identity
 
 KEY = "esp_ledger"
-KEEP_SENT = timedelta(days=90)
+SENT_RETENTION = timedelta(days=90)
 UNTIL = "keep_until"
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,12 @@ class TaskStateLedger:
     :param keep: how long the record of a finished send is kept.
     """
 
-    def __init__(self, store: Any, keep: timedelta = KEEP_SENT) -> None:
+    def __init__(self, store: Any, keep: timedelta = SENT_RETENTION) -> None:
         self._store = store
         self._keep = keep
 
     def load(self) -> dict[str, Any] | None:
-        """Give the record, or None where there is none."""
+        """Return the record, or None where there is none."""
         record: dict[str, Any] | None = self._store.get(KEY)
         return record
 
@@ -59,13 +59,13 @@ class VariableLedger:
     :param keep: how long the record of a finished send is kept.
     """
 
-    def __init__(self, name: str, keep: timedelta = KEEP_SENT) -> None:
+    def __init__(self, name: str, keep: timedelta = SENT_RETENTION) -> None:
         self.name = name
         self._keep = keep
         self._slot = VariableSlot(name, "What a task has done; see the ledger docs.")
 
     def load(self) -> dict[str, Any] | None:
-        """Give the record, or None where there is none."""
+        """Return the record, or None where there is none."""
         kept = self._slot.read()
         if not kept:
             return None
@@ -105,24 +105,24 @@ class FileLedger:
         self.path = Path(path).expanduser()
 
     def load(self) -> dict[str, Any] | None:
-        """Give the record, or None where there is none."""
+        """Return the record, or None where there is none."""
         try:
             kept = self.path.read_text("utf-8")
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise PlaceUnwritable(unwritable("The ledger", self.path, "ledger_path", error)) from error
+            raise StorageUnwritable(unwritable("The ledger", self.path, "ledger_path", error)) from error
         return read_record(kept, f"file {self.path}")
 
     def save(self, record: dict[str, Any]) -> None:
         """Keep the record; it is on the disk when this returns.
 
-        :raises PlaceUnwritable: it cannot be written there.
+        :raises StorageUnwritable: it cannot be written there.
         """
         try:
             self._save(record)
         except OSError as error:
-            raise PlaceUnwritable(unwritable("The ledger", self.path, "ledger_path", error)) from error
+            raise StorageUnwritable(unwritable("The ledger", self.path, "ledger_path", error)) from error
 
     def _save(self, record: dict[str, Any]) -> None:
         import os
@@ -153,7 +153,7 @@ class FileLedger:
 
 
 def ledger_store(
-    context: Any, path: str | None, *, outlives_success: bool = True, keep: timedelta = KEEP_SENT
+    context: Any, path: str | None, *, outlives_success: bool = True, keep: timedelta = SENT_RETENTION
 ) -> RecordStore:
     """Choose where the ledger of a task instance is kept.
 
@@ -179,7 +179,7 @@ def ledger_store(
 def check_writable(store: RecordStore) -> None:
     """Find out with a real write, before anything leaves, that a ledger can be kept; what is kept stays as it is.
 
-    :raises PlaceUnwritable: its file cannot be written.
+    :raises StorageUnwritable: its file cannot be written.
     """
     record = store.load()
     store.save(record if record is not None else {"trial": True})
@@ -216,11 +216,11 @@ def _is_finished(record: dict[str, Any]) -> bool:
 
 
 def _retention(record: dict[str, Any], keep: timedelta) -> timedelta:
-    return keep if _is_finished(record) else max(keep, KEEP_SENT)
+    return keep if _is_finished(record) else max(keep, SENT_RETENTION)
 
 
 def _is_expired(kept: str | None, now: datetime) -> bool:
-    """Tell whether a record's time is up; one that cannot be read stays, because somebody has to look at it."""
+    """Check whether a record's time is up; one that cannot be read stays, because somebody has to look at it."""
     try:
         return datetime.fromisoformat(json.loads(kept or "")[UNTIL]) < now
     except (ValueError, KeyError, TypeError):

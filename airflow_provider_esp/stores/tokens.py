@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp.connections.oauth import OAuthSettings
-from airflow_provider_esp.core.auth.token_set import Grant, grant_from_json, slot_name
-from airflow_provider_esp.core.auth.variable_lock import Lease
+from airflow_provider_esp.core.auth.token_set import TokenSet, grant_from_json, slot_name
+from airflow_provider_esp.core.auth.variable_lock import VariableLock
 from airflow_provider_esp.exceptions import StoreShadowed, StoreUnusable, TokensUnreadable
 from airflow_provider_esp.stores.airflow_variables import VariableSlot, connection, hide, in_task
 
@@ -31,7 +31,7 @@ class VariableTokens:
 
     :param name: of the Variable, see `slot_name`.
     :param lease_seconds: after which a turn is over, whatever became of its holder.
-    :param settle: see `Lease`.
+    :param settle: see `VariableLock`.
     """
 
     locked = False
@@ -40,10 +40,10 @@ class VariableTokens:
         self.title = f"the Airflow Variable {name}"
         self._slot = VariableSlot(name, "OAuth tokens of an email service. Written by airflow-provider-esp.")
         lease = VariableSlot(f"{name}_lease", "Who renews the tokens. Written by airflow-provider-esp.")
-        self._lease = Lease(lease, lease_seconds, settle)
+        self._lease = VariableLock(lease, lease_seconds, settle)
 
-    def load(self) -> Grant | None:
-        """Give what is kept."""
+    def load(self) -> TokenSet | None:
+        """Return what is kept."""
         text = self._slot.read()
         if not text:
             return None
@@ -51,7 +51,7 @@ class VariableTokens:
         hide(grant.secrets)
         return grant
 
-    def save(self, grant: Grant) -> Grant:
+    def save(self, grant: TokenSet) -> TokenSet:
         """Keep a grant, unless a newer one is there, and read it back.
 
         :raises StoreShadowed: something else than what was written is read.
@@ -92,11 +92,11 @@ class ConnectionTokens:
         self._name = name
         self._session: Any = None
 
-    def load(self) -> Grant | None:
-        """Give what is kept."""
+    def load(self) -> TokenSet | None:
+        """Return what is kept."""
         return self._read(connection(self._conn_id).extra_dejson)
 
-    def _read(self, extra: dict[str, Any]) -> Grant | None:
+    def _read(self, extra: dict[str, Any]) -> TokenSet | None:
         text = extra.get(FIELD)
         if not text:
             return None
@@ -111,7 +111,7 @@ class ConnectionTokens:
         hide(grant.secrets)
         return grant
 
-    def save(self, grant: Grant) -> Grant:
+    def save(self, grant: TokenSet) -> TokenSet:
         """Keep a grant, unless a newer one is there, and read it back.
 
         :raises StoreUnusable: the connection is not in the metadata database, or that is out of reach.
@@ -161,7 +161,7 @@ class ConnectionTokens:
         if row is None:
             raise StoreUnusable(
                 f"{self.title} is not in Airflow's metadata database, so tokens cannot be kept in it",
-                advice="Keep them in a Variable or a file: see keep_in in the connection.",
+                advice="Keep them in a Variable or a file: see oauth_store in the connection.",
             )
         return row
 
@@ -199,7 +199,7 @@ def _session() -> Iterator[Any]:
     if in_task():
         raise StoreUnusable(
             "a task of Airflow 3 cannot write to a connection, so tokens that are kept in one cannot be renewed here",
-            advice="Empty keep_in in the connection, then authorize again: tokens then go into a Variable.",
+            advice="Empty oauth_store in the connection, then authorize again: tokens then go into a Variable.",
         )
     from airflow.utils.session import create_session
     from sqlalchemy.orm import Session
@@ -220,12 +220,12 @@ def _shadowed(title: str, what: str) -> StoreShadowed:
 
 
 def token_store(settings: OAuthSettings, conn_id: str) -> TokenStore:
-    """Give the store that a connection names.
+    """Return the store that a connection names.
 
     :param conn_id: the connection's id, of use only where tokens are kept in the connection.
     """
     name = slot_name(settings.token_url, settings.client_id, settings.token_key)
-    match settings.keep_in:
+    match settings.oauth_store:
         case "variable":
             return VariableTokens(name)
         case "connection":
@@ -237,7 +237,7 @@ def token_store(settings: OAuthSettings, conn_id: str) -> TokenStore:
 
 
 def authorised_connections() -> list[str]:
-    """Give the ids of the connections that were authorised: a task has no other way to find them."""
+    """Return the ids of the connections that were authorised: a task has no other way to find them."""
     return list(json.loads(_list().read() or "[]"))
 
 

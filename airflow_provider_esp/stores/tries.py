@@ -21,10 +21,17 @@ from typing import Any
 from airflow_provider_esp.core.ledger import RecordStore
 from airflow_provider_esp.core.patience import unwritable
 from airflow_provider_esp.core.tries import Tries
-from airflow_provider_esp.exceptions import PlaceUnwritable, SendTakenOver
+from airflow_provider_esp.exceptions import SendTakenOver, StorageUnwritable
 from airflow_provider_esp.stores import airflow_variables as access
 from airflow_provider_esp.stores.airflow_variables import VariableSlot
-from airflow_provider_esp.stores.ledgers import KEEP_SENT, UNTIL, FileLedger, VariableLedger, ledger_store, read_record
+from airflow_provider_esp.stores.ledgers import (
+    SENT_RETENTION,
+    UNTIL,
+    FileLedger,
+    VariableLedger,
+    ledger_store,
+    read_record,
+)
 
 MORE_TRIES = 5
 """A try that was frozen for long does not know how many came after it: so many further records are looked for."""
@@ -50,7 +57,7 @@ class _Try:
             )
 
     def owns(self, owner: dict[str, Any] | None) -> bool:
-        """Tell whether this is the owner."""
+        """Check whether this is the owner."""
         return owner is not None and owner["mark"] == self.mark
 
     def as_owner(self) -> dict[str, Any]:
@@ -97,7 +104,7 @@ class FileTries:
                 self._write(content, {**earlier, self._try.mark: record}, owner)
 
     def is_owner(self) -> bool:
-        """Tell whether no later try has taken over."""
+        """Check whether no later try has taken over."""
         with self._locked():
             return self._try.owns((self._file.load() or {}).get(_OWNER))
 
@@ -117,7 +124,7 @@ class FileTries:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = path.with_name(path.name + ".lock").open("ab")
         except OSError as error:
-            raise PlaceUnwritable(unwritable("The ledger", path, "ledger_path", error)) from error
+            raise StorageUnwritable(unwritable("The ledger", path, "ledger_path", error)) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the file is closed, also by a kill
             yield
@@ -131,7 +138,7 @@ class VariableTries:
     :param keep: how long the record of a finished send is kept.
     """
 
-    def __init__(self, name: str, number: int, keep: timedelta = KEEP_SENT) -> None:
+    def __init__(self, name: str, number: int, keep: timedelta = SENT_RETENTION) -> None:
         self._name = name
         self._try = _Try(number)
         self._keep = keep
@@ -147,7 +154,7 @@ class VariableTries:
         before = self._read_owner()
         self._try.check(before)
         # It outlives every record, or a try that was frozen for long could take itself for the owner.
-        until = datetime.now(UTC) + 2 * max(self._keep, KEEP_SENT)
+        until = datetime.now(UTC) + 2 * max(self._keep, SENT_RETENTION)
         self._owner.write(json.dumps({**self._try.as_owner(), UNTIL: until.isoformat()}))
         last = max(self._try.number, before["try"] if before else 0) + MORE_TRIES
         records = self._read(list(range(1, last + 1)))
@@ -163,7 +170,7 @@ class VariableTries:
                 VariableSlot(f"{self._name}_{number}", "").delete()
 
     def is_owner(self) -> bool:
-        """Tell whether no later try has taken over.
+        """Check whether no later try has taken over.
 
         :raises ConnectionError: Airflow does not say who the owner is.
         """
@@ -205,7 +212,7 @@ class VariableTries:
         return record
 
 
-def send_store(context: Any, path: str | None, *, keep: timedelta = KEEP_SENT) -> RecordStore | Tries:
+def send_store(context: Any, path: str | None, *, keep: timedelta = SENT_RETENTION) -> RecordStore | Tries:
     """Choose where the ledger of a send is kept, whose tries may overtake each other.
 
     :param context: Airflow's.

@@ -28,7 +28,7 @@ _hooks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Hooks] = WeakKeyDictionary
 
 
 async def hook_for(conn_id: str) -> EspHook:
-    """Give the hook of a connection without holding the loop.
+    """Return the hook of a connection without holding the loop.
 
     :param conn_id: id of a connection of any of this provider's types.
     :raises TypeError: the connection is of another provider's type.

@@ -68,10 +68,10 @@ class PollTrigger(BaseTrigger):
 
     @abstractmethod
     def arguments(self) -> dict[str, Any]:
-        """Give the subclass's own arguments."""
+        """Return the subclass's own arguments."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give class path and arguments, from which a triggerer makes the trigger again."""
+        """Return class path and arguments, from which a triggerer makes the trigger again."""
         kind = type(self)
         return f"{kind.__module__}.{kind.__qualname__}", {
             "esp_conn_id": self.esp_conn_id,

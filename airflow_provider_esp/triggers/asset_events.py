@@ -71,10 +71,10 @@ class EspEventTrigger(BaseEventTrigger):
 
     @abstractmethod
     def arguments(self) -> dict[str, Any]:
-        """Give the subclass's own arguments."""
+        """Return the subclass's own arguments."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give class path and arguments; two watchers with the same ones are one."""
+        """Return class path and arguments; two watchers with the same ones are one."""
         kind = type(self)
         return f"{kind.__module__}.{kind.__qualname__}", {
             "esp_conn_id": self.esp_conn_id,
@@ -149,7 +149,7 @@ class AccountTrigger(EspEventTrigger):
         self.settle_time = settle_time
 
     def arguments(self) -> dict[str, Any]:
-        """Give what is watched."""
+        """Return what is watched."""
         return {"broadcast_ids": self.broadcast_ids, "settle_time": self.settle_time}
 
     def shared_stream_key(self) -> Hashable | None:
@@ -162,13 +162,13 @@ class AccountTrigger(EspEventTrigger):
 
         :param kwargs: the arguments of one of the triggers; those in the stream's key are used.
         """
-        from airflow_provider_esp.core.account_events import Watching
+        from airflow_provider_esp.core.account_events import WatchOptions
 
         hook = await hook_for(kwargs["esp_conn_id"])
         interval = float(kwargs.get("poll_interval", 60.0))
         settle_time = float(kwargs.get("settle_time", 900.0))
         async with await hook.hold():
-            watch = hook.watch(Watching(hook.clock() - LOOK_BACK - settle_time, settle_time))
+            watch = hook.watch(WatchOptions(hook.clock() - LOOK_BACK - settle_time, settle_time))
             while True:
                 found = await patiently(lambda: hook.arun(watch.look(hook.clock())), interval)
                 yield [{"kind": one.kind, "id": one.id, "at": one.at, "facts": one.facts} for one in found]
@@ -267,7 +267,7 @@ class ImportFinishedTrigger(EspEventTrigger):
         self.variable = variable
 
     def arguments(self) -> dict[str, Any]:
-        """Give which imports are meant."""
+        """Return which imports are meant."""
         return {"import_ids": self.import_ids, "variable": self.variable}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

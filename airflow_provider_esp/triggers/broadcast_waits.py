@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.broadcasts.create import Made
+    from airflow_provider_esp.core.broadcasts.create import CreatedBroadcast
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.triggers.broadcasts import BroadcastTrigger
@@ -18,7 +18,7 @@ _CLOCKS_APART = 25 * 60
 Until = Literal["started", "settled"] | float | None
 
 
-def check_wait(until: Any, settle_time: float, on_stuck: str) -> None:
+def check_wait(until: Any, settle_time: float, on_action_required: str) -> None:
     """Find out when the DAG is parsed that a wait cannot be meant so.
 
     :raises ValueError: an argument makes no sense.
@@ -28,8 +28,8 @@ def check_wait(until: Any, settle_time: float, on_stuck: str) -> None:
         raise ValueError(f"until must be 'started', 'settled' or a share above 0 and up to 1, not {until!r}.")
     if settle_time <= 0:
         raise ValueError("settle_time must be above 0 seconds.")
-    if on_stuck not in ("wait", "fail"):
-        raise ValueError(f"on_stuck must be 'wait' or 'fail', not {on_stuck!r}.")
+    if on_action_required not in ("wait", "fail"):
+        raise ValueError(f"on_action_required must be 'wait' or 'fail', not {on_action_required!r}.")
 
 
 def goal_of(until: Any, settle_time: float, expected: int | None, since: float | None = None) -> BroadcastGoal:
@@ -43,7 +43,7 @@ def goal_of(until: Any, settle_time: float, expected: int | None, since: float |
 def expected_recipients(
     hook: EspHook, given: int | str | None, segments: Sequence[str], excluded: Sequence[str], log: Any
 ) -> int:
-    """Give the number of recipients that a share is measured by: as the author gave it, or counted.
+    """Return the number of recipients that a share is measured by: as the author gave it, or counted.
 
     :param given: the author's, perhaps from a template.
     :raises ValueError: it is no number above 0, or the segments are empty.
@@ -96,7 +96,7 @@ def id_of(given: Any) -> str:
     return str(found).strip()
 
 
-def check_clock(start: Any, made: Made, zone: tzinfo, log: Any) -> None:
+def check_clock(start: Any, made: CreatedBroadcast, zone: tzinfo, log: Any) -> None:
     """Warn where what was to start at once seems to start at another hour: the connection's time zone is not right."""
     if start or made.starts_at is None:
         return
@@ -113,11 +113,11 @@ def check_clock(start: Any, made: Made, zone: tzinfo, log: Any) -> None:
 
 
 def as_dict(look: BroadcastLook) -> dict[str, Any]:
-    """Give what a look found as an XCom holds it."""
+    """Return what a look found as an XCom holds it."""
     return {
         "state": look.state.value,
         "status": look.status,
-        "why": look.why,
+        "reason": look.reason,
         "delivered": look.delivered,
         "undelivered": look.undelivered,
     }
@@ -126,7 +126,7 @@ def as_dict(look: BroadcastLook) -> dict[str, Any]:
 def trigger_for(task: Any, broadcast_id: str, goal: BroadcastGoal, first: BroadcastLook, **waiting: Any) -> Any:
     """Make the trigger that goes on where the worker's first look has ended.
 
-    :param task: an operator or sensor with ``esp_conn_id``, ``on_stuck`` and ``cancel_on_kill``.
+    :param task: an operator or sensor with ``esp_conn_id``, ``on_action_required`` and ``cancel_on_kill``.
     :param first: what the worker saw; what it has warned of is not said again.
     :param waiting: ``end_time``, ``poll_interval`` and ``state`` of the trigger.
     """
@@ -137,7 +137,7 @@ def trigger_for(task: Any, broadcast_id: str, goal: BroadcastGoal, first: Broadc
     trigger: BroadcastTrigger = BroadcastTrigger(
         broadcast_id=broadcast_id,
         goal={**msgspec.to_builtins(goal), "warned": bool(first.warning)},
-        on_stuck=task.on_stuck,
+        on_action_required=task.on_action_required,
         cancel_on_kill=task.cancel_on_kill,
         esp_conn_id=task.esp_conn_id,
         **waiting,

@@ -16,7 +16,7 @@ from airflow_provider_esp.triggers._hooks import hook_for
 from airflow_provider_esp.triggers._polling import PollTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.broadcasts.wait import BroadcastWatch, Teller
+    from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger, BroadcastWatch
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
     from airflow_provider_esp.hooks.esp import EspHook
 
@@ -29,11 +29,12 @@ _CANCEL_WITHIN = 20.0
 class BroadcastTrigger(PollTrigger):
     """Waits until a broadcast has come to its end, or until somebody has to act.
 
-    The event's ``broadcast`` is ``{"state", "status", "why", "delivered", "undelivered"}``.
+    The event's ``broadcast`` is ``{"state", "status", "reason", "delivered", "undelivered"}``.
 
     :param broadcast_id: id that the service gave.
     :param goal: a `neutral.BroadcastGoal` as a dictionary.
-    :param on_stuck: whether the wait goes on (``wait``) or ends (``fail``) where somebody has to act at the service.
+    :param on_action_required: whether the wait goes on (``wait``) or ends (``fail``) where manual action in the service
+        is required.
     :param cancel_on_kill: whether the broadcast is cancelled when a person clears the deferred task or marks it
         (Airflow 3.3 and later; before, Airflow does not tell a trigger).
     """
@@ -43,25 +44,25 @@ class BroadcastTrigger(PollTrigger):
         *,
         broadcast_id: str,
         goal: Mapping[str, Any],
-        on_stuck: Literal["wait", "fail"] = "wait",
+        on_action_required: Literal["wait", "fail"] = "wait",
         cancel_on_kill: bool = False,
         **waiting: Any,
     ) -> None:
         super().__init__(**waiting)
         self.broadcast_id = broadcast_id
         self.goal = dict(goal)
-        self.on_stuck = on_stuck
+        self.on_action_required = on_action_required
         self.cancel_on_kill = cancel_on_kill
         self._watch: BroadcastWatch | None = None
-        self._teller: Teller | None = None
+        self._teller: BroadcastLogger | None = None
         self._behind = False
 
     def arguments(self) -> dict[str, Any]:
-        """Give the broadcast's id and what is waited for."""
+        """Return the broadcast's id and what is waited for."""
         return {
             "broadcast_id": self.broadcast_id,
             "goal": self.goal,
-            "on_stuck": self.on_stuck,
+            "on_action_required": self.on_action_required,
             "cancel_on_kill": self.cancel_on_kill,
         }
 
@@ -73,13 +74,13 @@ class BroadcastTrigger(PollTrigger):
         found = await self._found(hook, watch)
         self._behind = found.behind
         teller.tell(found)
-        if not is_over(found, self.on_stuck):
+        if not is_over(found, self.on_action_required):
             return None
         return {
             "broadcast": {
                 "state": found.state.value,
                 "status": found.status,
-                "why": found.why,
+                "reason": found.reason,
                 "delivered": found.delivered,
                 "undelivered": found.undelivered,
             }
@@ -114,12 +115,12 @@ class BroadcastTrigger(PollTrigger):
 
         return msgspec.convert(self.goal, BroadcastGoal)
 
-    def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, Teller]:
+    def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, BroadcastLogger]:
         if self._watch is None or self._teller is None:
-            from airflow_provider_esp.core.broadcasts.wait import Teller
+            from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
             self._watch = hook.broadcast_watch(self.broadcast_id, self._goal())
-            self._teller = Teller(self.broadcast_id, self.log.info, self.log.warning)
+            self._teller = BroadcastLogger(self.broadcast_id, self.log.info, self.log.warning)
         return self._watch, self._teller
 
     async def _pause(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_esp.triggers._polling import PollTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_esp.core.delivery_stats import Tally
+    from airflow_provider_esp.core.delivery_stats import DeliveryStats
     from airflow_provider_esp.hooks.esp import EspHook
 
 
@@ -27,7 +27,7 @@ class ImportTrigger(PollTrigger):
         self._ended: dict[str, str] = {}
 
     def arguments(self) -> dict[str, Any]:
-        """Give the imports' ids."""
+        """Return the imports' ids."""
         return {"import_ids": self.import_ids}
 
     async def look(self, hook: EspHook) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ class DeliveryTrigger(PollTrigger):
     :param request_ids: ids that the send gave; or None to read them from the report.
     :param report_path: folder with the report of the send, where `request_ids` is None.
     :param until: share of the messages that must be delivered; None until all have ended.
-    :param fail_when: shares of messages that end the wait badly, see `airflow_provider_esp.core.delivery_stats.Goal`.
+    :param fail_when: shares of messages that end the wait badly, see `DeliveryCondition`.
     :param sms: whether the ids are those of SMS campaigns.
     """
 
@@ -93,27 +93,27 @@ class DeliveryTrigger(PollTrigger):
         self.until = until
         self.fail_when = dict(fail_when or {})
         self.sms = sms
-        self._tally: Tally | None = None
+        self._tally: DeliveryStats | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """Give the messages' ids, or where they stand, and what is waited for."""
+        """Return the messages' ids, or where they stand, and what is waited for."""
         names = ("request_ids", "report_path", "until", "fail_when", "sms")
         return {name: getattr(self, name) for name in names}
 
     async def look(self, hook: EspHook) -> dict[str, Any] | None:
         """Ask for the messages that have not ended yet."""
-        from airflow_provider_esp.core.delivery_stats import Goal, Tally
+        from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
 
         if self._tally is None:
-            self._tally = Tally(await asyncio.to_thread(self._ids))
+            self._tally = DeliveryStats(await asyncio.to_thread(self._ids))
         tally, ask = self._tally, hook.sms_deliveries if self.sms else hook.deliveries
         if tally.open:
             tally.take(await hook.arun(ask(tally.open)))
-        verdict = Goal(self.until, self.fail_when).verdict(tally)
+        verdict = DeliveryCondition(self.until, self.fail_when).verdict(tally)
         if verdict is None:
             return None
         ended = {"states": tally.states(), "statuses": tally.statuses()}
-        return {**ended, "summary": tally.summary(), "good": verdict.good, "why": verdict.why}
+        return {**ended, "summary": tally.summary(), "success": verdict.success, "reason": verdict.reason}
 
     def _ids(self) -> list[str]:
         if self.request_ids is not None:

@@ -16,7 +16,7 @@ _CONTROL = re.compile("[\u0000-\u0008\u000e-\u001f\u007f-\u009f\ud800-\udfff]")
 
 
 def hidden_character(value: str) -> str | None:
-    """Say which control or invisible character a text holds first, and where; None where it holds none.
+    """Return which control or invisible character a text holds first, and where; None where it holds none.
 
     It quotes nothing that can be seen: "an invisible character U+200B at 16".
     """
@@ -28,7 +28,7 @@ def hidden_character(value: str) -> str | None:
 
 
 def control_character(value: str) -> str | None:
-    """Say which control character a text holds first, and where; None where it holds none."""
+    """Return which control character a text holds first, and where; None where it holds none."""
     found = _CONTROL.search(value)
     return None if found is None else f"a control character U+{ord(found.group()):04X} at {found.start() + 1}"
 

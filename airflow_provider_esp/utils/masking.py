@@ -15,7 +15,7 @@ _QUERY = re.compile(r"(https?://[^\s?#'\"<>]*)[?#][^\s'\"<>]*", re.IGNORECASE)
 _LOGIN = re.compile(r"(https?://)[^\s/'\"<>]*@", re.IGNORECASE)
 
 
-class Personal:
+class MaskedValue:
     """A value that is somebody's.
 
     :param value: what it is.
@@ -51,8 +51,8 @@ class WrappedAttribute:
         setattr(operator, self._name, self._wrap(value))
 
 
-class PersonalAttribute(WrappedAttribute):
-    """An operator's argument that is somebody's; `revealed` gives what it is.
+class MaskedAttribute(WrappedAttribute):
+    """An operator's argument that is somebody's; `unmask` gives what it is.
 
     What is still to be rendered (a template, an XCom) is left as it is: it names nobody yet.
 
@@ -64,26 +64,26 @@ class PersonalAttribute(WrappedAttribute):
         self._when = when
 
     def __set__(self, operator: Any, value: Any) -> None:
-        bare = value is None or isinstance(value, Personal) or is_open(value)
+        bare = value is None or isinstance(value, MaskedValue) or is_template(value)
         if not bare and (self._when is None or self._when(operator)):
-            value = Personal(value)
+            value = MaskedValue(value)
         super().__set__(operator, value)
 
 
-def revealed(value: Any) -> Any:
-    """Give what a `PersonalAttribute` holds."""
-    return value.value if isinstance(value, Personal) else value
+def unmask(value: Any) -> Any:
+    """Give what a `MaskedAttribute` holds."""
+    return value.value if isinstance(value, MaskedValue) else value
 
 
-def is_open(value: Any) -> bool:
+def is_template(value: Any) -> bool:
     """Tell whether something of a value is still to be rendered."""
     match value:
         case str():
             return any(sign in value for sign in _BEGINS)
         case Mapping():
-            return any(is_open(item) for pair in value.items() for item in pair)
+            return any(is_template(item) for pair in value.items() for item in pair)
         case list() | tuple():
-            return any(is_open(item) for item in value)
+            return any(is_template(item) for item in value)
     return hasattr(value, "resolve")  # an XCom's reference
 
 

@@ -108,7 +108,7 @@ class _Secrets:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Give a secret in every way in which a service may quote it."""
+    """Return a secret in every way in which a service may quote it."""
     yield secret
     raw = secret.encode()
     for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):

@@ -80,7 +80,7 @@ def _began(task: Any) -> float | None:
 
 
 def default_deferrable() -> bool:
-    """Tell what Airflow's configuration says of operators that do not say themselves."""
+    """Return what Airflow's configuration says of operators that do not say themselves."""
     from airflow.providers.common.compat.sdk import conf
 
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))

@@ -109,7 +109,7 @@ def made_again(trigger: PollTrigger) -> BroadcastTrigger:
 def test_a_trigger_made_again_is_the_same_and_stores_no_secret() -> None:
     goal = {"until": 0.98, "settle_time": 600.0, "expected": 5, "since": 1.5, "warned": True}
     told = {"esp_conn_id": "esputnik_default", "end_time": 1.5, "poll_interval": 3.0, "state": {"broadcast_id": "7"}}
-    trigger = BroadcastTrigger(broadcast_id="7", goal=goal, on_stuck="fail", cancel_on_kill=True, **told)
+    trigger = BroadcastTrigger(broadcast_id="7", goal=goal, on_action_required="fail", cancel_on_kill=True, **told)
     assert made_again(trigger).serialize() == trigger.serialize()
     assert "sandbox-key" not in json.dumps(trigger.serialize())
 
@@ -120,7 +120,7 @@ def test_it_ends_when_the_broadcast_has_settled(sandbox: Sandbox, begin: Callabl
     assert told["broadcast"] == {
         "state": "done",
         "status": "",
-        "why": "it has settled: no new result for 1 s",
+        "reason": "it has settled: no new result for 1 s",
         "delivered": 5,
         "undelivered": 0,
     }
@@ -221,9 +221,9 @@ def test_a_campaign_that_needs_a_person_is_waited_for_or_not_as_the_author_says(
 ) -> None:
     sandbox.set(sendpulse__campaign_status={"*": 1})
     number = campaign()
-    told = ended(waiting(number, "sendpulse", on_stuck="fail"))
-    assert told["broadcast"]["state"] == "needs a person"
-    assert told["broadcast"]["why"] == "its status is 1 (pending moderation)"
+    told = ended(waiting(number, "sendpulse", on_action_required="fail"))
+    assert told["broadcast"]["state"] == "action_required"
+    assert told["broadcast"]["reason"] == "its status is 1 (pending moderation)"
     assert ended(waiting(number, "sendpulse", within=1.0))["status"] == "timeout"
 
 

@@ -272,10 +272,10 @@ class _Answers:
     def told(self, since: float = 0.0) -> list[list[tuple[str, str, Any]]]:
         from zoneinfo import ZoneInfo
 
-        from airflow_provider_esp.core.account_events import Watching
+        from airflow_provider_esp.core.account_events import WatchOptions
         from airflow_provider_esp.services.sendpulse.mapping.account_events import AccountWatch
 
-        watch, told = AccountWatch(Watching(since), ZoneInfo("UTC")), []
+        watch, told = AccountWatch(WatchOptions(since), ZoneInfo("UTC")), []
         for number, page in enumerate(self.looks, 1):
             flow = watch.look(1000.0 * number)
             next(flow)

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.auth.token_store import FileTokens, MemoryTokens, TokenStore
 from airflow_provider_esp.exceptions import StoreShadowed, StoreUnusable, TokensUnreadable
 from airflow_provider_esp.stores import tokens
 from airflow_provider_esp.stores.airflow_variables import hide
 from airflow_provider_esp.stores.tokens import ConnectionTokens, VariableTokens
 
-GRANT = Grant("access-one", "refresh-one", issued_at=1000.0, expires_at=173_800.0, refresh_expires_at=2_593_000.0)
-NEWER = Grant("access-two", "refresh-two", issued_at=2000.0, expires_at=174_800.0, refresh_expires_at=2_594_000.0)
+GRANT = TokenSet("access-one", "refresh-one", issued_at=1000.0, expires_at=173_800.0, refresh_expires_at=2_593_000.0)
+NEWER = TokenSet("access-two", "refresh-two", issued_at=2000.0, expires_at=174_800.0, refresh_expires_at=2_594_000.0)
 NAME = "esp_oauth_token_suite"
 CONN_ID = "kept_in_itself"
 

@@ -20,9 +20,9 @@ from airflow_provider_esp.get_provider_info import get_provider_info
 INFO = get_provider_info()
 FORMS = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
 BUILT_UPON = {
-    "airflow_provider_esp.hooks.esp",
     "airflow_provider_esp.hooks.broadcasting",
     "airflow_provider_esp.hooks.credentials",
+    "airflow_provider_esp.hooks.esp",
     "airflow_provider_esp.hooks.reporting",
     "airflow_provider_esp.hooks.spending",
     "airflow_provider_esp.hooks.telling",

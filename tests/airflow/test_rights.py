@@ -42,7 +42,7 @@ def consented(airflow_db: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
             "client_id": "app",
             "client_secret": "hush",
             "auth_server": "https://uaa.example",
-            "application_right": right,
+            "application_scope": right,
         }
         told = {"conn_type": "esputnik", "host": sandbox.esputnik_url, "extra": extra}
         monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(told))

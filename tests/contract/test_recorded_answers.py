@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.core.decoding import decode
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.esputnik.api import contacts as people
 from airflow_provider_esp.services.esputnik.api import general, imports, messages, orders, reading
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
@@ -86,7 +86,7 @@ def test_a_changed_campaign_is_answered_with_a_result_or_with_the_campaign(answe
 
 @pytest.mark.parametrize("answer", [{"result": False, "id": 3}, {}, {"ok": 1}])
 def test_a_campaign_that_was_not_changed_is_no_success(answer: Any) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         read(CHANGED, answer)
 
 
@@ -243,5 +243,5 @@ def test_results_of_the_verifier_are_read_while_it_works_and_after() -> None:
     )
     assert single.data is not None
     assert (single.data.checks.status, single.data.checks.valid_format) == (1, True)
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         read(verifier.list_result(11), {**page, "status": 1, "data": {}, "email_addresses": "none"})

@@ -35,7 +35,7 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.tokens import KeepTokensOperator
+from airflow_provider_esp.operators.tokens import RefreshTokensOperator
 
 with DAG("uses_consent", start_date=datetime(2026, 1, 1), schedule=None) as dag:
 
@@ -54,7 +54,7 @@ with DAG("uses_consent", start_date=datetime(2026, 1, 1), schedule=None) as dag:
         deferrable=True,
         poll_interval=1,
     )
-    whose() >> upload >> KeepTokensOperator(task_id="keep", renew_after=0)
+    whose() >> upload >> RefreshTokensOperator(task_id="keep", renew_after=0)
 """
 
 

@@ -46,7 +46,7 @@ with DAG("through_xcom", start_date=datetime(2026, 1, 1), schedule="@once", catc
     SmartSendOperator(task_id="send", esp_conn_id="esputnik_default", message_id=1001, **told)
     SendEventOperator(task_id="event", esp_conn_id="sendpulse_default", event="purchase", **told)
 """
-OUTCOMES = ("accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not reached")
+OUTCOMES = ("accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not_reached")
 
 
 @dataclass

@@ -29,9 +29,9 @@ from airflow_provider_esp.core.send.run import OnUnknown, SendRun
 from airflow_provider_esp.core.transport.client import Client
 from airflow_provider_esp.core.transport.exchange import Timeouts
 from airflow_provider_esp.core.transport.retry import RetryPolicy
-from airflow_provider_esp.core.upload.checkpoint import Watermark
+from airflow_provider_esp.core.upload.checkpoint import Checkpoint
 from airflow_provider_esp.core.upload.run import Upload
-from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.batch import BatchValidator
 from airflow_provider_esp.core.validation.mapper import recipient_mapper
 from airflow_provider_esp.exceptions import EspError, SendOutcomeUnknown
 from airflow_provider_esp.hooks.esp import EspHook
@@ -168,9 +168,9 @@ class UploadWork(Work):
     def work(self, hook: EspHook, client: Client) -> Counts:
         rows = table()
         target = client.run(hook.upload_target(self.options()))
-        watermark = Watermark(UploadLedger(self.ledger), every=0)
+        watermark = Checkpoint(UploadLedger(self.ledger), every=0)
         up = Upload(target, client.run, self.report, poll_interval=0.05, watermark=watermark)
-        up.run(rows, BatchChecker(rows, None, target.identity, rules=target.rules))
+        up.run(rows, BatchValidator(rows, None, target.identity, rules=target.rules))
         up.hand_over()
         if not up.wait(timeout=1.0):
             if self.tries < 3:

@@ -17,8 +17,8 @@ import pytest
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.auth import oauth
 from airflow_provider_esp.core.auth.oauth import Application
-from airflow_provider_esp.core.auth.refresher import Renewal
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.refresher import TokenRefresher
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.auth.token_store import MemoryTokens, TokenStore
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
@@ -26,7 +26,13 @@ from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.retry import RetryPolicy
 from airflow_provider_esp.core.transport.throttle import shared_throttle
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
-from airflow_provider_esp.exceptions import ApplicationRefused, ConsentNeeded, StoreShadowed, StoreUnusable, TokenError
+from airflow_provider_esp.exceptions import (
+    ApplicationRefused,
+    ConsentRequired,
+    StoreShadowed,
+    StoreUnusable,
+    TokenError,
+)
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
 from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
@@ -53,7 +59,7 @@ class World:
         self.store = MemoryTokens(self.consent())
         self.asked_before = self.asked_in_all
 
-    def consent(self) -> Grant:
+    def consent(self) -> TokenSet:
         code = self.uaa.consent(registry.CLIENT_ID, registry.CALLBACK)
         return oauth.exchange_code(self.app, code, self.clock)
 
@@ -72,10 +78,10 @@ class World:
     def refreshes(self) -> int:
         return self.asked_in_all - self.asked_before
 
-    def renewal(self, store: TokenStore | None = None, app: Application | None = None) -> Renewal:
-        return Renewal(app or self.app, store or self.store, "my_conn", self.clock, wait_for_save=1.0)
+    def renewal(self, store: TokenStore | None = None, app: Application | None = None) -> TokenRefresher:
+        return TokenRefresher(app or self.app, store or self.store, "my_conn", self.clock, wait_for_save=1.0)
 
-    def account(self, renewal: Renewal | None = None) -> Account:
+    def account(self, renewal: TokenRefresher | None = None) -> Account:
         source = TokenSource((renewal or self.renewal()).fetch, clock=self.clock)
         base = self.sandbox.esputnik_url
         credential = Credential(identity="x", tokens=source)
@@ -85,7 +91,7 @@ class World:
         with Client(account or self.account()) as client:
             return client.run(general.version()).version
 
-    def kept(self) -> Grant:
+    def kept(self) -> TokenSet:
         kept = self.store.load()
         assert kept is not None
         return kept
@@ -235,14 +241,14 @@ def test_a_lost_answer_is_not_asked_for_again_while_the_token_works(world: World
     assert world.call(account)
     assert world.refreshes == 1
     world.advance(LIFETIME)
-    with pytest.raises(ConsentNeeded):
+    with pytest.raises(ConsentRequired):
         world.call(account)
 
 
 def test_a_redirect_of_the_token_request_is_not_followed(world: World) -> None:
     world.sandbox.fault("status", "POST", "*/oauth/token", status=307, headers={"Location": f"{world.uaa.url}/else"})
     world.advance(LIFETIME + 60)
-    with pytest.raises(exceptions.UnexpectedAnswer, match="follows no redirect"):
+    with pytest.raises(exceptions.UnexpectedResponse, match="follows no redirect"):
         world.call()
     assert not world.sandbox.requests("/uaa/else")
 
@@ -260,7 +266,7 @@ def test_a_certificate_of_an_unknown_ca_is_refused(world: World) -> None:
 def test_a_dead_refresh_token_is_one_error_that_names_the_connection_and_the_command(world: World) -> None:
     before = world.kept()
     world.advance(31 * 86_400)
-    with pytest.raises(ConsentNeeded) as caught:
+    with pytest.raises(ConsentRequired) as caught:
         world.call()
     assert "'my_conn'" in str(caught.value)
     assert "python -m airflow_provider_esp authorize --conn-id my_conn" in str(caught.value)
@@ -278,14 +284,14 @@ def test_a_refresh_token_that_was_used_elsewhere_is_the_same_error_and_nothing_i
     world.advance(LIFETIME + 60)
     account = world.account()
     for _ in range(2):
-        with pytest.raises(ConsentNeeded, match=r"used before|revoked"):
+        with pytest.raises(ConsentRequired, match=r"used before|revoked"):
             world.call(account)
     assert world.kept() == before
 
 
 def test_no_tokens_at_all_is_an_error_that_says_what_to_run(world: World) -> None:
     world.store.forget()
-    with pytest.raises(ConsentNeeded, match=r"'my_conn' is not authorised.*authorize --conn-id my_conn"):
+    with pytest.raises(ConsentRequired, match=r"'my_conn' is not authorised.*authorize --conn-id my_conn"):
         world.call()
 
 
@@ -340,11 +346,11 @@ def test_a_grant_is_later_than_the_one_it_came_from_whatever_the_clock_says(worl
 class Failing(MemoryTokens):
     """A store that cannot save for a while."""
 
-    def __init__(self, grant: Grant, failures: int, error: Exception) -> None:
+    def __init__(self, grant: TokenSet, failures: int, error: Exception) -> None:
         super().__init__(grant)
         self.failures, self.error = failures, error
 
-    def save(self, grant: Grant) -> Grant:
+    def save(self, grant: TokenSet) -> TokenSet:
         self.failures -= 1
         if self.failures >= 0:
             raise self.error

@@ -66,7 +66,7 @@ def aio(sandbox: Sandbox) -> Callable[[], Any]:
     assert made.json() == {"id": 500001}
 
     @asynccontextmanager
-    async def connect(secret: str = "sandbox-secret") -> AsyncIterator[Any]:  # noqa: S107  # the sandbox's own
+    async def connect(secret: str = "sandbox-secret") -> AsyncIterator[Any]:  # the sandbox's own
         client = aiosendpulse.AioSendPulseClient("sandbox-id", secret, Tokens())
         client.base_url = httpx.URL(sandbox.url)
         await client.http_client.aclose()

@@ -119,7 +119,7 @@ def test_an_answer_that_unpacks_to_gigabytes_costs_a_few_megabytes(
     server.body, server.headers = gzip_bomb(1500 * MB), {"Content-Encoding": "gzip"}
     tracemalloc.start()
     try:
-        with pytest.raises((exceptions.UnexpectedAnswer, BodyTooLarge), match=r"larger than \d+ MB"):
+        with pytest.raises((exceptions.UnexpectedResponse, BodyTooLarge), match=r"larger than \d+ MB"):
             ASK[client](server)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -131,7 +131,7 @@ def test_an_answer_that_unpacks_to_gigabytes_costs_a_few_megabytes(
 @pytest.mark.parametrize("client", ASK)
 def test_only_gzip_is_asked_for_and_nothing_else_is_unpacked(client: str, server: Server, refused: Refused) -> None:
     server.body, server.headers = zstandard.compress(bytes(64 * MB)), {"Content-Encoding": "zstd"}
-    with pytest.raises((exceptions.UnexpectedAnswer, BodyRefused), match="packed by zstd, and gzip was asked for"):
+    with pytest.raises((exceptions.UnexpectedResponse, BodyRefused), match="packed by zstd, and gzip was asked for"):
         ASK[client](server)
     assert server.asked_with["Accept-Encoding"] == "gzip"
     refused("bomb in an answer", f"{client}: zstd, not asked for", "refused by name")
@@ -140,7 +140,7 @@ def test_only_gzip_is_asked_for_and_nothing_else_is_unpacked(client: str, server
 @pytest.mark.parametrize("client", ASK)
 def test_a_large_answer_that_is_not_packed_is_refused_as_well(client: str, server: Server, refused: Refused) -> None:
     server.body = bytes(33 * MB)
-    with pytest.raises((exceptions.UnexpectedAnswer, BodyTooLarge), match=r"larger than \d+ MB"):
+    with pytest.raises((exceptions.UnexpectedResponse, BodyTooLarge), match=r"larger than \d+ MB"):
         ASK[client](server)
     refused("bomb in an answer", f"{client}: 33 MB, not packed", "an error at the limit")
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.cli import commands
 from airflow_provider_esp.core.auth import oauth
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.exceptions import GrantRefused, TokenError
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
@@ -33,11 +33,11 @@ def app(uaa: AuthorisationServer) -> oauth.Application:
     )
 
 
-OLD = Grant("old-access", "old-refresh", 1000.0, 2000.0, 3000.0)
+OLD = TokenSet("old-access", "old-refresh", 1000.0, 2000.0, 3000.0)
 TOKENS = '"access_token": "new-access", "refresh_token": "new-refresh"'
 
 
-def refreshed(app: oauth.Application, sandbox: Sandbox, body: str, status: int = 200) -> Grant:
+def refreshed(app: oauth.Application, sandbox: Sandbox, body: str, status: int = 200) -> TokenSet:
     sandbox.fault("status", "POST", "*/oauth/token", status=status, body=body)
     return oauth.refresh(app, OLD, lambda: 5000.0)
 

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_esp.cli import authorize
 from airflow_provider_esp.core.auth import token_store
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.auth.token_store import FileTokens
 from airflow_provider_esp.exceptions import StoreUnusable, TokensUnreadable
 
@@ -19,8 +19,8 @@ Refused = Callable[[str, str, str], None]
 SECRET = "client-secret"
 
 
-def grant(issued_at: float) -> Grant:
-    return Grant(f"access-{issued_at}", f"refresh-{issued_at}", issued_at, issued_at + 10, issued_at + 100)
+def grant(issued_at: float) -> TokenSet:
+    return TokenSet(f"access-{issued_at}", f"refresh-{issued_at}", issued_at, issued_at + 10, issued_at + 100)
 
 
 @pytest.fixture

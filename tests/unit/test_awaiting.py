@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_esp.core.broadcasts.create import Made
+from airflow_provider_esp.core.broadcasts.create import CreatedBroadcast
 from airflow_provider_esp.core.models import BroadcastGoal
 from airflow_provider_esp.triggers import broadcast_waits as awaiting
 
@@ -55,7 +55,7 @@ def test_recipients_are_as_the_author_says_or_counted() -> None:
 @pytest.mark.parametrize(("hours", "warned"), [(0, False), (0.3, False), (2, True), (-3, True)])
 def test_a_start_at_another_hour_is_a_sign_of_a_wrong_time_zone(hours: float, warned: bool) -> None:
     log = mock.Mock()
-    made = Made("7", "created", "Sale", NOON.timestamp(), starts_at=NOON + timedelta(hours=hours))
+    made = CreatedBroadcast("7", "created", "Sale", NOON.timestamp(), starts_at=NOON + timedelta(hours=hours))
     awaiting.check_clock(None, made, UTC, log)
     assert log.warning.called is warned
     awaiting.check_clock("2026-03-03T18:00", made, UTC, log)

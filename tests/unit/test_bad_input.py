@@ -32,7 +32,7 @@ from airflow_provider_esp.core.readers.table import Table, read_mappings, read_n
 from airflow_provider_esp.core.row_report import Report, RowReport
 from airflow_provider_esp.core.send.run import SendRun
 from airflow_provider_esp.core.upload.run import Upload
-from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.batch import BatchValidator
 from airflow_provider_esp.core.validation.mapper import custom_fields, event_mapper, recipient_mapper
 from airflow_provider_esp.services.esputnik import targets as esputnik
 from airflow_provider_esp.services.sendpulse import targets as sendpulse
@@ -117,7 +117,7 @@ def upload(table: Table, service: str, wire: Wire, columns: Mapping[str, str] = 
     module = esputnik if service == "esputnik" else sendpulse
     target: Any = wire.perform(module.upload(options))
     done = Upload(target, wire.perform, report, poll_interval=0.001, keep_values=True)
-    done.run(table, BatchChecker(table, columns, target.identity, "keep", target.rules))
+    done.run(table, BatchValidator(table, columns, target.identity, "keep", target.rules))
     assert done.wait()
     return done.counts, report
 

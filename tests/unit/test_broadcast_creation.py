@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.broadcasts.create import (
     ABSENCE_COUNTS_AFTER,
+    BroadcastCreator,
     BroadcastLedger,
     BroadcastRecord,
-    Creation,
-    Made,
+    CreatedBroadcast,
 )
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.ledger import MemoryStore
@@ -132,8 +132,8 @@ class Process:
         self.slept.append(seconds)
         self.world.now += seconds
 
-    def run(self, *, resend: bool = False, owner: str = OWNER) -> Made:
-        creation = Creation(
+    def run(self, *, resend: bool = False, owner: str = OWNER) -> CreatedBroadcast:
+        creation = BroadcastCreator(
             target=self,
             find=self.find,
             perform=self.perform,
@@ -161,7 +161,7 @@ def lost(*, after: bool) -> dict[str, Any]:
 def test_a_broadcast_is_created_once_under_a_title_with_a_marker_before_it() -> None:
     world = World()
     made = Process(world).run()
-    assert (made.how, made.id) == ("created", "1")
+    assert (made.resolution, made.id) == ("created", "1")
     (title,) = [title for title, _ in world.made.values()]
     assert made.title == title
     assert title.startswith("[af-")
@@ -182,7 +182,7 @@ def test_a_retry_goes_on_with_the_broadcast_that_is_known() -> None:
     world = World()
     first = Process(world).run()
     second = Process(world).run()
-    assert (second.how, second.id, second.title) == ("known", first.id, first.title)
+    assert (second.resolution, second.id, second.title) == ("known", first.id, first.title)
     assert len(world.made) == 1
 
 
@@ -207,7 +207,7 @@ def test_a_ledger_that_is_lost_does_not_change_the_marker() -> None:
 def test_an_answer_that_is_lost_is_looked_up_at_once() -> None:
     world = World()
     made = Process(world, **lost(after=True)).run()
-    assert (made.how, made.id) == ("found", "1")
+    assert (made.resolution, made.id) == ("found", "1")
     assert len(world.made) == 1
 
 
@@ -217,7 +217,7 @@ def test_an_answer_that_is_lost_stops_the_task_where_the_broadcast_is_not_listed
     with pytest.raises(BroadcastOutcomeUnknown) as stopped:
         Process(world, **lost(after=after)).run()
     said = str(stopped.value)
-    assert said.startswith("Nobody can tell whether the broadcast '[af-")
+    assert said.startswith("It is unknown whether broadcast '[af-")
     assert "it is not listed" in said
     assert "Clear the task after 1970-01-12T13:47:40+00:00" in said
     assert len(world.made) == int(after)
@@ -249,7 +249,7 @@ def test_absence_counts_only_a_minute_after_the_intent(age: float, outcome: str)
             Process(world).run()
         assert world.made == {}
     else:
-        assert Process(world).run().how == "created"
+        assert Process(world).run().resolution == "created"
         assert len(world.made) == 1
 
 
@@ -267,8 +267,8 @@ def test_a_broadcast_whose_try_was_killed_is_found_and_taken_over() -> None:
     with pytest.raises(Killed):
         Process(world, killed_at=1, effect_first=True).run()
     made = Process(world).run()
-    assert (made.how, made.id) == ("found", "1")
-    assert Process(world).run().how == "known"
+    assert (made.resolution, made.id) == ("found", "1")
+    assert Process(world).run().resolution == "known"
     assert len(world.made) == 1
 
 
@@ -291,7 +291,7 @@ def test_where_the_look_up_fails_the_task_stops_whatever_the_age(problem: BaseEx
     with pytest.raises(BroadcastOutcomeUnknown, match="looking for it failed"):
         Process(world, lookup=problem).run()
     assert len(world.made) == 1
-    assert Process(world).run().how == "found"
+    assert Process(world).run().resolution == "found"
 
 
 def test_two_broadcasts_with_the_marker_stop_the_task_and_are_named() -> None:
@@ -308,14 +308,14 @@ def test_a_broadcast_that_was_found_and_is_another_one_than_asked_for_now_is_war
     with pytest.raises(Killed):
         Process(world, killed_at=1, effect_first=True).run()
     process = Process(world, content=b"another sale")
-    assert process.run().how == "found"
+    assert process.run().resolution == "found"
     assert "was created by an earlier try, when the task asked for another one" in process.warnings[0]
 
 
 def test_a_duplicate_is_a_broadcast_that_the_service_knows_already() -> None:
     world = World()
     made = Process(world, exceptions.DuplicateRequest("the same a moment ago"), took_effect=True).run()
-    assert made.how == "found"
+    assert made.resolution == "found"
 
 
 def test_a_service_that_shortens_titles_is_warned_of() -> None:
@@ -327,7 +327,7 @@ def test_a_service_that_shortens_titles_is_warned_of() -> None:
         return Broadcast(id="1", title=title[:5])
 
     process.create = shorten  # type: ignore[method-assign]
-    assert process.run().how == "created"
+    assert process.run().resolution == "created"
     assert "without the marker" in process.warnings[0]
 
 
@@ -347,7 +347,7 @@ def test_a_broadcast_that_was_certainly_not_created_may_be_created_at_once(refus
     world = World()
     with pytest.raises(type(refused)):
         Process(world, refused).run()
-    assert Process(world).run().how == "created"
+    assert Process(world).run().resolution == "created"
     assert len(world.made) == 1
 
 
@@ -356,7 +356,7 @@ def test_too_many_requests_are_waited_for_with_an_intent_of_their_own() -> None:
     process = Process(world, exceptions.RateLimited("too many", retry_after=40.0))
     began = world.now
     made = process.run()
-    assert (made.how, process.slept) == ("created", [40.0])
+    assert (made.resolution, process.slept) == ("created", [40.0])
     assert made.intended_at == began + 40
 
 
@@ -364,7 +364,7 @@ def test_too_many_requests_for_too_long_are_an_error_and_no_doubt() -> None:
     world = World()
     with pytest.raises(exceptions.RateLimited):
         Process(world, exceptions.RateLimited("too many", retry_after=3600.0)).run()
-    assert Process(world).run().how == "created"
+    assert Process(world).run().resolution == "created"
 
 
 # -- the end -------------------------------------------------------------------------------------------------------
@@ -377,9 +377,9 @@ def test_a_broadcast_that_has_ended_is_not_created_again_unless_the_author_says_
     with pytest.raises(AlreadySent, match=r"This run's broadcast is 1; it has settled .* Say resend=True"):
         Process(world).run()
     second = Process(world).run(resend=True)
-    assert (second.how, second.id) == ("created", "2")
+    assert (second.resolution, second.id) == ("created", "2")
     assert second.title != first.title
-    assert Process(world).run(resend=True).how == "known"
+    assert Process(world).run(resend=True).resolution == "known"
 
 
 @pytest.mark.parametrize(

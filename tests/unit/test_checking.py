@@ -16,7 +16,7 @@ from airflow_provider_esp.core.contact_columns import FieldRule
 from airflow_provider_esp.core.models import Contact
 from airflow_provider_esp.core.readers.table import MISSING, BadRow, Table
 from airflow_provider_esp.core.validation.addresses import email_address
-from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.batch import BatchValidator
 from airflow_provider_esp.core.validation.mapper import same_key
 from airflow_provider_esp.core.validation.values import ValueRules, text
 from airflow_provider_esp.exceptions import ColumnError, InvalidValue
@@ -26,12 +26,12 @@ COLUMNS = {"mail": "email", "tel": "phone", "first": "first_name", "points": "LO
 RULES = {"first_name": FieldRule(r".{0,5}", "the first name is longer than 5 characters")}
 
 
-def checker(blank: Any = "keep", identity: Sequence[str] = ("email",)) -> BatchChecker:
-    return BatchChecker(Table(tuple(COLUMNS), iter(()), "people.csv"), COLUMNS, identity, blank, RULES)
+def checker(blank: Any = "keep", identity: Sequence[str] = ("email",)) -> BatchValidator:
+    return BatchValidator(Table(tuple(COLUMNS), iter(()), "people.csv"), COLUMNS, identity, blank, RULES)
 
 
 def one_by_one(row: Sequence[Any], identity: Sequence[str], blank: str) -> Contact | str:
-    """Check one row the slow way: what `BatchChecker` must agree with."""
+    """Check one row the slow way: what `BatchValidator` must agree with."""
     if isinstance(row, BadRow):
         return row.reason
     found: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def one_by_one(row: Sequence[Any], identity: Sequence[str], blank: str) -> Conta
             continue
         if plain is not None:
             found[field] = plain
-        elif blank == "erase" and value is not MISSING and field not in identity:
+        elif blank == "clear" and value is not MISSING and field not in identity:
             found[field] = None
     if not problem and not any(found.get(field) for field in identity):
         problem = f"no {' or '.join(identity)}"
@@ -90,9 +90,9 @@ rows = st.one_of(
 @given(
     st.lists(rows, max_size=8),
     st.sampled_from([("email",), ("phone",), ("email", "phone"), ("LOYALTY.POINTS",)]),
-    st.sampled_from(["keep", "erase"]),
+    st.sampled_from(["keep", "clear"]),
 )
-@example([("ann@example.com", "", "", "")], ("email",), "erase")
+@example([("ann@example.com", "", "", "")], ("email",), "clear")
 @example([("", "", "", "")], ("email", "phone"), "keep")
 def test_a_batch_is_checked_as_its_rows_one_by_one(
     batch: list[Sequence[Any]], identity: tuple[str, ...], blank: str
@@ -145,7 +145,7 @@ def test_a_blank_cell_is_a_field_not_given() -> None:
 
 
 def test_a_blank_cell_erases_only_where_the_author_says_so() -> None:
-    checked = checker("erase").check(1, [("ann@example.com", "", "", "")])
+    checked = checker("clear").check(1, [("ann@example.com", "", "", "")])
     assert checked.contacts.standard == {"email": ["ann@example.com"], "phone": [None], "first_name": [None]}
     assert checked.contacts.custom == {"LOYALTY.POINTS": [None]}
 

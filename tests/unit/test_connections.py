@@ -326,9 +326,9 @@ def test_every_field_of_a_form_is_read() -> None:
         "sender_email": ("news@example.com", "sender_email"),
         "client_id": ("id", "oauth.client_id"),
         "client_secret": ("s", "oauth.client_secret"),
-        "application_right": ("messages", "oauth.right"),
+        "application_scope": ("messages", "oauth.right"),
         "redirect_uri": ("https://airflow.example/back", "oauth.redirect_uri"),
-        "keep_in": ("/tokens.json", "oauth.keep_in"),
+        "oauth_store": ("/tokens.json", "oauth.oauth_store"),
         "token_key": ("second", "oauth.token_key"),
         "auth_server": ("https://uaa.example/uaa", "oauth.token_url"),
         "credentials_in": ("query", "oauth.credentials_in"),
@@ -377,7 +377,12 @@ def test_an_application_takes_the_place_of_a_key() -> None:
     assert oauth.authorize_url == "https://uaa.esputnik.com/uaa/oauth/authorize"
     assert oauth.token_url == "https://uaa.esputnik.com/uaa/oauth/token"
     assert oauth.redirect_uri == "http://127.0.0.1:8765/callback"
-    assert (oauth.right, oauth.keep_in, oauth.credentials_in, oauth.send_code) == ("full", "variable", "header", False)
+    assert (oauth.right, oauth.oauth_store, oauth.credentials_in, oauth.send_code) == (
+        "full",
+        "variable",
+        "header",
+        False,
+    )
     assert "the-secret" not in repr(oauth)
 
 
@@ -393,8 +398,11 @@ def test_the_yespo_brand_has_an_authorisation_server_of_its_own(host: str) -> No
     [
         ({"client_id": "x"}, "go together"),
         ({"client_secret": "x"}, "go together"),
-        (APPLICATION | {"application_right": "everything"}, "application_right must be one of: full, events"),
-        (APPLICATION | {"keep_in": "tokens.json"}, "keep_in must be variable, connection, or the absolute path"),
+        (APPLICATION | {"application_scope": "everything"}, "application_scope must be one of: full, events"),
+        (
+            APPLICATION | {"oauth_store": "tokens.json"},
+            "oauth_store must be variable, connection, or the absolute path",
+        ),
         (APPLICATION | {"credentials_in": "body"}, "credentials_in must be one of: header, query"),
         (APPLICATION | {"send_code": "maybe"}, "send_code must be one of"),
         (APPLICATION | {"redirect_uri": "http://airflow.example/back"}, "must begin with https"),

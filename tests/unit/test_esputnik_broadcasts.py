@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_esp.core.calls import Call, Flow
 from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook, BroadcastOptions, BroadcastState
-from airflow_provider_esp.exceptions import NotThere, PagingFault, Unsupported
+from airflow_provider_esp.exceptions import ObjectNotFound, PagingFault, Unsupported
 from airflow_provider_esp.services.esputnik.api import broadcasts
 from airflow_provider_esp.services.esputnik.api.activity import Activity
 from airflow_provider_esp.services.esputnik.api.models import Contact, Segment
@@ -28,7 +28,7 @@ T = TypeVar("T")
 KYIV = ZoneInfo("Europe/Kyiv")
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=KYIV)
 OPTIONS = BroadcastOptions(message_id="1003", segments=("Readers",))
-RUNNING, DONE, FAILED, NEEDS_PERSON = BroadcastState
+RUNNING, DONE, FAILED, ACTION_REQUIRED = BroadcastState
 
 
 def run(flow: Flow[T], answer: Callable[[Call[Any]], Any]) -> T:
@@ -49,10 +49,10 @@ def run(flow: Flow[T], answer: Callable[[Call[Any]], Any]) -> T:
     [
         ("IDLE", DONE, True),
         ("RUNNING", RUNNING, True),
-        ("PAUSED", NEEDS_PERSON, True),
+        ("PAUSED", ACTION_REQUIRED, True),
         ("SCHEDULED", RUNNING, False),
-        ("UNCONFIRMED", NEEDS_PERSON, False),
-        ("CONSIDERATION", NEEDS_PERSON, False),
+        ("UNCONFIRMED", ACTION_REQUIRED, False),
+        ("CONSIDERATION", ACTION_REQUIRED, False),
         ("BLOCKED", FAILED, None),
         ("idle", DONE, True),
     ],
@@ -134,7 +134,7 @@ def test_a_broadcast_is_sent_with_everything_that_was_asked_for() -> None:
 
 @pytest.mark.parametrize(("name", "said"), [("Redaers", "has no segment 'Redaers'"), ("Twice", "has 2 segments")])
 def test_a_segment_that_is_not_there_or_not_one_is_refused(name: str, said: str) -> None:
-    with pytest.raises(NotThere, match=said):
+    with pytest.raises(ObjectNotFound, match=said):
         run(translate_broadcasts.segment_ids(["Readers"], [name]), listing)
 
 
@@ -299,7 +299,7 @@ def test_a_broadcast_that_nothing_was_seen_of_does_not_settle() -> None:
         look = account.look(watch)
         assert look.state is RUNNING
         account.now += timedelta(minutes=1)
-    assert "it may wait for its time or a moderator" in look.why
+    assert "it may wait for its time or a moderator" in look.reason
 
 
 def test_a_batch_that_comes_late_begins_the_settle_time_anew() -> None:
@@ -328,7 +328,7 @@ def test_a_share_is_reached_by_delivered_and_undelivered_together() -> None:
     look = account.look(watch)
     assert account.now == NOON + timedelta(minutes=49)
     assert (look.delivered, look.undelivered) == (45, 5)
-    assert look.why == "50 of 100 expected recipients have a result"
+    assert look.reason == "50 of 100 expected recipients have a result"
 
 
 @pytest.mark.parametrize("expected", [None, 0])
@@ -456,8 +456,8 @@ def test_a_broadcast_without_a_start_is_looked_for_from_where_the_goal_says() ->
     [
         ("IDLE", None, DONE),
         ("BLOCKED", None, FAILED),
-        ("CONSIDERATION", "settled", NEEDS_PERSON),
-        ("PAUSED", 0.5, NEEDS_PERSON),
+        ("CONSIDERATION", "settled", ACTION_REQUIRED),
+        ("PAUSED", 0.5, ACTION_REQUIRED),
         ("RUNNING", "started", DONE),
         ("SCHEDULED", "started", RUNNING),
         ("RUNNING", None, RUNNING),

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, ImportState
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.esputnik.api import general, imports
 from airflow_provider_esp.services.esputnik.api.models import Channel, Segment
 from airflow_provider_esp.services.esputnik.mapping import contacts as translate
@@ -306,7 +306,7 @@ def test_without_an_import_nobody_counts_as_taken() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"id":0}', b'{"failedContacts":[]}', b'{"asyncSessionId":null}'])
 def test_an_answer_that_names_neither_import_nor_failure_is_no_success(content: bytes) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         decode(content, imports.BulkResult)
 
 

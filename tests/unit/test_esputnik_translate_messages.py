@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.models import DELIVERY_WORDS, DeliveryState, Event, Recipient, SendResult
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.esputnik.api import messages
 from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
 
@@ -132,7 +132,7 @@ def test_nobody_gets_another_persons_result(order: list[int], refused: set[int])
 
 
 def test_an_answer_without_results_is_no_answer_to_a_send() -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         decode(b"{}", messages.SendResults)
     assert decode(b'{"id":"0","results":{"locator":"a","status":"OK","requestId":"r"}}', messages.SendResults).results
 

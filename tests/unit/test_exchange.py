@@ -16,12 +16,12 @@ from airflow_provider_esp.core.calls import Bucket, Call, Flow, Kind, Page, Page
 from airflow_provider_esp.core.transport.exchange import (
     BY_KIND,
     Account,
-    Answer,
     Credential,
-    Lost,
+    FlowRunner,
     Refresh,
-    Run,
+    Response,
     Send,
+    TransportFailure,
     Wait,
     perform,
     perform_pages,
@@ -29,7 +29,7 @@ from airflow_provider_esp.core.transport.exchange import (
 from airflow_provider_esp.core.transport.retry import RetryPolicy
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.utils.redaction import redact
 
 
@@ -74,13 +74,13 @@ def call(**facts: Any) -> Call[Reply]:
     return Call("toy", facts.pop("method", "POST"), "things", Reply, buckets=(BUCKET,), **facts)
 
 
-OK = Answer(200, {}, b'{"id": 7}')
+OK = Response(200, {}, b'{"id": 7}')
 
 
 class Driver:
     """Answers each request with the next of the given outcomes, and moves the clock by every wait."""
 
-    def __init__(self, clock: Clock, *outcomes: Answer | Lost) -> None:
+    def __init__(self, clock: Clock, *outcomes: Response | TransportFailure) -> None:
         self.clock = clock
         self.outcomes = list(outcomes)
         self.sent: list[Any] = []
@@ -88,7 +88,7 @@ class Driver:
         self.rows: list[Any] = []
 
     def drive(self, steps: Generator[Any, Any, Any]) -> Any:
-        run = Run(steps)
+        run = FlowRunner(steps)
         while run.step is not None:
             match run.step:
                 case Wait(seconds):
@@ -106,14 +106,14 @@ class Driver:
         return run.answer
 
 
-def run(work: Any, *outcomes: Answer | Lost, **retry: Any) -> tuple[Any, Driver]:
+def run(work: Any, *outcomes: Response | TransportFailure, **retry: Any) -> tuple[Any, Driver]:
     clock = Clock()
     driver = Driver(clock, *outcomes)
     return driver.drive(perform(work, account(clock, **retry))), driver
 
 
-LOST = Lost(exceptions.ConnectionLost, "broke", sent=True)
-NEVER_SENT = Lost(exceptions.ConnectionFailed, "refused", sent=False)
+LOST = TransportFailure(exceptions.ConnectionLost, "broke", sent=True)
+NEVER_SENT = TransportFailure(exceptions.ConnectionFailed, "refused", sent=False)
 
 
 def test_an_answer_is_decoded_into_the_calls_type() -> None:
@@ -135,15 +135,15 @@ def test_a_call_that_may_not_be_repeated_is_sent_once_when_its_answer_is_lost() 
     assert "may have acted on it" in str(caught.value)
 
 
-@pytest.mark.parametrize("failure", [LOST, Answer(500, {}, b"")])
-def test_a_repeatable_call_is_sent_again(failure: Answer | Lost) -> None:
+@pytest.mark.parametrize("failure", [LOST, Response(500, {}, b"")])
+def test_a_repeatable_call_is_sent_again(failure: Response | TransportFailure) -> None:
     answer, driver = run(call(repeatable=True), failure, failure, OK)
     assert answer == Reply(7)
     assert len(driver.sent) == 3
 
 
-@pytest.mark.parametrize("failure", [NEVER_SENT, Answer(429, {}, b"")])
-def test_what_the_service_did_not_act_on_is_sent_again_for_any_call(failure: Answer | Lost) -> None:
+@pytest.mark.parametrize("failure", [NEVER_SENT, Response(429, {}, b"")])
+def test_what_the_service_did_not_act_on_is_sent_again_for_any_call(failure: Response | TransportFailure) -> None:
     answer, driver = run(call(repeatable=False), failure, OK)
     assert answer == Reply(7)
     assert len(driver.sent) == 2
@@ -151,23 +151,23 @@ def test_what_the_service_did_not_act_on_is_sent_again_for_any_call(failure: Ans
 
 def test_attempts_end() -> None:
     with pytest.raises(exceptions.ServerFailed) as caught:
-        run(call(repeatable=True), *[Answer(500, {}, b"")] * 3, attempts=3)
+        run(call(repeatable=True), *[Response(500, {}, b"")] * 3, attempts=3)
     assert caught.value.attempts == 3
 
 
 def test_retry_after_is_obeyed() -> None:
-    _, driver = run(call(), Answer(429, {"retry-after": "17"}, b""), OK)
+    _, driver = run(call(), Response(429, {"retry-after": "17"}, b""), OK)
     assert sum(driver.waits) >= 17
 
 
 def test_patience_ends_a_storm_of_refusals() -> None:
     with pytest.raises(exceptions.RateLimited):
-        run(call(), *[Answer(429, {"retry-after": "50"}, b"")] * 5, patience=120)
+        run(call(), *[Response(429, {"retry-after": "50"}, b"")] * 5, patience=120)
 
 
 def test_a_refusal_is_final_and_says_what_to_do() -> None:
     with pytest.raises(exceptions.NotFound) as caught:
-        run(call(repeatable=True), Answer(404, {"x-request-id": "r-1"}, b"no thing for ann@example.com"))
+        run(call(repeatable=True), Response(404, {"x-request-id": "r-1"}, b"no thing for ann@example.com"))
     text = str(caught.value)
     assert text.startswith("Toy POST things: not found: no thing for [address].")
     assert "Check the id" in text
@@ -176,8 +176,8 @@ def test_a_refusal_is_final_and_says_what_to_do() -> None:
 
 
 def test_an_answer_of_another_shape_is_named_without_its_values() -> None:
-    with pytest.raises(exceptions.UnexpectedAnswer) as caught:
-        run(call(), Answer(200, {}, b'{"id": "ann@example.com"}'))
+    with pytest.raises(exceptions.UnexpectedResponse) as caught:
+        run(call(), Response(200, {}, b'{"id": "ann@example.com"}'))
     assert "ann@" not in str(caught.value)
     assert caught.value.outcome_unknown
 
@@ -201,7 +201,7 @@ def tokens(*values: str) -> tuple[TokenSource, list[Token | None]]:
 def test_a_refused_token_is_renewed_once_and_the_request_replayed() -> None:
     source, asked = tokens("old", "new")
     clock = Clock()
-    driver = Driver(clock, Answer(401, {}, b""), OK)
+    driver = Driver(clock, Response(401, {}, b""), OK)
     assert driver.drive(perform(call(), account(clock, Credential(tokens=source)))) == Reply(7)
     assert [request.headers["Authorization"] for request in driver.sent] == ["Bearer old", "Bearer new"]
     assert len(asked) == 2
@@ -210,7 +210,7 @@ def test_a_refused_token_is_renewed_once_and_the_request_replayed() -> None:
 def test_a_second_401_is_final() -> None:
     source, _ = tokens("old", "new", "newest")
     clock = Clock()
-    driver = Driver(clock, Answer(401, {}, b""), Answer(401, {}, b""))
+    driver = Driver(clock, Response(401, {}, b""), Response(401, {}, b""))
     with pytest.raises(exceptions.Unauthenticated):
         driver.drive(perform(call(), account(clock, Credential(tokens=source))))
     assert len(driver.sent) == 2
@@ -225,7 +225,7 @@ def test_a_flow_is_given_answers_and_may_deal_with_errors() -> None:
             return [first.id, -1]
         return []
 
-    answer, _ = run(flow(), OK, Answer(404, {}, b""))
+    answer, _ = run(flow(), OK, Response(404, {}, b""))
     assert answer == [7, -1]
 
 
@@ -233,14 +233,14 @@ def test_a_409_after_our_own_lost_attempt_counts_as_accepted() -> None:
     def look_up() -> Flow[Reply]:
         return (yield from call(method="GET"))
 
-    answer, driver = run(call(repeatable=True, when_done=look_up), LOST, Answer(409, {}, b""), OK)
+    answer, driver = run(call(repeatable=True, when_done=look_up), LOST, Response(409, {}, b""), OK)
     assert answer == Reply(7)
     assert [request.method for request in driver.sent] == ["POST", "POST", "GET"]
 
 
 def test_a_409_on_the_first_attempt_is_an_error() -> None:
     with pytest.raises(exceptions.DuplicateRequest):
-        run(call(repeatable=True, when_done=lambda: iter(())), Answer(409, {}, b""))
+        run(call(repeatable=True, when_done=lambda: iter(())), Response(409, {}, b""))
 
 
 def test_pages_hand_rows_out_as_they_come() -> None:
@@ -271,12 +271,12 @@ def test_every_kind_of_refusal_has_its_error() -> None:
 
 # -- what is known of a request's outcome --
 
-GET_OK = Answer(200, {}, b'{"id": 1}')
+GET_OK = Response(200, {}, b'{"id": 1}')
 
 
 def test_an_attempt_that_was_lost_is_not_forgotten_by_a_later_refusal() -> None:
     with pytest.raises(exceptions.NotFound) as caught:
-        run(call(repeatable=True), LOST, Answer(404, {}, b""))
+        run(call(repeatable=True), LOST, Response(404, {}, b""))
     assert caught.value.outcome_unknown
     assert caught.value.attempts == 2
 
@@ -293,7 +293,7 @@ def test_an_attempt_that_was_lost_is_not_forgotten_where_its_answer_cannot_be_lo
         return (yield from call(method="GET"))
 
     with pytest.raises(exceptions.NotFound) as caught:
-        run(call(repeatable=True, when_done=look_up), LOST, Answer(409, {}, b""), Answer(404, {}, b""))
+        run(call(repeatable=True, when_done=look_up), LOST, Response(409, {}, b""), Response(404, {}, b""))
     assert caught.value.outcome_unknown
 
 
@@ -309,10 +309,10 @@ def failing_tokens(error: exceptions.EspError, *values: str) -> TokenSource:
 
 
 @pytest.mark.parametrize("first", [None, LOST])
-def test_a_token_that_cannot_be_had_says_nothing_of_the_request_itself(first: Lost | None) -> None:
+def test_a_token_that_cannot_be_had_says_nothing_of_the_request_itself(first: TransportFailure | None) -> None:
     shared = exceptions.ConnectionLost("the token server broke off", outcome_unknown=True)
     source = failing_tokens(shared, *["old"] * (first is not None))
-    outcomes: list[Answer | Lost] = [] if first is None else [first, Answer(401, {}, b"")]
+    outcomes: list[Response | TransportFailure] = [] if first is None else [first, Response(401, {}, b"")]
     clock = Clock()
 
     class Failing(Driver):
@@ -357,7 +357,7 @@ def test_what_a_flow_cannot_make_sense_of_after_a_write_was_carried_out_all_the_
         reply = yield from call()
         raise ValueError(f"{reply.id} for ann@example.com is no answer")
 
-    with pytest.raises(exceptions.UnexpectedAnswer) as caught:
+    with pytest.raises(exceptions.UnexpectedResponse) as caught:
         run(flow(), OK)
     assert caught.value.outcome_unknown
     assert "[address]" in str(caught.value)
@@ -386,9 +386,9 @@ def test_a_flow_that_refuses_before_its_first_call_has_sent_nothing() -> None:
 def test_an_answer_read_without_sense_is_no_doubt_about_a_write() -> None:
     def flow() -> Flow[int]:
         yield from call(method="GET")
-        raise Undecodable("the total is negative")
+        raise DecodingError("the total is negative")
 
-    with pytest.raises(exceptions.UnexpectedAnswer, match="makes no sense: the total is negative") as caught:
+    with pytest.raises(exceptions.UnexpectedResponse, match="makes no sense: the total is negative") as caught:
         run(flow(), GET_OK)
     assert not caught.value.outcome_unknown
 
@@ -404,7 +404,7 @@ def test_a_flow_is_closed_when_it_is_left() -> None:
         return 0
 
     with pytest.raises(exceptions.NotFound):
-        run(flow(), Answer(404, {}, b""))
+        run(flow(), Response(404, {}, b""))
     assert closed == [True]
 
 
@@ -430,7 +430,7 @@ def test_a_flow_is_closed_when_it_is_left() -> None:
 def test_retry_after_is_read_in_every_spelling_and_nonsense_is_not_believed(
     value: str, least: float, most: float
 ) -> None:
-    _, driver = run(call(), Answer(429, {"retry-after": value}, b""), OK)
+    _, driver = run(call(), Response(429, {"retry-after": value}, b""), OK)
     assert least - 1e-6 <= sum(driver.waits) <= most
 
 
@@ -438,16 +438,16 @@ def test_retry_after_may_be_a_date() -> None:
     date = email.utils.format_datetime(
         datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=30), usegmt=True
     )
-    _, driver = run(call(), Answer(429, {"retry-after": date}, b""), OK)
+    _, driver = run(call(), Response(429, {"retry-after": date}, b""), OK)
     assert 28 <= sum(driver.waits) <= 32
 
 
 def test_a_429_holds_back_others_who_share_the_bucket() -> None:
     clock = Clock()
     shared = account(clock)
-    refused = Run(perform(call(), shared))
-    refused.tell(Answer(429, {"retry-after": "20"}, b""))
-    other = Run(perform(call(), shared))
+    refused = FlowRunner(perform(call(), shared))
+    refused.tell(Response(429, {"retry-after": "20"}, b""))
+    other = FlowRunner(perform(call(), shared))
     assert isinstance(other.step, Wait)
     assert other.step.seconds == pytest.approx(20)
 
@@ -455,10 +455,10 @@ def test_a_429_holds_back_others_who_share_the_bucket() -> None:
 def test_whoever_waits_when_a_429_comes_to_another_waits_for_it_as_well() -> None:
     clock = Clock()
     shared = account(clock)
-    first, second = Run(perform(call(), shared)), Run(perform(call(), shared))
+    first, second = FlowRunner(perform(call(), shared)), FlowRunner(perform(call(), shared))
     assert isinstance(first.step, Send)
     assert isinstance(second.step, Wait)
-    first.tell(Answer(429, {"retry-after": "20"}, b""))
+    first.tell(Response(429, {"retry-after": "20"}, b""))
     clock.now += second.step.seconds
     second.tell(None)
     assert isinstance(second.step, Wait)

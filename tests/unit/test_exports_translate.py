@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_esp.core.calls import Call, Page
 from airflow_provider_esp.core.export.schema import Period
-from airflow_provider_esp.exceptions import NotThere, Unsupported
+from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.esputnik.api import activity, broadcasts, general
 from airflow_provider_esp.services.esputnik.api.models import Address, Channel, Contact, ContactField, Segment
 from airflow_provider_esp.services.esputnik.mapping.exports import Exports as Esputnik
@@ -174,7 +174,7 @@ def test_the_whole_account_is_read_in_the_order_that_stays() -> None:
 
 
 def test_a_segment_that_is_not_there_is_named() -> None:
-    with pytest.raises(NotThere, match="no segment 'Reders'"):
+    with pytest.raises(ObjectNotFound, match="no segment 'Reders'"):
         rows_of(Esputnik(KYIV).contacts("Reders"), lambda call: FIELDS if "addressbooks" in call.path else [])
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_esp.operators._openlineage import (
-    Place,
+    Dataset,
     file_place,
     service_places,
     source_places,
@@ -20,14 +20,14 @@ from airflow_provider_esp.sources import FileSource
 @pytest.mark.parametrize(
     ("path", "place"),
     [
-        ("/data/people.csv", Place("file", "/data/people.csv")),
-        ("file:///data/people.csv", Place("file", "/data/people.csv")),
-        ("people.csv", Place("file", "people.csv")),
-        ("s3://aws_default@crm/x/people.csv", Place("s3://crm", "x/people.csv")),
-        ("gs://crm/people.csv", Place("gs://crm", "people.csv")),
+        ("/data/people.csv", Dataset("file", "/data/people.csv")),
+        ("file:///data/people.csv", Dataset("file", "/data/people.csv")),
+        ("people.csv", Dataset("file", "people.csv")),
+        ("s3://aws_default@crm/x/people.csv", Dataset("s3://crm", "x/people.csv")),
+        ("gs://crm/people.csv", Dataset("gs://crm", "people.csv")),
     ],
 )
-def test_a_file_is_named_without_its_connection(path: str, place: Place) -> None:
+def test_a_file_is_named_without_its_connection(path: str, place: Dataset) -> None:
     assert file_place(path) == place
     assert source_places(path) == [place]
     assert source_places(FileSource(path)) == [place]
@@ -53,7 +53,7 @@ def test_a_table_is_named_by_its_server_and_not_by_its_credential() -> None:
         conn_type="postgres", host="db.example.com", port=5432, schema="crm", login="u", password="the-password"
     )
     (place,) = table_places("SELECT * FROM public.people", connection)
-    assert place == Place("postgres://db.example.com:5432", "crm.public.people")
+    assert place == Dataset("postgres://db.example.com:5432", "crm.public.people")
 
 
 def test_rows_in_memory_have_no_place() -> None:
@@ -62,6 +62,6 @@ def test_rows_in_memory_have_no_place() -> None:
 
 def test_uploaded_rows_go_to_the_contacts_and_to_the_segments_that_were_named() -> None:
     assert service_places("esputnik", "shop", ["Big spenders"], 7) == [
-        Place("esputnik://shop", "contacts", 7),
-        Place("esputnik://shop", "segments/Big spenders", 7),
+        Dataset("esputnik://shop", "contacts", 7),
+        Dataset("esputnik://shop", "segments/Big spenders", 7),
     ]

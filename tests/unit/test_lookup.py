@@ -117,7 +117,7 @@ def test_a_question_that_fails_to_the_end_is_told(threads: ThreadPoolExecutor) -
 
 
 def test_a_refused_question_is_not_put_again(threads: ThreadPoolExecutor) -> None:
-    activity = Activity(exceptions.SwitchedOff("Contact support to enable ContactActivity", advice="Ask support."))
+    activity = Activity(exceptions.MethodDisabled("Contact support to enable ContactActivity", advice="Ask support."))
     reason, paused = settle(activity, doubtful("ann"), threads)
     assert reason == "they cannot be looked up: Contact support to enable ContactActivity. Ask support"
     assert (len(activity.asked), paused) == (1, [])
@@ -146,7 +146,7 @@ class Losing:
 
 
 def run_with(look_up: LookUp[Recipient], target: Losing, store: MemoryStore) -> SendRun[Recipient]:
-    return SendRun(target, perform, Ledger(store), Report(None), on_unknown="look_up", look_up=look_up)
+    return SendRun(target, perform, Ledger(store), Report(None), on_unknown="lookup", look_up=look_up)
 
 
 def audience() -> tuple[Table, Mapper[Recipient]]:

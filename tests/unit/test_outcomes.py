@@ -13,7 +13,7 @@ counts_of = st.dictionaries(st.sampled_from(Outcome), st.integers(1, 1000)).map(
 
 def test_there_are_seven() -> None:
     assert [outcome.value for outcome in Outcome] == [
-        "accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not reached",
+        "accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not_reached",
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from airflow_provider_esp.core.calls import FORM, Call, Flow, form_body, json_bo
 from airflow_provider_esp.core.contact_columns import ContactColumns
 from airflow_provider_esp.core.models import Event, EventOptions, MessageOptions, Recipient, UploadOptions
 from airflow_provider_esp.core.simulation import DrySend, DryUpload, Preview, masked, only_reads
-from airflow_provider_esp.exceptions import EspError, WouldWrite
+from airflow_provider_esp.exceptions import DryRunWrite, EspError
 from airflow_provider_esp.services.esputnik import targets as esputnik
 from airflow_provider_esp.services.sendpulse import targets as sendpulse
 from airflow_provider_esp.services.sendpulse.api import account
@@ -56,13 +56,13 @@ def test_a_flow_that_only_reads_is_carried_out() -> None:
 def test_a_flow_that_writes_is_refused_before_it_does() -> None:
     work = only_reads(both())
     assert next(work) is READ
-    with pytest.raises(WouldWrite, match=r"The dry run came to POST v1/contacts, which writes: nothing was sent\."):
+    with pytest.raises(DryRunWrite, match=r"The dry run came to POST v1/contacts, which writes: nothing was sent\."):
         work.send("answer")
 
 
 def test_a_get_by_its_verb_only_writes() -> None:
     mails_a_code = account.sender_code("ann@example.com")
-    with pytest.raises(WouldWrite, match=r"GET senders/\{email\}/code, which writes"):
+    with pytest.raises(DryRunWrite, match=r"GET senders/\{email\}/code, which writes"):
         carry_out(only_reads(mails_a_code))
     preview = Preview()
     assert carry_out(preview.of(mails_a_code)) == ([], None)

@@ -22,7 +22,7 @@ from airflow_provider_esp.core.row_report import (
     sent_request_ids,
     without_loss,
 )
-from airflow_provider_esp.exceptions import PlaceUnwritable
+from airflow_provider_esp.exceptions import StorageUnwritable
 from airflow_provider_esp.utils.paths import private_path
 
 ANN = RowReport(7, Outcome.REJECTED, "ann@example.com", "on a list")
@@ -291,7 +291,7 @@ def test_patience_ends_once_and_what_is_written_while_the_run_ends_is_tried_once
 ) -> None:
     monkeypatch.setattr(Disk, "refuses_until", 1000.0)
     report = Report(disk, patience(60.0))
-    with pytest.raises(PlaceUnwritable, match=r"No space left on device; make room there.*It was tried for 60 s"):
+    with pytest.raises(StorageUnwritable, match=r"No space left on device; make room there.*It was tried for 60 s"):
         report.write(7, "abc", "sent", [ANN])
     over = Disk.clock()
     assert 50.0 <= over <= 65.0
@@ -303,14 +303,14 @@ def test_patience_ends_once_and_what_is_written_while_the_run_ends_is_tried_once
 
 def test_a_task_that_is_being_ended_does_not_wait(disk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Disk, "refuses_until", 1000.0)
-    with pytest.raises(PlaceUnwritable):
+    with pytest.raises(StorageUnwritable):
         Report(disk, patience(stopped=lambda: Disk.clock() > 2.0)).write(7, "abc", "sent", [ANN])
     assert Disk.clock() <= 4.0
 
 
 def test_what_is_in_the_way_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("a file")
-    with pytest.raises(PlaceUnwritable, match="remove the file or link that is in the way"):
+    with pytest.raises(StorageUnwritable, match="remove the file or link that is in the way"):
         Report(tmp_path / "report").write(7, "abc", "sent", [ANN])
 
 
@@ -322,7 +322,7 @@ def test_the_trial_writes_reads_and_leaves_nothing(folder: Any, tmp_path: Path) 
 
 def test_the_trial_says_what_is_wrong_at_once(disk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Disk, "refuses_until", 1.0)
-    with pytest.raises(PlaceUnwritable, match=r"No space left on device; make room there, or name another place"):
+    with pytest.raises(StorageUnwritable, match=r"No space left on device; make room there, or name another place"):
         Report(disk, patience()).check_writable()
     assert Disk.clock() == 0.0
 

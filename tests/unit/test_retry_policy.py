@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.exceptions import (
     ConnectionInvalid,
-    NotThere,
+    ObjectNotFound,
     SourceInterrupted,
     TooManyRejects,
     Unsupported,
@@ -22,14 +22,14 @@ from airflow_provider_esp.utils.redaction import redact
 FINAL = [
     exceptions.Unauthenticated("the key is wrong"),
     exceptions.PermissionDenied("no right"),
-    exceptions.RightMissing("no right"),
+    exceptions.ScopeMissing("no right"),
     exceptions.InvalidRequest("the subject is empty"),
     exceptions.NotFound("no such message"),
-    exceptions.SwitchedOff("not switched on"),
+    exceptions.MethodDisabled("not switched on"),
     exceptions.QuotaExceeded("no money"),
     exceptions.DuplicateRequest("again"),
     ConnectionInvalid("eSputnik", "give a key"),
-    NotThere("no such segment"),
+    ObjectNotFound("no such segment"),
     Unsupported("SendPulse", "do that"),
     TooManyRejects("2 of 3 rows"),
     ValueError("batch_size"),

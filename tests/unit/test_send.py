@@ -313,7 +313,7 @@ def test_a_failure_that_concerns_all_ends_the_run_and_the_next_try_goes_on_with_
         task.run(people(25), concurrency=1)
     first = counted(task.last)
     assert first["accepted"] == (4 if task.batch_size == 1 else 10)
-    assert set(first) == {"accepted", "not reached"}
+    assert set(first) == {"accepted", "not_reached"}
     assert counted(task.run(people(25))) == {"accepted": 25}
     assert task.service.sent == Counter(people(25))
     assert task.outcomes() == {"accepted": people(25)}
@@ -493,7 +493,7 @@ def test_what_was_under_way_when_the_task_was_stopped_is_still_counted() -> None
     with pytest.raises(KeyboardInterrupt):
         task.run(people(50), concurrency=1)
     done = counted(task.last)
-    assert done == {"accepted": 3, "not reached": 47}
+    assert done == {"accepted": 3, "not_reached": 47}
     assert counted(task.run(people(50))) == {"accepted": 50}
     assert task.service.sent == Counter(people(50))
 

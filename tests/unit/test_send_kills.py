@@ -237,7 +237,7 @@ def check_end(world: World, audience: Sequence[str], counts: Counts, on_unknown:
     reported = Counter(row.outcome for row in rows)
     assert reported == Counter({name: count for name, count in counts.as_dict().items() if count})
     assert counts.rows == len(audience)
-    assert not reported["not reached"]
+    assert not reported["not_reached"]
     check_once(world, on_unknown)
 
     for row in rows:

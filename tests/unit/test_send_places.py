@@ -13,7 +13,7 @@ from airflow_provider_esp.core.models import Recipient
 from airflow_provider_esp.core.patience import Patience
 from airflow_provider_esp.core.row_report import Report
 from airflow_provider_esp.core.send.run import SendRun
-from airflow_provider_esp.exceptions import PlaceUnwritable, SendOutcomeUnknown
+from airflow_provider_esp.exceptions import SendOutcomeUnknown, StorageUnwritable
 from tests.unit.test_send import Folder, Target, Task, counted, lost, mapper, people, perform, table
 
 
@@ -41,7 +41,7 @@ def make(task: Task, folder: Folder) -> SendRun[Recipient]:
 def test_the_ledger_knows_what_the_report_could_not_say_and_the_next_try_goes_on() -> None:
     task = Task(batch_size=10)
     full = make(task, FullDisk())
-    with pytest.raises(PlaceUnwritable, match="No space left on device"):
+    with pytest.raises(StorageUnwritable, match="No space left on device"):
         full.run(table(people(25)), mapper())
     assert counted(full) == {"accepted": 10}
     assert task.service.sent == Counter(people(10))

@@ -19,7 +19,7 @@ from airflow_provider_esp.core.models import SendResult
 from airflow_provider_esp.core.patience import Patience
 from airflow_provider_esp.core.row_report import Report
 from airflow_provider_esp.core.stopping import Stop, threads
-from airflow_provider_esp.core.upload.checkpoint import Watermark
+from airflow_provider_esp.core.upload.checkpoint import Checkpoint
 from airflow_provider_esp.core.upload.run import Upload
 from airflow_provider_esp.exceptions import SendOutcomeUnknown, TaskStopped, is_final
 from tests.unit import test_send as sends
@@ -256,7 +256,7 @@ def test_an_upload_waits_two_seconds_for_what_hangs_and_calls_it_unknown(tmp_pat
 
 
 def upload(service: uploads.Service, folder: Path, store: MemoryStore, stop: Stop) -> Upload:
-    watermark = Watermark(UploadLedger(store), every=0)
+    watermark = Checkpoint(UploadLedger(store), every=0)
     return uploads.upload(service, Report(folder), concurrency=2, watermark=watermark, stop=stop)
 
 

@@ -40,7 +40,7 @@ from airflow_provider_esp.core.tries import Tries
 from airflow_provider_esp.exceptions import (
     AlreadySent,
     AudienceChanged,
-    LedgerOfAnotherTask,
+    LedgerMismatch,
     SendOutcomeUnknown,
     SendTakenOver,
 )
@@ -433,5 +433,5 @@ def test_a_try_of_a_process_that_has_ended_is_not_waited_for(
 def test_the_record_of_another_task_is_refused_with_both_names(tries: Callable[[int], Tries]) -> None:
     mine = Ledger(tries(1), "task 'a' of DAG 'd'")
     mine.save(mine.load())
-    with pytest.raises(LedgerOfAnotherTask, match="that of task 'a' of DAG 'd', and this is task 'b' of DAG 'd'"):
+    with pytest.raises(LedgerMismatch, match="that of task 'a' of DAG 'd', and this is task 'b' of DAG 'd'"):
         Ledger(tries(1), "task 'b' of DAG 'd'").load()

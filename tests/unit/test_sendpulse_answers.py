@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.models import DeliveryState
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.sendpulse.api import (
     account,
     automation,
@@ -41,7 +41,7 @@ def test_done_is_done_however_it_is_printed(said: Any) -> None:
 
 @pytest.mark.parametrize("said", [{"result": False}, {}, [], {"ok": True}])
 def test_an_answer_that_does_not_say_done_is_no_success(said: Any) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         read(books.upload(1, ["a@b.c"]), said)
 
 
@@ -49,7 +49,7 @@ def test_a_message_is_sent_only_where_the_service_gives_its_id() -> None:
     call = smtp.send(sender=smtp.Person("a@b.c"), to=[smtp.Person("a@b.c")], subject="x", html="x")
     assert read(call, {"result": True, "id": "pzkic9-0afezp-fc"}).id == "pzkic9-0afezp-fc"
     for said in ({"result": True}, {"result": False, "id": "x"}):
-        with pytest.raises(Undecodable):
+        with pytest.raises(DecodingError):
             read(call, said)
 
 
@@ -62,7 +62,7 @@ def test_a_token_is_read_and_not_shown() -> None:
     token = read(account.access_token("i", "s"), said)
     assert (token.access_token, token.expires_in) == ("hush", 3600)
     assert "hush" not in repr(token)
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         read(account.access_token("i", "s"), {"token_type": "Bearer", "access_token": "hush"})
 
 
@@ -156,7 +156,7 @@ def test_a_campaigns_figures_differ_between_the_list_and_the_one() -> None:
 def test_waiting_for_a_campaign_reads_its_status_whatever_else_is_there() -> None:
     said = {"id": 1, "name": "May", "status": 3, "statistics": [{"code": 1, "count": 2, "explain": "Sent"}]}
     assert read(campaigns.campaign_status(1), said).status == 3
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         read(campaigns.campaign_status(1), {"id": 1})
 
 

@@ -22,13 +22,13 @@ from airflow_provider_esp.services.sendpulse.mapping.broadcasts import Broadcast
 T = TypeVar("T")
 
 KYIV = ZoneInfo("Europe/Kyiv")
-RUNNING, DONE, FAILED, NEEDS_PERSON = BroadcastState
+RUNNING, DONE, FAILED, ACTION_REQUIRED = BroadcastState
 PLAIN = BroadcastOptions(segments=("5",), subject="News", body="<b>Hi</b>", sender_email="shop@example.com")
 STATES = {
     RUNNING: {0, 2, 4, 7, 9, 10, 13, 14, 15, 22, 28},
     DONE: {3, 8, 23},
     FAILED: {5, 6, 12, 16, 25, 33},
-    NEEDS_PERSON: {1, 11, 26, 27, 36},
+    ACTION_REQUIRED: {1, 11, 26, 27, 36},
 }
 
 
@@ -53,7 +53,7 @@ def test_every_status_code_says_how_far_the_campaign_is(code: int, state: Broadc
     assert look.state is state
     status = Status.of(code)
     assert status is not None
-    assert look.why == f"its status is {code} ({status.words})"
+    assert look.reason == f"its status is {code} ({status.words})"
     assert look.warning == ""
 
 

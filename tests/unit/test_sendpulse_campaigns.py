@@ -23,7 +23,7 @@ def sent(call: Call[Any]) -> Any:
     ("code", "progress"),
     [
         (0, Progress.RUNNING),
-        (1, Progress.NEEDS_PERSON),
+        (1, Progress.ACTION_REQUIRED),
         (2, Progress.RUNNING),
         (3, Progress.DONE),
         (4, Progress.RUNNING),
@@ -33,7 +33,7 @@ def sent(call: Call[Any]) -> Any:
         (8, Progress.DONE),
         (9, Progress.RUNNING),
         (10, Progress.RUNNING),
-        (11, Progress.NEEDS_PERSON),
+        (11, Progress.ACTION_REQUIRED),
         (12, Progress.FAILED),
         (13, Progress.RUNNING),
         (14, Progress.RUNNING),
@@ -42,11 +42,11 @@ def sent(call: Call[Any]) -> Any:
         (22, Progress.RUNNING),
         (23, Progress.DONE),
         (25, Progress.FAILED),
-        (26, Progress.NEEDS_PERSON),
-        (27, Progress.NEEDS_PERSON),
+        (26, Progress.ACTION_REQUIRED),
+        (27, Progress.ACTION_REQUIRED),
         (28, Progress.RUNNING),
         (33, Progress.FAILED),
-        (36, Progress.NEEDS_PERSON),
+        (36, Progress.ACTION_REQUIRED),
     ],
 )
 def test_every_status_code_is_sorted_by_progress(code: int, progress: Progress) -> None:

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_esp.core.calls import Call, Flow, Page, Pages
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.models import Delivery, DeliveryState
-from airflow_provider_esp.exceptions import EspError, NotThere
+from airflow_provider_esp.exceptions import EspError, ObjectNotFound
 from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 from airflow_provider_esp.services.sendpulse.api import automation, sms, smtp
 from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
@@ -123,7 +123,7 @@ def test_digits_are_an_id_and_ask_nothing(given: str | int) -> None:
 
 def test_a_name_is_looked_up_and_a_missing_list_made_on_request_only() -> None:
     assert run(translate.book_id("News"), BookShelf(["Other", "News"])) == 2
-    with pytest.raises(NotThere, match="no mailing list 'News'"):
+    with pytest.raises(ObjectNotFound, match="no mailing list 'News'"):
         run(translate.book_id("News"), BookShelf([]))
     shelf = BookShelf([])
     assert run(translate.book_id("News", create=True), shelf) == 4711

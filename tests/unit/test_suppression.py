@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from airflow_provider_esp.core.models import Event, Recipient
 from airflow_provider_esp.core.readers.csv_reader import read_csv
 from airflow_provider_esp.core.readers.table import MISSING, BadRow, Table
-from airflow_provider_esp.core.validation.batch import BatchChecker
+from airflow_provider_esp.core.validation.batch import BatchValidator
 from airflow_provider_esp.core.validation.optouts.text import clean, is_blank
-from airflow_provider_esp.core.validation.suppression import OneList, SuppressingChecker, Suppression, names_of
+from airflow_provider_esp.core.validation.suppression import OneList, SuppressingValidator, Suppression, names_of
 from airflow_provider_esp.exceptions import ColumnError, SourceError
 
 ANN, BEN, CID = "ann@example.com", "ben@example.com", "cid@example.com"
@@ -156,8 +156,8 @@ def test_an_entry_of_a_list_that_names_nobody_is_counted(wrong: object) -> None:
 # -- uploads ------------------------------------------------------------------------------------------------------
 
 
-def checker(rows: Table, left_out: Suppression, identity: Iterable[str] = ("email",)) -> SuppressingChecker:
-    return SuppressingChecker(BatchChecker(rows, None, tuple(identity)), left_out)
+def checker(rows: Table, left_out: Suppression, identity: Iterable[str] = ("email",)) -> SuppressingValidator:
+    return SuppressingValidator(BatchValidator(rows, None, tuple(identity)), left_out)
 
 
 def test_an_upload_leaves_people_out_after_checking() -> None:
@@ -181,7 +181,7 @@ def test_an_upload_by_id_leaves_people_out_by_address_and_by_id() -> None:
 def test_an_upload_in_which_nobody_is_left_out_is_what_it_was() -> None:
     rows = [(ANN,), (BEN,)]
     source = table(["email"], *rows)
-    plain = BatchChecker(source, None, ("email",)).check(1, rows)
+    plain = BatchValidator(source, None, ("email",)).check(1, rows)
     checked = checker(source, of(CID)).check(1, rows)
     assert (checked.keys, checked.suppressed, list(checked.rows)) == (plain.keys, [], list(plain.rows))
 
@@ -190,7 +190,7 @@ def test_an_upload_from_a_file_that_is_read_by_column_leaves_people_out_as_well(
     source = read_csv(io.BytesIO(f"email,town\n{ANN},Ely\n{BEN},Rye\n{CID},Ware\n".encode()), "people.csv")
     rows = source.take(10, [])
     columns = {"email": "email", "town": "town"}
-    checked = SuppressingChecker(BatchChecker(source, columns, ("email",)), of(BEN)).check(1, rows)
+    checked = SuppressingValidator(BatchValidator(source, columns, ("email",)), of(BEN)).check(1, rows)
     assert (checked.keys, list(checked.rows), [tuple(row) for row in checked.values]) == (
         [ANN, CID],
         [1, 3],

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp.core.delivery_stats import Goal, Tally
+from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
 from airflow_provider_esp.core.models import DELIVERY_WORDS, Delivery, DeliveryState
 
 PENDING, DELIVERED, FAILED = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.FAILED
 
 
-def told(*words: str) -> Tally:
+def told(*words: str) -> DeliveryStats:
     """A tally of one message for each word: a state, or ``bounced``."""
-    tally = Tally(f"m{number}" for number in range(len(words)))
+    tally = DeliveryStats(f"m{number}" for number in range(len(words)))
     states = {"bounced": FAILED, "read": DELIVERED}
     tally.take(
         Delivery(f"m{number}", states.get(word) or DeliveryState(word), word.upper(), word if word in states else "")
@@ -27,7 +27,7 @@ def told(*words: str) -> Tally:
 
 
 def test_what_has_ended_is_counted_for_good_and_not_asked_about_again() -> None:
-    tally = Tally(["a", "b", "c"])
+    tally = DeliveryStats(["a", "b", "c"])
     tally.take([Delivery("a", DELIVERED, "READ", "read"), Delivery("b", PENDING, "IN_QUEUE")])
     assert tally.open == ["b", "c"]
     tally.take([Delivery("b", FAILED, "UNDELIVERED", "bounced")])
@@ -44,7 +44,7 @@ def test_what_has_ended_is_counted_for_good_and_not_asked_about_again() -> None:
 
 
 def test_an_id_that_stands_for_many_is_open_until_the_last_has_ended_and_counts_each_once() -> None:
-    tally = Tally(["7"])
+    tally = DeliveryStats(["7"])
     tally.take([Delivery("7", DELIVERED, "2"), Delivery("7", PENDING, "1")])
     assert (tally.open, tally.total, tally.count("delivered")) == (["7"], 2, 1)
     tally.take([Delivery("7", DELIVERED, "2"), Delivery("7", FAILED, "12", "bounced")])
@@ -53,7 +53,7 @@ def test_an_id_that_stands_for_many_is_open_until_the_last_has_ended_and_counts_
 
 @pytest.mark.parametrize("name", ["failed", "bounced", "550", "550 No such user", "FAILED"])
 def test_a_message_may_be_called_by_its_state_a_shared_word_or_the_services_own(name: str) -> None:
-    tally = Tally(["a", "b"])
+    tally = DeliveryStats(["a", "b"])
     tally.take([Delivery("a", FAILED, "550 No such user", "bounced"), Delivery("b", DELIVERED, "250 OK")])
     assert tally.count(name) == 1
 
@@ -70,27 +70,27 @@ def test_every_message_has_one_state(words: list[str]) -> None:
 
 
 def test_without_a_share_the_wait_is_over_when_nothing_is_open_however_it_ended() -> None:
-    assert Goal().verdict(told("delivered", "pending")) is None
-    verdict = Goal().verdict(told("delivered", "failed"))
+    assert DeliveryCondition().verdict(told("delivered", "pending")) is None
+    verdict = DeliveryCondition().verdict(told("delivered", "failed"))
     assert verdict is not None
-    assert (verdict.good, verdict.why) == (True, "1 of 2 messages (50.0%) are delivered, and none is open")
+    assert (verdict.success, verdict.reason) == (True, "1 of 2 messages (50.0%) are delivered, and none is open")
 
 
 def test_a_share_is_reached_while_others_are_still_on_their_way() -> None:
-    assert Goal(0.75).verdict(told("delivered", "delivered", "pending", "pending")) is None
-    verdict = Goal(0.75).verdict(told("delivered", "read", "delivered", "pending"))
+    assert DeliveryCondition(0.75).verdict(told("delivered", "delivered", "pending", "pending")) is None
+    verdict = DeliveryCondition(0.75).verdict(told("delivered", "read", "delivered", "pending"))
     assert verdict is not None
-    assert verdict.good
+    assert verdict.success
 
 
 def test_a_share_that_cannot_be_reached_any_more_ends_the_wait_at_once() -> None:
-    verdict = Goal(0.75).verdict(told("bounced", "failed", "pending", "pending"))
+    verdict = DeliveryCondition(0.75).verdict(told("bounced", "failed", "pending", "pending"))
     assert verdict is not None
-    assert (verdict.good, "75.0% cannot be delivered any more" in verdict.why) == (False, True)
+    assert (verdict.success, "75.0% cannot be delivered any more" in verdict.reason) == (False, True)
 
 
 def test_too_many_of_a_kind_end_the_wait_although_the_share_is_reached() -> None:
-    goal = Goal(0.5, {"bounced": 0.2})
+    goal = DeliveryCondition(0.5, {"bounced": 0.2})
     verdict = goal.verdict(told("delivered", "delivered", "bounced", "pending"))
     assert verdict is not None
     assert verdict == (False, "1 of 4 messages (25.0%) are bounced, and fail_when allows 20.0%")
@@ -101,33 +101,36 @@ def test_too_many_of_a_kind_end_the_wait_although_the_share_is_reached() -> None
 def test_as_many_as_the_share_says_are_enough_whatever_floats_make_of_it(total: int, percent: int) -> None:
     needed = -(-total * percent // 100)
     share = percent / 100
-    enough = Goal(share).verdict(told(*["delivered"] * needed, *["pending"] * (total - needed)))
+    enough = DeliveryCondition(share).verdict(told(*["delivered"] * needed, *["pending"] * (total - needed)))
     assert enough is not None
-    assert enough.good
-    assert Goal(share).verdict(told(*["delivered"] * (needed - 1), *["pending"] * (total - needed + 1))) is None
+    assert enough.success
+    assert (
+        DeliveryCondition(share).verdict(told(*["delivered"] * (needed - 1), *["pending"] * (total - needed + 1)))
+        is None
+    )
     allowed = total * percent // 100
     bounced = told(*["bounced"] * allowed, *["pending"] * (total - allowed))
     if percent < 100:
-        assert Goal(None, {"bounced": share}).verdict(bounced) is None
+        assert DeliveryCondition(None, {"bounced": share}).verdict(bounced) is None
 
 
 def test_nobody_to_wait_for_is_the_end_of_the_wait() -> None:
-    verdict = Goal(0.95, {"bounced": 0.0}).verdict(Tally([]))
+    verdict = DeliveryCondition(0.95, {"bounced": 0.0}).verdict(DeliveryStats([]))
     assert verdict is not None
-    assert verdict.good
+    assert verdict.success
 
 
 @pytest.mark.parametrize("until", [0, 1.5, -0.1, 95, True, "0.9"])
 def test_a_share_that_is_none_is_refused(until: float) -> None:
     with pytest.raises(ValueError, match="until is a share from 0 to 1"):
-        Goal(until).check()
+        DeliveryCondition(until).check()
 
 
 @pytest.mark.parametrize("name", ["bouncd", "Bounced", "", " ", "undelivered"])
 def test_a_misspelt_word_is_refused_where_it_would_never_be_met(name: str) -> None:
     with pytest.raises(ValueError, match="fail_when knows no"):
-        Goal(None, {name: 0.05}).check()
+        DeliveryCondition(None, {name: 0.05}).check()
 
 
 def test_shared_words_and_the_services_own_are_taken() -> None:
-    Goal(1, dict.fromkeys([*DELIVERY_WORDS, "UNDELIVERED", "NO_MONEY", "550"], 0.05)).check()
+    DeliveryCondition(1, dict.fromkeys([*DELIVERY_WORDS, "UNDELIVERED", "NO_MONEY", "550"], 0.05)).check()

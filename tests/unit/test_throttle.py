@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_esp.core.calls import Bucket
 from airflow_provider_esp.core.transport.throttle import PACE, Throttle, shared_throttle
-from airflow_provider_esp.exceptions import NoPlace
+from airflow_provider_esp.exceptions import RateLimitTimeout
 
 TEN = Bucket("toy.second", 10)
 MINUTE = Bucket("toy.minute", 60, 60)
@@ -174,7 +174,7 @@ def test_whoever_would_wait_too_long_is_told_so_and_takes_no_place() -> None:
     throttle = Throttle(clock=clock)
     first = [passed(throttle, clock, HOUR) for _ in range(4)]
     for _ in range(3):
-        with pytest.raises(NoPlace):
+        with pytest.raises(RateLimitTimeout):
             passed(throttle, clock, HOUR, patience=3635)
     clock.now = first[0]
     assert passed(throttle, clock, HOUR, patience=3637) == pytest.approx(4636)
@@ -187,7 +187,7 @@ def test_patience_counts_from_the_beginning_of_the_wait() -> None:
     passed(throttle, clock, TEN)
     clock.now += next(turn)
     throttle.refused((TEN,), 20)
-    with pytest.raises(NoPlace):
+    with pytest.raises(RateLimitTimeout):
         next(turn)
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.core.auth.token_set import Grant, grant_from_json, slot_name
+from airflow_provider_esp.core.auth.token_set import TokenSet, grant_from_json, slot_name
 from airflow_provider_esp.core.auth.token_store import FileTokens
-from airflow_provider_esp.core.auth.variable_lock import Lease
+from airflow_provider_esp.core.auth.variable_lock import VariableLock
 from airflow_provider_esp.exceptions import StoreUnusable, TokensUnreadable
 
-GRANT = Grant("access-1", "refresh-1", issued_at=1000.0, expires_at=173_800.0, refresh_expires_at=2_593_000.0)
-NEWER = Grant("access-2", "refresh-2", issued_at=2000.0, expires_at=174_800.0, refresh_expires_at=2_594_000.0)
+GRANT = TokenSet("access-1", "refresh-1", issued_at=1000.0, expires_at=173_800.0, refresh_expires_at=2_593_000.0)
+NEWER = TokenSet("access-2", "refresh-2", issued_at=2000.0, expires_at=174_800.0, refresh_expires_at=2_594_000.0)
 
 
 def never() -> bool:
@@ -211,7 +211,7 @@ def test_of_many_who_want_the_lease_at_once_never_two_have_it() -> None:
     def contend(name: str) -> None:
         nonlocal most, turns
         for _ in range(2):
-            with Lease(register, settle=0.1).turn(never, 60) as mine:
+            with VariableLock(register, settle=0.1).turn(never, 60) as mine:
                 assert mine
                 inside.append(name)
                 most = max(most, len(inside))
@@ -231,18 +231,18 @@ def test_whoever_was_too_slow_does_not_take_the_turn_it_seems_to_have() -> None:
     delays = iter([0.0, 0.0, 0.0, 0.0, 0.3, 0.0, *[0.0] * 100])
     register = Register(lambda: next(delays))
     began = time.monotonic()
-    with Lease(register, settle=0.1).turn(never, 5) as mine:
+    with VariableLock(register, settle=0.1).turn(never, 5) as mine:
         assert mine
     assert time.monotonic() - began > 0.4  # the slow try, a pause, and a second try
 
 
 def test_a_lease_whose_holder_died_ends_by_itself() -> None:
     register = Register()
-    dead = Lease(register, seconds=0.5, settle=0.01).turn(never, 1)
+    dead = VariableLock(register, seconds=0.5, settle=0.01).turn(never, 1)
     assert dead.__enter__()
-    with Lease(register, seconds=0.5, settle=0.01).turn(never, 0) as mine:
+    with VariableLock(register, seconds=0.5, settle=0.01).turn(never, 0) as mine:
         assert not mine
-    with Lease(register, seconds=0.5, settle=0.01).turn(never, 5) as mine:
+    with VariableLock(register, seconds=0.5, settle=0.01).turn(never, 5) as mine:
         assert mine
 
 
@@ -252,16 +252,16 @@ def test_a_lease_whose_holder_died_ends_by_itself() -> None:
 def test_nonsense_in_the_leases_place_is_a_free_lease(nonsense: str) -> None:
     register = Register()
     register.text = nonsense
-    with Lease(register, settle=0.01).turn(never, 1) as mine:
+    with VariableLock(register, settle=0.01).turn(never, 1) as mine:
         assert mine
 
 
 def test_a_lease_taken_over_is_not_given_back_by_its_former_holder() -> None:
     register = Register()
-    slow: Any = Lease(register, seconds=0.1, settle=0.01).turn(never, 1)
+    slow: Any = VariableLock(register, seconds=0.1, settle=0.01).turn(never, 1)
     assert slow.__enter__()
     time.sleep(0.15)
-    with Lease(register, settle=0.01).turn(never, 1) as mine:
+    with VariableLock(register, settle=0.01).turn(never, 1) as mine:
         assert mine
         held = register.text
         slow.__exit__(None, None, None)

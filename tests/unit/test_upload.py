@@ -24,8 +24,8 @@ from airflow_provider_esp.core.row_report import Report, RowReport
 from airflow_provider_esp.core.upload.checkpoint import digest_of
 from airflow_provider_esp.core.upload.open_imports import NOT_NAMED, OpenImport, close_import
 from airflow_provider_esp.core.upload.run import Upload
-from airflow_provider_esp.core.validation.batch import BatchChecker
-from airflow_provider_esp.exceptions import PlaceUnwritable, SourceError
+from airflow_provider_esp.core.validation.batch import BatchValidator
+from airflow_provider_esp.exceptions import SourceError, StorageUnwritable
 
 Fault = Callable[[Sequence[str]], None]
 
@@ -133,7 +133,7 @@ def upload(service: Service, report: Report | None = None, **options: Any) -> Up
 def run(up: Upload, people: Table | Iterable[Any]) -> Upload:
     rows = people if isinstance(people, Table) else table(people)
     target = up.target
-    up.run(rows, BatchChecker(rows, None, target.identity, rules=target.rules))
+    up.run(rows, BatchValidator(rows, None, target.identity, rules=target.rules))
     return up
 
 
@@ -268,9 +268,9 @@ def test_what_was_not_tried_because_a_part_of_it_failed_is_not_reached(tmp_path:
     up = upload(service, Report(tmp_path))
     with pytest.raises(exceptions.ConnectionLost):
         run(up, people(4))
-    assert counted(up) == {"unknown": 2, "not reached": 2}
+    assert counted(up) == {"unknown": 2, "not_reached": 2}
     assert [(row.row, row.outcome) for row in rows_of(tmp_path)] == [
-        (1, "unknown"), (2, "unknown"), (3, "not reached"), (4, "not reached"),
+        (1, "unknown"), (2, "unknown"), (3, "not_reached"), (4, "not_reached"),
     ]  # fmt: skip
 
 
@@ -364,14 +364,14 @@ def test_a_failing_look_at_an_import_ends_the_upload_and_everything_adds_up() ->
     up = Upload(service, looked, Report(None), poll_interval=0, max_open_imports=3)
     with pytest.raises(exceptions.NotFound):
         run(up, people(20))
-    assert counted(up).keys() == {"accepted", "not reached"}
+    assert counted(up).keys() == {"accepted", "not_reached"}
     assert up.counts.rows == len(service.requests) + 1
 
 
 # -- when a request fails --
 
 
-@pytest.mark.parametrize(("fault", "outcome"), [(wrong_key, "not reached"), (lost, "unknown")])
+@pytest.mark.parametrize(("fault", "outcome"), [(wrong_key, "not_reached"), (lost, "unknown")])
 def test_a_failure_in_the_middle_ends_the_upload_and_every_row_read_is_counted(
     fault: Fault, outcome: str, tmp_path: Path
 ) -> None:
@@ -411,7 +411,7 @@ def test_requests_under_way_when_one_fails_are_waited_for_and_counted() -> None:
     up = upload(service, concurrency=3)
     with pytest.raises(exceptions.Unauthenticated):
         run(up, people(3))
-    assert counted(up) == {"accepted": 2, "not reached": 1}
+    assert counted(up) == {"accepted": 2, "not_reached": 1}
 
 
 def test_a_source_that_breaks_off_ends_the_upload_and_the_rows_read_are_counted() -> None:
@@ -447,9 +447,9 @@ def test_a_request_that_fails_in_an_unforeseen_way_is_counted_as_unknown(tmp_pat
 def test_a_report_that_cannot_be_written_ends_the_upload_and_everything_adds_up(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("a file stands where the folder should be")
     up = upload(Service(), Report(tmp_path / "report"))
-    with pytest.raises(PlaceUnwritable, match=r"report.*; remove the file or link that is in the way"):
+    with pytest.raises(StorageUnwritable, match=r"report.*; remove the file or link that is in the way"):
         run(up, ["bad", *people(3)])
-    assert counted(up) == {"invalid": 1, "not reached": 3}
+    assert counted(up) == {"invalid": 1, "not_reached": 3}
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -465,7 +465,7 @@ def test_an_upload_that_is_stopped_waits_for_what_is_under_way_and_counts_it() -
     with pytest.raises(KeyboardInterrupt):
         run(up, people(50))
     assert up.counts[Outcome.ACCEPTED] == sum(service.contacts.values()) == 3
-    assert set(counted(up)) == {"accepted", "not reached"}
+    assert set(counted(up)) == {"accepted", "not_reached"}
 
 
 def test_progress_is_told_all_the_time() -> None:
@@ -644,4 +644,4 @@ def test_whatever_happens_every_row_read_ends_in_one_outcome(
     assert 0 <= untold < (batch_size if breaks else 1)  # read in a batch that was never cut
     if not failed:
         assert {outcome.value: up.counts[outcome] for outcome in Outcome if outcome.value in told} == dict(told)
-        assert not {"unknown", "not reached"} & told.keys()
+        assert not {"unknown", "not_reached"} & told.keys()

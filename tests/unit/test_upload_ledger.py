@@ -20,7 +20,7 @@ from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger, UploadRe
 from airflow_provider_esp.core.outcomes import Outcome
 from airflow_provider_esp.core.readers.table import Table
 from airflow_provider_esp.core.row_report import Report
-from airflow_provider_esp.core.upload.checkpoint import MOST_OPEN_KEPT, Batch, Watermark
+from airflow_provider_esp.core.upload.checkpoint import MOST_OPEN_KEPT, Batch, Checkpoint
 from airflow_provider_esp.core.upload.open_imports import Members, OpenImport
 from airflow_provider_esp.core.upload.run import Upload
 from airflow_provider_esp.exceptions import LedgerUnreadable, SourceChanged, SourceError
@@ -42,7 +42,7 @@ class Store(MemoryStore):
 
 def tried(service: Service, store: Any, report: Report | None = None, every: float = 0, **options: Any) -> Upload:
     """Make one try of an upload; it writes its ledger as often as it can, unless told otherwise."""
-    return upload(service, report, watermark=Watermark(UploadLedger(store), every), concurrency=1, **options)
+    return upload(service, report, watermark=Checkpoint(UploadLedger(store), every), concurrency=1, **options)
 
 
 def record_of(store: MemoryStore) -> UploadRecord:
@@ -302,7 +302,7 @@ def test_a_ledger_that_cannot_be_written_does_not_hide_what_failed() -> None:
 
 def test_the_record_stays_below_16_kb_whatever_is_open(tmp_path: Path) -> None:
     store = Store()
-    watermark = Watermark(UploadLedger(store), every=3600)
+    watermark = Checkpoint(UploadLedger(store), every=3600)
     watermark.resume(table([]), 3000, Report(None))
     report = Report(tmp_path)
     for number in range(500):
@@ -408,7 +408,7 @@ def check_interrupted(audience: list[str], lives: Sequence[Any], size: int, impo
             continue
         break
     assert up.counts.rows == len(audience)
-    assert not {"unknown", "not reached"} & counted(up).keys()
+    assert not {"unknown", "not_reached"} & counted(up).keys()
     reported = rows_of(folder)
     assert len({row.row for row in reported}) == len(reported) == len(audience) - up.counts[Outcome.ACCEPTED]
     told = Counter(row.outcome for row in reported)

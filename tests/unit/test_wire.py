@@ -21,7 +21,7 @@ from airflow_provider_esp import services
 from airflow_provider_esp.core import decoding as wire
 from airflow_provider_esp.core import strict_fields as strictness
 from airflow_provider_esp.core.decoding import decode
-from airflow_provider_esp.exceptions import Undecodable
+from airflow_provider_esp.exceptions import DecodingError
 
 
 class Tag(msgspec.Struct):
@@ -188,7 +188,7 @@ def test_where_nothing_is_promised_the_body_does_not_matter(content: bytes) -> N
 def test_no_body_is_an_object_without_fields_and_nothing_else(content: bytes) -> None:
     assert decode(content, Optional) == Optional()
     for answer in (Answer, list[Tag], int, dict[str, int]):
-        with pytest.raises(Undecodable):
+        with pytest.raises(DecodingError):
             decode(content, answer)
 
 
@@ -214,7 +214,7 @@ SECRET = "ann@private.example"
     ],
 )
 def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
-    with pytest.raises(Undecodable) as error:
+    with pytest.raises(DecodingError) as error:
         decode(content.replace(b"%s", SECRET.encode()), Answer)
     assert SECRET not in str(error.value)
     assert str(error.value)
@@ -244,7 +244,7 @@ class Deciding(msgspec.Struct):
     "content", [b'{"status":false}', b'{"status":{"a":1}}', b'{"status":true}', b'{"offset":[1,2]}']
 )
 def test_what_something_is_decided_by_is_read_or_refused(content: bytes) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         decode(content, Deciding)
 
 
@@ -311,14 +311,14 @@ def test_one_envelope_or_two_and_a_lone_row_with_or_without_its_list(content: by
 
 
 def test_two_objects_are_not_one() -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         decode(b'[{"id":1},{"id":2}]', Tag)
 
 
 def test_an_error_names_the_place() -> None:
-    with pytest.raises(Undecodable, match=r"\$\.tags\[1\]\.id"):
+    with pytest.raises(DecodingError, match=r"\$\.tags\[1\]\.id"):
         decode(b'{"count":1,"tags":[{"id":1},{"id":"x"}]}', Answer)
-    with pytest.raises(Undecodable, match="missing required field `count`"):
+    with pytest.raises(DecodingError, match="missing required field `count`"):
         decode(b"{}", Answer)
 
 
@@ -333,7 +333,7 @@ def test_an_error_names_the_place() -> None:
     ],
 )
 def test_a_body_that_is_broken_behind_its_first_oddity_is_undecodable_too(content: bytes) -> None:
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         decode(content, Answer)
 
 
@@ -353,7 +353,7 @@ def test_any_json_is_either_read_or_undecodable(value: Any) -> None:
     for answer in (Answer, list[Tag], dict[str, Tag], Optional):
         try:
             told = decode(content, answer)
-        except Undecodable:
+        except DecodingError:
             continue
         again = msgspec.json.encode(told)
         assert decode(again, answer) == told
@@ -363,12 +363,12 @@ def test_any_json_is_either_read_or_undecodable(value: Any) -> None:
 def test_any_bytes_are_either_read_or_undecodable(content: bytes) -> None:
     assert isinstance(decode(content, str), str)
     for answer in (Answer, list[Tag], Optional):
-        with contextlib.suppress(Undecodable):
+        with contextlib.suppress(DecodingError):
             assert decode(content, answer) is not None
 
 
 def test_a_union_that_could_mean_several_things_is_left_to_the_types() -> None:
     assert decode(b'["5"]', list[int | str]) == ["5"]
     assert decode(b'{"a":"x"}', dict[str, Literal["x"] | None]) == {"a": "x"}
-    with pytest.raises(Undecodable):
+    with pytest.raises(DecodingError):
         decode(b'{"a":"y"}', dict[str, Literal["x"] | None])

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_esp import exceptions
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.transport.requests_session import restrain
 from airflow_provider_esp.core.transport.retry import retry_after as seconds_to_wait
 from airflow_provider_esp.exceptions import ApplicationRefused, BodyRefused, GrantRefused, TokenError, UnusableProxy
@@ -79,7 +79,9 @@ def challenge_of(verifier: str) -> str:
     return urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-def exchange_code(app: Application, code: str, clock: Callable[[], float] = time.time, *, verifier: str = "") -> Grant:
+def exchange_code(
+    app: Application, code: str, clock: Callable[[], float] = time.time, *, verifier: str = ""
+) -> TokenSet:
     """Exchange an authorization code for tokens: `POST oauth/token`, ``grant_type=authorization_code``.
 
     :param verifier: the one that `authorize_url` was given; empty where the code was asked for without one.
@@ -102,7 +104,7 @@ def exchange_code(app: Application, code: str, clock: Callable[[], float] = time
     return _granted(app, ask, (code, verifier), clock, code=kept)
 
 
-def refresh(app: Application, grant: Grant, clock: Callable[[], float] = time.time) -> Grant:
+def refresh(app: Application, grant: TokenSet, clock: Callable[[], float] = time.time) -> TokenSet:
     """Exchange a refresh token for new tokens: `POST oauth/token`, ``grant_type=refresh_token``.
 
     Not tried again where the answer was lost: the server may have replaced the token, and then takes it no more.
@@ -208,7 +210,7 @@ def _granted(
     *,
     code: str,
     previous: str = "",
-) -> Grant:
+) -> TokenSet:
     import requests
 
     hide_secrets(*secrets, app.client_secret, f"{app.client_id}:{app.client_secret}")
@@ -223,7 +225,9 @@ def _granted(
     except _Failed as failure:
         raise _failed(failure) from None
     except BodyRefused as refused:
-        raise exceptions.UnexpectedAnswer(str(refused), method=_METHOD, service=_SERVER, outcome_unknown=True) from None
+        raise exceptions.UnexpectedResponse(
+            str(refused), method=_METHOD, service=_SERVER, outcome_unknown=True
+        ) from None
     except UnusableProxy as unusable:
         raise exceptions.ConnectionFailed(str(unusable), method=_METHOD, service=_SERVER) from None
     except requests.RequestException as error:
@@ -231,7 +235,7 @@ def _granted(
     return _grant(answer, asked_at, code, previous)
 
 
-def _grant(answer: Mapping[str, Any], asked_at: float, code: str, previous: str) -> Grant:
+def _grant(answer: Mapping[str, Any], asked_at: float, code: str, previous: str) -> TokenSet:
     """Make a grant of the answer's tokens, whatever else it says.
 
     :param previous: the refresh token that was exchanged, which goes on where the answer holds no other (RFC 6749, 6);
@@ -239,7 +243,7 @@ def _grant(answer: Mapping[str, Any], asked_at: float, code: str, previous: str)
     """
     access, fresh = answer.get("access_token"), answer.get("refresh_token") or previous
     if not (access and fresh):
-        raise exceptions.UnexpectedAnswer(
+        raise exceptions.UnexpectedResponse(
             "the answer holds no usable access token and refresh token", method=_METHOD, service=_SERVER
         )
     seconds = answer.get("expires_in", ACCESS_LIFETIME)  # if it ends earlier, the API says so and it is renewed
@@ -248,7 +252,7 @@ def _grant(answer: Mapping[str, Any], asked_at: float, code: str, previous: str)
     # A living token may be given again with what is left of it; the refresh token beside it is as old, and the answer
     # does not say when it ends.
     made_at = asked_at - max(0.0, ACCESS_LIFETIME - seconds)
-    return Grant(access, fresh, asked_at, asked_at + seconds, made_at + REFRESH_LIFETIME, scope, code)
+    return TokenSet(access, fresh, asked_at, asked_at + seconds, made_at + REFRESH_LIFETIME, scope, code)
 
 
 _TOKEN = re.compile(r"(?=.*\d)[\w-]{20,}").fullmatch  # no name of an OAuth error holds a digit
@@ -271,7 +275,7 @@ def _refused(error: Any) -> TokenError:
 
 
 def _failed(failure: _Failed) -> exceptions.EspError:
-    kind: type[exceptions.EspError] = exceptions.UnexpectedAnswer
+    kind: type[exceptions.EspError] = exceptions.UnexpectedResponse
     if failure.status >= 500:
         kind = exceptions.ServerFailed
     elif failure.status == 429:
@@ -287,7 +291,7 @@ def _failed(failure: _Failed) -> exceptions.EspError:
 
 
 def _lost(error: requests.RequestException) -> exceptions.EspError:
-    """Say what happened to a request without quoting its URL, which may hold the client's secret."""
+    """Return what happened to a request without quoting its URL, which may hold the client's secret."""
     import requests
 
     facts = {"service": _SERVER, "method": _METHOD}
@@ -303,7 +307,7 @@ def _lost(error: requests.RequestException) -> exceptions.EspError:
         case requests.exceptions.Timeout():
             return exceptions.TimedOut(f"no answer within {_SILENCE:g} s", outcome_unknown=True, **facts)
         case requests.exceptions.TooManyRedirects():
-            return exceptions.UnexpectedAnswer(
+            return exceptions.UnexpectedResponse(
                 "it redirects, and a request with the client's secret follows no redirect",
                 advice="Put the final address into the connection's token_url.",
                 **facts,

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow_provider_esp import exceptions
-from airflow_provider_esp.core.auth.token_set import Grant, command
+from airflow_provider_esp.core.auth.token_set import TokenSet, command
 from airflow_provider_esp.core.transport.tokens import Token
-from airflow_provider_esp.exceptions import ConsentNeeded, GrantRefused, RenewalBusy, StoreShadowed, TokenError
+from airflow_provider_esp.exceptions import ConsentRequired, GrantRefused, RefreshTimeout, StoreShadowed, TokenError
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.auth.oauth import Application
@@ -34,7 +34,7 @@ _SAVES = 4
 _PAUSES = (0.5, 2.0)
 
 
-class Renewal:
+class TokenRefresher:
     """Gives an application's current token, renewing it when it is due; `fetch` is what a `TokenSource` wants.
 
     :param app: the application.
@@ -59,16 +59,16 @@ class Renewal:
         self._clock = clock
         self._wait_for_save = 0.0 if store.locked else wait_for_save
         self._share = _HALF_LIFE + random.uniform(*_LATER)
-        self._unsaved: Grant | None = None
+        self._unsaved: TokenSet | None = None
         self._ours = ""
         self._in_vain = ""
         self._in_vain_until = 0.0
 
     def fetch(self, refused: Token | None) -> Token:
-        """Give a token that is not the refused one, and fresh enough.
+        """Return a token that is not the refused one, and fresh enough.
 
         :param refused: the token that the service did not take, or None.
-        :raises ConsentNeeded: a person has to consent.
+        :raises ConsentRequired: a person has to consent.
         :raises EspError: it could not be renewed, and the old one is of no use.
         """
         bad = refused.value if refused else None
@@ -80,17 +80,17 @@ class Renewal:
             self._in_vain, self._in_vain_until = grant.access_token, self._clock() + _TOO_SHORT
         return self._token(grant)
 
-    def stored(self) -> Grant:
-        """Give what the store holds.
+    def stored(self) -> TokenSet:
+        """Return what the store holds.
 
-        :raises ConsentNeeded: it holds nothing.
+        :raises ConsentRequired: it holds nothing.
         """
         return self._load()
 
-    def keep(self, age: float) -> Grant:
+    def keep(self, age: float) -> TokenSet:
         """Renew the tokens if they are older than `age` seconds; for whoever keeps them alive.
 
-        :raises ConsentNeeded: a person has to consent.
+        :raises ConsentRequired: a person has to consent.
         :raises EspError: they could not be renewed.
         """
         grant = self._load()
@@ -98,8 +98,8 @@ class Renewal:
             return grant
         return self._renewed(None, age / grant.lifetime if grant.lifetime else 0.0, strict=True)
 
-    def _renewed(self, bad: str | None, share: float, strict: bool = False) -> Grant:
-        """Give a grant whose token is neither `bad` nor too old, renewed by us or by another.
+    def _renewed(self, bad: str | None, share: float, strict: bool = False) -> TokenSet:
+        """Return a grant whose token is neither `bad` nor too old, renewed by us or by another.
 
         :param share: part of a token's life after which it is due.
         :param strict: whether a due renewal that fails is an error although the token still works.
@@ -119,10 +119,10 @@ class Renewal:
             if mine:
                 return self._refreshed(grant, bad, strict)
         if needed:
-            raise RenewalBusy(f"another process has been renewing the tokens of {self._conn_id!r} for too long")
+            raise RefreshTimeout(f"another process has been renewing the tokens of {self._conn_id!r} for too long")
         return seen
 
-    def _refreshed(self, grant: Grant, bad: str | None, strict: bool) -> Grant:
+    def _refreshed(self, grant: TokenSet, bad: str | None, strict: bool) -> TokenSet:
         try:
             if grant.refresh_expires_at <= self._clock():
                 raise GrantRefused("the refresh token has ended: it was not used for 30 days")
@@ -138,7 +138,7 @@ class Renewal:
         self._ours = fresh.access_token
         return self._save(fresh)
 
-    def _ask(self, grant: Grant) -> Grant:
+    def _ask(self, grant: TokenSet) -> TokenSet:
         """Refresh, trying again where the request certainly never left."""
         from airflow_provider_esp.core.auth import oauth
 
@@ -149,7 +149,7 @@ class Renewal:
                 time.sleep(pause)
         return oauth.refresh(self._app, grant, self._clock)
 
-    def _saved_by_another(self, grant: Grant) -> Grant | None:
+    def _saved_by_another(self, grant: TokenSet) -> TokenSet | None:
         """Wait for a newer grant than the one whose refresh token was refused."""
         end = time.monotonic() + self._wait_for_save
         while True:
@@ -160,7 +160,7 @@ class Renewal:
                 return None
             time.sleep(random.uniform(0.2, 0.4))
 
-    def _go_on(self, grant: Grant, bad: str | None, strict: bool, failure: exceptions.EspError) -> Grant:
+    def _go_on(self, grant: TokenSet, bad: str | None, strict: bool, failure: exceptions.EspError) -> TokenSet:
         """Use what works still, where the renewal was ahead of time."""
         if strict or not self._works(grant, bad):
             raise failure
@@ -168,26 +168,26 @@ class Renewal:
         log.warning("The access token of %r still works for %.1f h, but: %s", self._conn_id, left, failure)
         return grant
 
-    def _consent_needed(self, refusal: GrantRefused) -> ConsentNeeded:
-        return ConsentNeeded(
+    def _consent_needed(self, refusal: GrantRefused) -> ConsentRequired:
+        return ConsentRequired(
             f"connection {self._conn_id!r} has no token that can be renewed: {refusal.message}",
             status=refusal.status,
             code=refusal.code,
             advice=f"A person has to consent again: {command(self._conn_id)}",
         )
 
-    def _load(self) -> Grant:
+    def _load(self) -> TokenSet:
         if self._unsaved is not None:
             self._save(self._unsaved)
         grant = self._store.load()
         if grant is None:
-            raise ConsentNeeded(
+            raise ConsentRequired(
                 f"connection {self._conn_id!r} is not authorised: there are no tokens in {self._store.title}",
                 advice=f"A person has to consent: {command(self._conn_id)}",
             )
         return grant
 
-    def _save(self, grant: Grant) -> Grant:
+    def _save(self, grant: TokenSet) -> TokenSet:
         """Save what cannot be had a second time, trying more than once; kept in memory until it is saved."""
         for attempt in range(1, _SAVES + 1):
             try:
@@ -205,13 +205,13 @@ class Renewal:
                 return kept
         raise AssertionError("the loop returns or raises")
 
-    def _is_fresh(self, grant: Grant, bad: str | None, share: float) -> bool:
+    def _is_fresh(self, grant: TokenSet, bad: str | None, share: float) -> bool:
         return self._works(grant, bad) and self._clock() < grant.issued_at + grant.lifetime * share
 
-    def _works(self, grant: Grant, bad: str | None) -> bool:
+    def _works(self, grant: TokenSet, bad: str | None) -> bool:
         return grant.access_token != bad and self._clock() < grant.expires_at - min(_TOO_SHORT, grant.lifetime / 10)
 
-    def _token(self, grant: Grant) -> Token:
+    def _token(self, grant: TokenSet) -> Token:
         due = grant.issued_at + grant.lifetime * self._share
         if due <= self._clock():  # it should have been renewed, and could not be: not at every request again
             due = self._clock() + _TRY_AGAIN

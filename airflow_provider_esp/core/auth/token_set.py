@@ -1,6 +1,6 @@
 """What a consent is worth: the two tokens with their times, how they are written down, and what can be wrong with them.
 
-A `Grant` is kept as JSON wherever a token store keeps it. Its issue time orders grants: a store never puts an older
+A `TokenSet` is kept as JSON wherever a token store keeps it. Its issue time orders grants: a store never puts an older
 one in the place of a newer one, and a refreshed grant is always later than the one it came from, whatever the clocks
 of two workers say.
 """
@@ -19,7 +19,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenSet:
     """An access token, the refresh token that belongs to it, and their times; no token shows in a `repr`.
 
     :param issued_at: when the server gave it, seconds since the epoch; later than that of every grant before it.
@@ -52,8 +52,8 @@ class Grant:
         return json.dumps({"version": _VERSION, **dataclasses.asdict(self)}, sort_keys=True)
 
 
-def grant_from_json(text: str, place: str) -> Grant:
-    """Read a grant that `Grant.to_json` wrote.
+def grant_from_json(text: str, place: str) -> TokenSet:
+    """Read a grant that `TokenSet.to_json` wrote.
 
     :param place: where it was found, for people, e.g. ``the file /etc/airflow/tokens.json``.
     :raises TokensUnreadable: it is something else.
@@ -64,11 +64,11 @@ def grant_from_json(text: str, place: str) -> Grant:
         raise TokensUnreadable(f"what stands in {place} is not JSON") from None
     if not isinstance(kept, dict) or kept.pop("version", None) != _VERSION:
         raise TokensUnreadable(f"what stands in {place} is not a record of tokens")
-    for wanted in dataclasses.fields(Grant):
+    for wanted in dataclasses.fields(TokenSet):
         if not _fits(kept.get(wanted.name, wanted.default), wanted.name):
             raise TokensUnreadable(f"{place} has no usable {wanted.name}")
-    known = {wanted.name for wanted in dataclasses.fields(Grant)}
-    return Grant(**{name: value for name, value in kept.items() if name in known})
+    known = {wanted.name for wanted in dataclasses.fields(TokenSet)}
+    return TokenSet(**{name: value for name, value in kept.items() if name in known})
 
 
 def _fits(value: Any, name: str) -> bool:
@@ -92,5 +92,5 @@ def slot_name(token_url: str, client_id: str, token_key: str) -> str:
 
 
 def command(conn_id: str) -> str:
-    """Give the command by which a person consents."""
+    """Return the command by which a person consents."""
     return f"python -m airflow_provider_esp authorize --conn-id {conn_id}"

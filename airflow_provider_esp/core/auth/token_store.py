@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from airflow_provider_esp.core.auth.token_set import Grant, grant_from_json
+from airflow_provider_esp.core.auth.token_set import TokenSet, grant_from_json
 from airflow_provider_esp.exceptions import StoreUnusable, TokensUnreadable
 
 _LOOK_AGAIN = 0.05
@@ -38,13 +38,13 @@ class TokenStore(Protocol):
     title: str
     locked: bool
 
-    def load(self) -> Grant | None:
-        """Give what is kept, or None where nothing is.
+    def load(self) -> TokenSet | None:
+        """Return what is kept, or None where nothing is.
 
         :raises TokenError: something is kept and cannot be used.
         """
 
-    def save(self, grant: Grant) -> Grant:
+    def save(self, grant: TokenSet) -> TokenSet:
         """Keep a grant, unless a newer one is there; on the disk or committed when this returns.
 
         :returns: what is kept now: `grant`, or the newer one.
@@ -70,16 +70,16 @@ class MemoryTokens:
     title = "this process's memory"
     locked = True
 
-    def __init__(self, grant: Grant | None = None) -> None:
+    def __init__(self, grant: TokenSet | None = None) -> None:
         self._grant = grant
         self._turn = threading.Lock()
         self._access = threading.Lock()
 
-    def load(self) -> Grant | None:
-        """Give what is kept."""
+    def load(self) -> TokenSet | None:
+        """Return what is kept."""
         return self._grant
 
-    def save(self, grant: Grant) -> Grant:
+    def save(self, grant: TokenSet) -> TokenSet:
         """Keep a grant, unless a newer one is there."""
         with self._access:
             if self._grant is None or self._grant.issued_at <= grant.issued_at:
@@ -117,8 +117,8 @@ class FileTokens:
         self._secret = secret.encode()
         self.title = f"the file {self._path}"
 
-    def load(self) -> Grant | None:
-        """Give what is kept.
+    def load(self) -> TokenSet | None:
+        """Return what is kept.
 
         :raises StoreUnusable: others may read the file, or it is somebody else's.
         :raises TokensUnreadable: it was changed, or belongs to another application.
@@ -152,7 +152,7 @@ class FileTokens:
         if found.st_uid != os.geteuid():
             raise StoreUnusable(f"{self.title} belongs to another user", advice="Give it to the user Airflow runs as.")
 
-    def _unsealed(self, text: str) -> Grant:
+    def _unsealed(self, text: str) -> TokenSet:
         try:
             kept = json.loads(text)
             seal, record = kept["seal"], kept["tokens"]
@@ -182,7 +182,7 @@ class FileTokens:
         except (OSError, ValueError):
             return 0.0
 
-    def save(self, grant: Grant) -> Grant:
+    def save(self, grant: TokenSet) -> TokenSet:
         """Keep a grant, unless a newer one is there; it is on the disk when this returns."""
         with self._locked() as lock:
             kept = self.load()

@@ -22,16 +22,16 @@ class Slot(Protocol):
     """A place for one text."""
 
     def read(self) -> str | None:
-        """Give the text, or None; may look more than once before it says None."""
+        """Return the text, or None; may look more than once before it says None."""
 
     def glance(self) -> str | None:
-        """Give the text, or None, by looking once."""
+        """Return the text, or None, by looking once."""
 
     def write(self, text: str) -> None:
         """Put a text in the place of what is there."""
 
 
-class Lease:
+class VariableLock:
     """The right to be the only one for a while.
 
     :param slot: where the holder's name stands.
@@ -82,7 +82,7 @@ class Lease:
 
 
 def _holder(text: str | None) -> str | None:
-    """Give the name of whoever has the lease now, or None."""
+    """Return the name of whoever has the lease now, or None."""
     try:
         kept = json.loads(text or "{}")
         holder, until = str(kept.get("holder") or ""), float(kept.get("until") or 0)

@@ -101,7 +101,7 @@ class BroadcastLedger:
         self._owner = _digest(owner.encode(), 12)
 
     def load(self) -> BroadcastRecord:
-        """Give the record of an earlier try, or a new one.
+        """Return the record of an earlier try, or a new one.
 
         :raises LedgerUnreadable: what is kept is no record of this version, or another task instance's.
         """
@@ -128,35 +128,35 @@ class BroadcastLedger:
         """Write the record down."""
         self._store.save(msgspec.to_builtins(record))
 
-    def end(self, how: str) -> None:
+    def end(self, outcome: str) -> None:
         """Write down that nothing is left to be done about the broadcast.
 
-        :param how: how it ended, for a person.
+        :param outcome: how it ended, for a person.
         """
         record = self.load()
-        record.finished_at, record.end = _iso(time.time()), how
+        record.finished_at, record.end = _iso(time.time()), outcome
         self.save(record)
 
 
-class Made(msgspec.Struct, frozen=True):
+class CreatedBroadcast(msgspec.Struct, frozen=True):
     """A broadcast that is there.
 
-    :ivar how: ``created`` by this try; ``found``, created by an earlier one that did not live to write it down; or
-        ``known`` from an earlier one.
+    :ivar resolution: ``created`` by this try; ``found``, created by an earlier one that was killed before it wrote it
+        down; or ``known`` from an earlier one.
     :ivar title: the title with its marker.
     :ivar intended_at: Unix time at which its creation began.
     :ivar starts_at: when it is to start, aware, if it was created just now and the service says so.
     """
 
     id: str
-    how: Literal["created", "found", "known"]
+    resolution: Literal["created", "found", "known"]
     title: str
     intended_at: float
     starts_at: datetime.datetime | None = None
 
 
 @dataclass(slots=True)
-class Creation:
+class BroadcastCreator:
     """Creates a broadcast, or finds the one that an earlier try created.
 
     :param target: what is to be created.
@@ -184,8 +184,8 @@ class Creation:
     sleep: Callable[[float], None] = time.sleep
     before: Callable[[], None] = lambda: None
 
-    def run(self, *, resend: bool = False) -> Made:
-        """Make sure that the broadcast is there, once.
+    def run(self, *, resend: bool = False) -> CreatedBroadcast:
+        """Ensure that the broadcast is there, once.
 
         :param resend: create another one although this task instance's has come to its end.
         :raises AlreadySent: it has, and `resend` is not said.
@@ -208,7 +208,7 @@ class Creation:
                 return self._note(record, found, "found")
         return self._create_patiently(record)
 
-    def _create_patiently(self, record: BroadcastRecord) -> Made:
+    def _create_patiently(self, record: BroadcastRecord) -> CreatedBroadcast:
         """Create it; where there are too many requests try again, each time with an intent of its own."""
         end = self.clock() + PATIENCE
         while True:
@@ -221,7 +221,7 @@ class Creation:
                     raise
             self.sleep(pause)
 
-    def _create(self, record: BroadcastRecord) -> Made:
+    def _create(self, record: BroadcastRecord) -> CreatedBroadcast:
         record.intended_at, record.digest = self.clock(), _digest(self.content, 12)
         self.ledger.save(record)
         try:
@@ -250,7 +250,7 @@ class Creation:
         record.intended_at = None
         self.ledger.save(record)
 
-    def _look_up(self, record: BroadcastRecord, why: str) -> str | None:
+    def _look_up(self, record: BroadcastRecord, reason: str) -> str | None:
         """Find the broadcast that an earlier request may have created.
 
         :returns: its id; or None where it was certainly not created.
@@ -259,10 +259,10 @@ class Creation:
         try:
             found = self.perform(self.find(record.marker))
         except (EspError, RuntimeError, ValueError) as error:
-            self._stop(record, why, f"looking for it failed: {str(error).splitlines()[0]}")
+            self._stop(record, reason, f"looking for it failed: {str(error).splitlines()[0]}")
         if len(found) > 1:
             ids = ", ".join(one.id for one in found)
-            self._stop(record, why, f"{len(found)} are listed ({ids}), which is one too many: cancel all but one")
+            self._stop(record, reason, f"{len(found)} are listed ({ids}), which is one too many: cancel all but one")
         if found:
             if record.digest != _digest(self.content, 12):
                 self.warn(
@@ -270,24 +270,28 @@ class Creation:
                 )
             return found[0].id
         if began - (record.intended_at or began) < ABSENCE_COUNTS_AFTER:
-            self._stop(record, why, "it is not listed")
+            self._stop(record, reason, "it is not listed")
         return None
 
-    def _stop(self, record: BroadcastRecord, why: str, seen: str) -> NoReturn:
+    def _stop(self, record: BroadcastRecord, reason: str, seen: str) -> NoReturn:
         intended = record.intended_at or 0.0
         raise BroadcastOutcomeUnknown(
-            f"Nobody can tell whether the broadcast {self._title(record)!r} was created at {_iso(intended)}: "
-            f"{why.rstrip('.')}; {seen.rstrip('.')}. Clear the task after {_iso(intended + ABSENCE_COUNTS_AFTER)}: it "
-            "looks again, goes on with the broadcast if it is listed, and creates it if it is not."
+            f"It is unknown whether broadcast {self._title(record)!r} was created at {_iso(intended)}: "
+            f"{reason.rstrip('.')}; {seen.rstrip('.')}. Clear the task after {_iso(intended + ABSENCE_COUNTS_AFTER)}: "
+            "it looks again, goes on with the broadcast if it is listed, and creates it if it is not."
         )
 
-    def _note(self, record: BroadcastRecord, broadcast_id: str, how: Literal["created", "found"]) -> Made:
+    def _note(
+        self, record: BroadcastRecord, broadcast_id: str, resolution: Literal["created", "found"]
+    ) -> CreatedBroadcast:
         record.broadcast_id = broadcast_id
         self.ledger.save(record)
-        return self._made(record, how)
+        return self._made(record, resolution)
 
-    def _made(self, record: BroadcastRecord, how: Literal["created", "found", "known"]) -> Made:
-        return Made(record.broadcast_id or "", how, self._title(record), record.intended_at or self.clock())
+    def _made(self, record: BroadcastRecord, resolution: Literal["created", "found", "known"]) -> CreatedBroadcast:
+        return CreatedBroadcast(
+            record.broadcast_id or "", resolution, self._title(record), record.intended_at or self.clock()
+        )
 
     def _title(self, record: BroadcastRecord) -> str:
         return f"[{record.marker}] {self.title}"

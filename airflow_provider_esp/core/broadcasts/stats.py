@@ -40,7 +40,7 @@ def count_people(rows: Iterable[ActivityRow], group: Callable[[ActivityRow], str
 
 
 def of_broadcasts(wanted: Collection[str] = ()) -> Callable[[ActivityRow], str | None]:
-    """Give the `group` of `count_people` that is a row's broadcast.
+    """Return the `group` of `count_people` that is a row's broadcast.
 
     :param wanted: ids of broadcasts; empty for all.
     """

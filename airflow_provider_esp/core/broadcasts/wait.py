@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from airflow_provider_esp.core.broadcasts.create import ABSENCE_COUNTS_AFTER
 from airflow_provider_esp.core.calls import Flow, Perform
 from airflow_provider_esp.core.models import Broadcast, BroadcastGoal, BroadcastLook, BroadcastState
-from airflow_provider_esp.exceptions import BroadcastFailed, BroadcastNeedsPerson, InvalidRequest, NotFound
+from airflow_provider_esp.exceptions import BroadcastActionRequired, BroadcastFailed, InvalidRequest, NotFound
 
 OnStuck: TypeAlias = Literal["wait", "fail"]
 
@@ -28,7 +28,7 @@ class BroadcastWatch(Protocol):
         """Look once, at the Unix time `now`."""
 
 
-class Teller:
+class BroadcastLogger:
     """Says in a log how a broadcast goes: what changed, and each warning.
 
     :param broadcast_id: whose.
@@ -54,16 +54,16 @@ class Teller:
         self._told_at = 0.0
 
     def tell(self, look: BroadcastLook) -> None:
-        """Say what this look has found, unless it was said before or a moment ago."""
+        """Return what this look has found, unless it was said before or a moment ago."""
         if look.warning:
             self._warn(look.warning)
         now, said = self._clock(), (look.state, look.status)
         if said == self._told and now - self._told_at < self.EVERY:
             return
-        if look.state is BroadcastState.NEEDS_PERSON and said != self._told:
-            self._warn(f"Broadcast {self._id} goes on only when somebody acts at the service: {look.why}.")
+        if look.state is BroadcastState.ACTION_REQUIRED and said != self._told:
+            self._warn(f"Broadcast {self._id} goes on only when somebody acts at the service: {look.reason}.")
         else:
-            self._info(f"Broadcast {self._id} is {look.state.value}: {look.why}.")
+            self._info(f"Broadcast {self._id} is {look.state.value}: {look.reason}.")
         self._told, self._told_at = said, now
 
 
@@ -82,38 +82,40 @@ def look(perform: Perform, watch: BroadcastWatch, goal: BroadcastGoal, now: floa
 
 
 def when_missing(goal: BroadcastGoal, now: float) -> BroadcastLook | None:
-    """Say what it means that the service does not know a broadcast; None where it cannot be said.
+    """Return what it means that the service does not know a broadcast; None where it cannot be said.
 
     :param goal: its `since` is when the broadcast was created, if this task did so.
     """
     if goal.since is None:
         return None
     if now - goal.since < ABSENCE_COUNTS_AFTER:
-        return BroadcastLook(BroadcastState.RUNNING, why="the service does not show it yet")
-    return BroadcastLook(BroadcastState.FAILED, why="the service has it no more: somebody has cancelled or removed it")
+        return BroadcastLook(BroadcastState.RUNNING, reason="the service does not show it yet")
+    return BroadcastLook(
+        BroadcastState.FAILED, reason="the service has it no more: somebody has cancelled or removed it"
+    )
 
 
-def is_over(look: BroadcastLook, on_stuck: OnStuck) -> bool:
-    """Tell whether the wait ends with this look."""
-    if look.state is BroadcastState.NEEDS_PERSON:
-        return on_stuck == "fail"
+def is_over(look: BroadcastLook, on_action_required: OnStuck) -> bool:
+    """Check whether the wait ends with this look."""
+    if look.state is BroadcastState.ACTION_REQUIRED:
+        return on_action_required == "fail"
     return look.state is not BroadcastState.RUNNING
 
 
-def check(broadcast_id: str, state: BroadcastState, why: str) -> None:
+def check(broadcast_id: str, state: BroadcastState, reason: str) -> None:
     """Fail where a broadcast did not end well.
 
     :raises BroadcastFailed: it failed.
-    :raises BroadcastNeedsPerson: somebody has to act.
+    :raises BroadcastActionRequired: somebody has to act.
     """
     if state is BroadcastState.FAILED:
         raise BroadcastFailed(
-            f"Broadcast {broadcast_id} failed: {why}. See the service's own page of it, and correct what it names."
+            f"Broadcast {broadcast_id} failed: {reason}. See the service's own page of it, and correct what it names."
         )
-    if state is BroadcastState.NEEDS_PERSON:
-        raise BroadcastNeedsPerson(
-            f"Broadcast {broadcast_id} goes on only when somebody acts at the service: {why}. Do so, then clear the "
-            "task: it goes on with the same broadcast. on_stuck='wait' waits instead."
+    if state is BroadcastState.ACTION_REQUIRED:
+        raise BroadcastActionRequired(
+            f"Broadcast {broadcast_id} goes on only when somebody acts at the service: {reason}. Do so, then clear the "
+            "task: it goes on with the same broadcast. on_action_required='wait' waits instead."
         )
 
 
@@ -121,9 +123,9 @@ def wait(
     perform: Perform,
     watch: BroadcastWatch,
     goal: BroadcastGoal,
-    teller: Teller,
+    teller: BroadcastLogger,
     *,
-    on_stuck: OnStuck,
+    on_action_required: OnStuck,
     end: float,
     poll_interval: float,
     clock: Callable[[], float] = time.time,
@@ -141,7 +143,7 @@ def wait(
     while True:
         found = look(perform, watch, goal, clock())
         teller.tell(found)
-        if is_over(found, on_stuck):
+        if is_over(found, on_action_required):
             return found
         left = end - time.time()
         if left <= 0:

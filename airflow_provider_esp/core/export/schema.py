@@ -185,7 +185,7 @@ class Exporter(Protocol):
     def contacts(self, segment: str | None) -> Pages[ContactRow]:
         """Read the contacts of a segment, by name or id, or of the account; one may come twice if it changes meanwhile.
 
-        :raises NotThere: there is no such segment.
+        :raises ObjectNotFound: there is no such segment.
         """
 
     def broadcasts(self) -> Pages[BroadcastStatsRow]:

@@ -48,7 +48,7 @@ class Sorter:
             self._put_aside()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give all lines back, sorted, each once."""
+        """Return all lines back, sorted, each once."""
         self._lines.sort()
         with ExitStack() as open_files:
             yield from self._once(heapq.merge(self._lines, *(_read(run, open_files) for run in self._runs)))

@@ -23,7 +23,7 @@ import msgspec
 from airflow_provider_esp.core.export.schema import ContactRow, Row
 from airflow_provider_esp.core.export.sorting import Sorter
 from airflow_provider_esp.core.patience import MISTAKES, unwritable
-from airflow_provider_esp.exceptions import ExportError, PlaceUnwritable
+from airflow_provider_esp.exceptions import ExportError, StorageUnwritable
 
 Format = Literal["ndjson", "parquet"]
 
@@ -126,7 +126,7 @@ def check(form: Format) -> None:
 def check_writable(path: Path) -> None:
     """Find out with a real write that a file can be put beside a path; it is removed again.
 
-    :raises PlaceUnwritable: it cannot.
+    :raises StorageUnwritable: it cannot.
     """
     trial = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
@@ -139,7 +139,7 @@ def check_writable(path: Path) -> None:
     except Exception as error:
         with suppress(Exception):
             trial.unlink()
-        raise PlaceUnwritable(unwritable("The file", path, "path", error)) from error
+        raise StorageUnwritable(unwritable("The file", path, "path", error)) from error
 
 
 @contextmanager
@@ -217,7 +217,7 @@ _WRITERS: dict[Format, Callable[[Iterator[tuple[bytes, Row]], type[Row], _Measur
 
 
 def column_types(kind: type[Row]) -> dict[str, tuple[str, bool]]:
-    """Give the columns of a kind of row: their type (text, integer, boolean, time, list of text), and whether null."""
+    """Return the columns of a kind of row: type (text, integer, boolean, time, list of text), and whether nullable."""
     found = {}
     for field in msgspec.structs.fields(kind):
         told = msgspec.inspect.type_info(field.type)
@@ -237,7 +237,7 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 def arrow_schema(kind: type[Row]) -> Any:
-    """Give the Parquet schema of a kind of row."""
+    """Return the Parquet schema of a kind of row."""
     import pyarrow as pa
 
     arrow = {
@@ -273,7 +273,7 @@ class _Measured(io.RawIOBase):
 
 
 def _same_contact(line: bytes) -> bytes:
-    """Give the beginning of a contact's line that says who it is: segment and id, or where there is no id, address."""
+    """Get the beginning of a contact's line that says who it is: segment and id, or where there is no id, address."""
     beginning, _, rest = line.partition(b',"email":')
     if not beginning.endswith(b'"contact_id":null'):
         return beginning

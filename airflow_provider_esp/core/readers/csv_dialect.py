@@ -48,7 +48,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(head: bytes, origin: str, *, delimiter: str = AUTO, encoding: str = AUTO, whole: bool = False) -> Layout:
-    """Tell how a delimited file is laid out.
+    """Return how a delimited file is laid out.
 
     :param head: the first bytes of the file, `HEAD` of them if it has so many.
     :param origin: what messages call the file.
@@ -92,7 +92,7 @@ def _without_mark(head: bytes) -> str:
 
 
 def delimiter_of(text: str, origin: str, *, whole: bool = False) -> str:
-    """Tell what stands between two cells, by the header and the first lines.
+    """Return what stands between two cells, by the header and the first lines.
 
     :param text: the beginning of the file.
     :param origin: what messages call the file.

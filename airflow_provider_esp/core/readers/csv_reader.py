@@ -91,12 +91,12 @@ class CsvRows(Iterator[Sequence[str]]):
         self._width = len(self.columns)
 
     def use(self, positions: Iterable[int]) -> None:
-        """Say which columns somebody uses: line breaks in others do no harm."""
+        """Return which columns somebody uses: line breaks in others do no harm."""
         self._used = frozenset(positions)
         self._nulls.use(self._used)
 
     def is_empty(self) -> bool:
-        """Tell whether there is no row, and leave the first where it is.
+        """Check whether there is no row, and leave the first where it is.
 
         :raises SourceError: the file cannot be decoded up to there.
         """
@@ -110,7 +110,7 @@ class CsvRows(Iterator[Sequence[str]]):
             self._lines.go_back()
 
     def __next__(self) -> Sequence[str]:
-        """Give the next row; a `BadRow` for one that cannot be read.
+        """Return the next row; a `BadRow` for one that cannot be read.
 
         :raises SourceError: the file cannot be decoded from here on.
         """
@@ -123,7 +123,7 @@ class CsvRows(Iterator[Sequence[str]]):
         return self._nulls.in_row(row) if row else row
 
     def block(self, most: int) -> TextBlock | None:
-        """Give the next rows by column.
+        """Return the next rows by column.
 
         :param most: how many at the most.
         :returns: None where they have to be read one by one, or where there are none.
@@ -144,7 +144,7 @@ class CsvRows(Iterator[Sequence[str]]):
         return TextBlock(self._nulls.in_columns(columns, padded=padded))
 
     def _may_go_on(self, line: str) -> bool:
-        """Tell whether the last value of a line may have been closed too early, as `_skip_tail` finds out."""
+        """Check whether the last value of a line may have been closed too early, as `_skip_tail` finds out."""
         if not self._allow or not line.rstrip("\r\n").endswith('"'):
             return False
         fragment = self._fragment()
@@ -266,7 +266,7 @@ class CsvRows(Iterator[Sequence[str]]):
         return None
 
     def _fits(self, cells: Sequence[str]) -> bool:
-        """Tell whether these are the cells of a row; trailing delimiters may make blank ones behind them."""
+        """Check whether these are the cells of a row; trailing delimiters may make blank ones behind them."""
         return len(cells) == self._width or (len(cells) > self._width and not any(map(str.strip, cells[self._width :])))
 
     def _go_on(self, record: Record) -> str:
@@ -294,7 +294,7 @@ class CsvRows(Iterator[Sequence[str]]):
         return problem
 
     def _problem(self, record: Record, ended: bool, lines: list[str]) -> str:
-        """Say why a record that spans lines is not accepted; nothing if it is."""
+        """Return why a record that spans lines is not accepted; nothing if it is."""
         broken = _broken(record.cells)
         sound = ended and not record.problem and self._fits(record.cells)
         if not self._allow:
@@ -315,11 +315,11 @@ class CsvRows(Iterator[Sequence[str]]):
         return ""
 
     def _is_one_address(self, text: str) -> bool:
-        """Tell whether a value is nothing but an address, with line breaks around it; a delimiter is another cell's."""
+        """See whether a value is nothing but an address, with line breaks around it; a delimiter is another cell's."""
         return len(text.split()) == 1 and text.count("@") == 1 and self._delimiter not in text
 
     def _are_rows(self, lines: list[str]) -> bool:
-        """Tell whether the lines behind a record's first look like rows that a quotation mark has swallowed."""
+        """Check whether the lines behind a record's first look like rows that a quotation mark has swallowed."""
         return all(line.count(self._delimiter) == self._width - 1 for line in lines)
 
     def _taken_apart(self, problem: str) -> BadRow:
@@ -381,5 +381,5 @@ class CsvRows(Iterator[Sequence[str]]):
 
 
 def _broken(cells: Sequence[str]) -> dict[int, str]:
-    """Give the cells that hold line breaks, by position."""
+    """Return the cells that hold line breaks, by position."""
     return {at: cell for at, cell in enumerate(cells) if "\n" in cell or "\r" in cell}

@@ -25,7 +25,7 @@ _PHONE: Final = re.compile(r"(?<![\w.,])\+?\(?\d(?:[ \u00a0().-]{0,2}\d){8,14}(?
 
 
 def has_address(text: str) -> bool:
-    """Tell whether an e-mail address, or what looks like a phone number of 9 to 15 digits, stands in a text."""
+    """Check whether an e-mail address, or what looks like a phone number of 9 to 15 digits, stands in a text."""
     return bool(_EMAIL.search(text) or _PHONE.search(_DATES.sub(";", text)))
 
 
@@ -162,7 +162,7 @@ class Record:
                 at = stop + 1
 
     def _ends(self, body: str, at: int) -> bool:
-        """Tell whether the record ends behind a closing quotation mark; nothing but a delimiter may go on."""
+        """Check whether the record ends behind a closing quotation mark; nothing but a delimiter may go on."""
         if at == len(body):
             self.ends_quoted = True
             return True

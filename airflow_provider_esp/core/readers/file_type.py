@@ -51,7 +51,7 @@ class Peeked:
 
 
 def compression_of(head: bytes) -> Compression | None:
-    """Tell by which program a file was packed, by its first bytes; None for neither gzip nor zstd."""
+    """Return by which program a file was packed, by its first bytes; None for neither gzip nor zstd."""
     return next((compression for magic, compression in _COMPRESSED if head.startswith(magic)), None)
 
 

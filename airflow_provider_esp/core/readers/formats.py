@@ -115,7 +115,7 @@ def text_of(
 
 
 def count_rows(stream: IO[bytes], kind: Kind, origin: str) -> int | None:
-    """Tell how many rows an open file has, where that is cheap: None where they would have to be read.
+    """Return how many rows an open file has, where that is cheap: None where they would have to be read.
 
     :raises SourceError: it cannot be read as that.
     """

@@ -34,7 +34,7 @@ class NullValues:
         self.counts: Counter[str] = Counter()
 
     def use(self, positions: Iterable[int]) -> None:
-        """Say which columns matter; before, all do."""
+        """Return which columns matter; before, all do."""
         self._used = tuple(sorted(set(positions)))
 
     def in_columns(self, columns: list[Sequence[str]], *, padded: bool) -> list[Sequence[str]]:
@@ -66,7 +66,7 @@ class NullValues:
         )
 
     def applied_to(self, table: Table) -> Table:
-        """Give a table of the same rows, read one by one, without these words."""
+        """Return a table of the same rows, read one by one, without these words."""
         return Table(table.columns, ReadRows(table.rows, self), table.origin)
 
     def warn(self) -> None:
@@ -121,15 +121,15 @@ class ReadRows(Iterator[Sequence[Any]]):
         return self._nulls.in_row(row) if row else row  # those that could not be read are empty
 
     def block(self, most: int) -> None:
-        """Give None: these rows are read one by one."""
+        """Return None: these rows are read one by one."""
 
     def is_empty(self) -> bool:
-        """Tell whether there is no row, and leave the first where it is."""
+        """Check whether there is no row, and leave the first where it is."""
         first = next(self._rows, None)
         if first is not None:
             self._rows = chain([first], self._rows)
         return first is None
 
     def use(self, positions: Iterable[int]) -> None:
-        """Say which columns somebody uses: words in others are left as they are."""
+        """Return which columns somebody uses: words in others are left as they are."""
         self._nulls.use(positions)

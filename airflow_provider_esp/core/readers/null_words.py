@@ -15,7 +15,7 @@ SUSPECTS: Final = frozenset({"NULL", "null", "None", "undefined", "N/A", "n/a", 
 
 
 def check_null_values(words: object) -> tuple[str, ...]:
-    """Give the words that an author names for ``null_values``; None stands for the usual ones.
+    """Return the words that an author names for ``null_values``; None stands for the usual ones.
 
     :raises ValueError: they are not texts in a list, a tuple or a set.
     """

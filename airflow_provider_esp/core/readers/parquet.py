@@ -33,7 +33,7 @@ def read_parquet(stream: IO[bytes], origin: str) -> Table:
 
 
 def count_parquet(stream: IO[bytes], origin: str) -> int:
-    """Tell how many rows a Parquet file has, without reading them.
+    """Return how many rows a Parquet file has, without reading them.
 
     :raises SourceError: pyarrow is not installed, or it is not Parquet.
     """

@@ -66,7 +66,7 @@ def _check(unpacked: int, packed: int, column: str, origin: str) -> None:
 
 
 def _may_repeat(chunk: Any, values: int) -> bool:
-    """Tell whether so many values of a column may be more than a batch's memory holds, by repeating a few of them."""
+    """Check whether so many values of a column may be more than a batch's memory holds, by repeating a few of them."""
     by_dictionary = any("DICTIONARY" in encoding for encoding in chunk.encodings)
     return chunk.num_values > 0 and by_dictionary and values * chunk.total_uncompressed_size > _BATCH
 

@@ -20,7 +20,7 @@ import msgspec
 
 from airflow_provider_esp.core.patience import MISTAKES, unwritable
 from airflow_provider_esp.core.readers.table import Table
-from airflow_provider_esp.exceptions import PlaceUnwritable, SourceError
+from airflow_provider_esp.exceptions import SourceError, StorageUnwritable
 
 MARKER = "complete.json"
 PART_BYTES = 2 << 20
@@ -77,7 +77,7 @@ class Spool(msgspec.Struct, frozen=True):
 
 
 def find(folder: Folder) -> Spool | None:
-    """Give the spool that stands in a folder, or None where there is none, or only the beginning of one.
+    """Return the spool that stands in a folder, or None where there is none, or only the beginning of one.
 
     :raises SourceError: its marker cannot be read.
     """
@@ -95,7 +95,7 @@ def copy(table: Table, folder: Folder) -> Spool:
 
     :returns: the spool that stands there now: this one, or the one that another try has completed meanwhile.
     :raises SourceError: a value is of a kind that cannot be put aside.
-    :raises PlaceUnwritable: the folder cannot be written.
+    :raises StorageUnwritable: the folder cannot be written.
     """
     token = secrets.token_hex(4)
     parts: list[Part] = []
@@ -108,7 +108,7 @@ def copy(table: Table, folder: Folder) -> Spool:
             rows = sum(part.rows for part in parts)
             done = Spool(table.columns, rows, datetime.datetime.now(datetime.UTC), tuple(parts))
             _write(folder, MARKER, msgspec.json.encode(done))
-    except PlaceUnwritable:
+    except StorageUnwritable:
         for part in parts:  # nobody will read them, and the disk may be full
             with suppress(Exception):
                 (folder / part.name).unlink()
@@ -124,7 +124,7 @@ def _write(folder: Folder, name: str, content: bytes) -> None:
     except MISTAKES:
         raise
     except Exception as error:
-        raise PlaceUnwritable(unwritable("The copy of the rows", folder, "spool_path", error)) from error
+        raise StorageUnwritable(unwritable("The copy of the rows", folder, "spool_path", error)) from error
 
 
 def read(spool: Spool, folder: Folder, origin: str) -> Table:

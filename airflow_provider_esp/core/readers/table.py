@@ -48,7 +48,7 @@ def looking_ahead() -> Iterator[None]:
 
 
 def is_looking_ahead() -> bool:
-    """Tell whether the rows will be read once more."""
+    """Check whether the rows will be read once more."""
     return _looks_ahead.get()
 
 
@@ -73,7 +73,7 @@ class TextBlock(Sequence[Sequence[str]]):
     def __getitem__(self, at: slice) -> TextBlock: ...
 
     def __getitem__(self, at: int | slice) -> Sequence[str] | TextBlock:
-        """Give a row, or a part of the rows."""
+        """Return a row, or a part of the rows."""
         if isinstance(at, slice):
             return TextBlock([column[at] for column in self.columns])
         return tuple([column[at] for column in self.columns])
@@ -105,7 +105,7 @@ class Picked(Sequence[Sequence[Any]]):
     def __getitem__(self, at: slice) -> Picked: ...
 
     def __getitem__(self, at: int | slice) -> Sequence[Any] | Picked:
-        """Give a row, or a part of the rows."""
+        """Return a row, or a part of the rows."""
         if isinstance(at, slice):
             return Picked(self._rows, self._positions[at])
         return self._rows[self._positions[at]]
@@ -131,13 +131,13 @@ class Blocks(Protocol):
     """An iterator of rows that can hand out some of them by column, and that asks which columns are used."""
 
     def block(self, most: int) -> TextBlock | None:
-        """Give the next rows, at most so many; None where they have to be read one by one, or where there are none."""
+        """Get the next rows, at most so many; None where they have to be read one by one, or where there are none."""
 
     def is_empty(self) -> bool:
-        """Tell whether there is no row, and leave the first where it is."""
+        """Check whether there is no row, and leave the first where it is."""
 
     def use(self, positions: Iterable[int]) -> None:
-        """Say which columns somebody uses."""
+        """Return which columns somebody uses."""
 
 
 @dataclass(slots=True)
@@ -163,7 +163,7 @@ class Table:
             )
 
     def use(self, columns: Iterable[str]) -> None:
-        """Say which columns somebody uses, before the rows are read.
+        """Return which columns somebody uses, before the rows are read.
 
         Before that every column counts as used. What a column holds that nobody uses does less harm: see `csv_rows.py`
         and `null_values.py`.
@@ -175,7 +175,7 @@ class Table:
             self.rows.use([at for at, name in enumerate(self.columns) if name in names])
 
     def is_empty(self) -> bool:
-        """Tell whether there is no row, and leave the first where it is."""
+        """Check whether there is no row, and leave the first where it is."""
         if isinstance(self.rows, Blocks):
             return self.rows.is_empty()
         first = next(self.rows, None)
@@ -211,7 +211,7 @@ class BadRow(tuple[Any, ...]):
 
 
 def fingerprint(row: Sequence[Any]) -> bytes:
-    """Give bytes that are the same for the same row in every process, to make digests of."""
+    """Return bytes that are the same for the same row in every process, to make digests of."""
     whole = row.reason if isinstance(row, BadRow) else list(row)
     try:
         return _pack(whole)
@@ -229,7 +229,7 @@ def fingerprints(rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def as_source(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any] | None:
-    """Give a row as its source has it, without the columns it lacks; None for one that could not be read."""
+    """Return a row as its source has it, without the columns it lacks; None for one that could not be read."""
     if isinstance(row, BadRow):
         return None
     return {name: value for name, value in zip(columns, row, strict=True) if value is not MISSING}

@@ -10,7 +10,7 @@ from airflow_provider_esp.core.models import SendResult
 from airflow_provider_esp.core.outcomes import Outcome
 from airflow_provider_esp.core.row_ranges import RowRanges
 from airflow_provider_esp.core.send.refused_rows import REFUSED
-from airflow_provider_esp.core.validation.key_set import People
+from airflow_provider_esp.core.validation.key_set import CompactKeySet
 
 Item = TypeVar("Item")
 
@@ -63,7 +63,7 @@ class Block(Generic[Item]):
         """Return the rows that have no outcome yet."""
         return [row for row in self.rows if row.outcome is None]
 
-    def release_duplicates(self, met: People) -> None:
+    def release_duplicates(self, met: CompactKeySet) -> None:
         """Let another row of a person go whose row was refused: it may be right.
 
         :param met: everybody who counts as met; whoever is refused does not.
@@ -82,7 +82,7 @@ class Block(Generic[Item]):
 
 
 def outcome_of(result: SendResult) -> Outcome:
-    """Say what the service's answer makes of a row."""
+    """Return what the service's answer makes of a row."""
     if result.held_back:
         return Outcome.NOT_REACHED
     if result.unknown:

@@ -29,23 +29,23 @@ from airflow_provider_esp.core.send.requests import SendRequests, SendTarget
 from airflow_provider_esp.core.send.sent_lookup import LookUp
 from airflow_provider_esp.core.source_mark import SourceMark
 from airflow_provider_esp.core.stopping import Stop, threads
-from airflow_provider_esp.core.validation.key_set import People
+from airflow_provider_esp.core.validation.key_set import CompactKeySet
 from airflow_provider_esp.core.validation.mapper import Mapper
 from airflow_provider_esp.core.validation.suppression import Suppression, names_of
 from airflow_provider_esp.exceptions import (
     AlreadySent,
     AudienceChanged,
     EspError,
-    PlaceUnwritable,
     SendOutcomeUnknown,
     SendTakenOver,
+    StorageUnwritable,
     TaskStopped,
 )
 
 __all__ = ["OnUnknown", "SendRun", "SendTarget"]
 
 Item = TypeVar("Item")
-OnUnknown = Literal["stop", "skip", "resend", "look_up"]
+OnUnknown = Literal["stop", "skip", "resend", "lookup"]
 Numbered = tuple[int, Sequence[Any]]
 
 SINGLES_IN_A_BLOCK = 100
@@ -102,7 +102,7 @@ class SendRun(Generic[Item]):
     _refused: RefusedRows = field(init=False)
     _unfinished: Counts = field(default_factory=Counts)
     _digest: RowsDigest = field(default_factory=RowsDigest)
-    _met: People = field(default_factory=People)
+    _met: CompactKeySet = field(default_factory=CompactKeySet)
     _columns: tuple[str, ...] = ()
     _unanswered: int = 0
     _resumed: bool = False
@@ -273,7 +273,7 @@ class SendRun(Generic[Item]):
         unknown = [row for row in block.rows if row.outcome is Outcome.UNKNOWN]
         if unknown and self.on_unknown == "resend":
             mark([row for row in unknown if not row.left_out], None)
-        elif unknown and self.on_unknown == "look_up":
+        elif unknown and self.on_unknown == "lookup":
             self._settle(block, requests)
         elif unknown and self.on_unknown == "stop":
             hint = "" if self.report.kept else " (with report_path= its answers would have been kept beside the ledger)"
@@ -362,7 +362,7 @@ class SendRun(Generic[Item]):
                 block.release_duplicates(self._met)
                 if any(row.outcome in (None, Outcome.UNKNOWN) for row in block.rows):
                     self._end_here(block)
-            if self.on_unknown == "look_up":
+            if self.on_unknown == "lookup":
                 self._settle(block, requests, next((problem for problem in problems if problem.outcome_unknown), None))
             self._judge(block, to_send, problems)
             block.release_duplicates(self._met)
@@ -449,7 +449,7 @@ class SendRun(Generic[Item]):
         unknown = [row for row in sent if row.outcome is Outcome.UNKNOWN]
         final = [problem for problem in problems if not problem.outcome_unknown]
         doubtful = [problem for problem in problems if problem.outcome_unknown]
-        if unknown and (self.on_unknown in ("stop", "look_up") or (self.on_unknown == "resend" and not problems)):
+        if unknown and (self.on_unknown in ("stop", "lookup") or (self.on_unknown == "resend" and not problems)):
             self._stop(block, unknown[0].reason, next(iter(doubtful), None))
         answered = any(row.outcome in SETTLED for row in sent)
         self._unanswered = self._unanswered + 1 if doubtful and not answered else 0
@@ -507,11 +507,11 @@ class SendRun(Generic[Item]):
             'Look them up at the service, then run the task again with on_unknown="skip" or "resend".'
         ) from cause
 
-    def _try_part(self, block: Block[Item]) -> tuple[str | None, PlaceUnwritable | None]:
+    def _try_part(self, block: Block[Item]) -> tuple[str | None, StorageUnwritable | None]:
         """Write a block's part, and return its name, or why it cannot be written: the ledger is saved all the same."""
         try:
             return self.parts.write(self.record.send, self._columns, block.rows, again=block.again), None
-        except PlaceUnwritable as refusal:
+        except StorageUnwritable as refusal:
             return None, refusal
 
 

@@ -34,7 +34,7 @@ class AskSent(Protocol[Item_contra]):
     """Makes the question whether some items were sent."""
 
     def __call__(self, items: Sequence[Item_contra], since: datetime.datetime) -> Flow[list[SendResult | None]]:
-        """Give what the service shows of each item since a time (aware); None where it shows nothing yet."""
+        """Return what the service shows of each item since a time (aware); None where it shows nothing yet."""
 
 
 class Doubtful(Protocol):
@@ -116,7 +116,7 @@ class LookUp(Generic[Item]):
 
 
 def _is_final(error: EspError) -> bool:
-    """Tell whether the service would answer the same if it was asked again."""
+    """Check whether the service would answer the same if it was asked again."""
     return isinstance(error, Refused) and not isinstance(error, RateLimited | ServerFailed)
 
 

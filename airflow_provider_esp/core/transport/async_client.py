@@ -22,13 +22,13 @@ from airflow_provider_esp.core.calls import Page, Pages
 from airflow_provider_esp.core.transport import network
 from airflow_provider_esp.core.transport.exchange import (
     Account,
-    Answer,
-    Lost,
+    FlowRunner,
     Refresh,
     Request,
-    Run,
+    Response,
     Send,
     Step,
+    TransportFailure,
     Wait,
     Work,
     perform,
@@ -71,14 +71,14 @@ class AsyncClient:
 
     async def run(self, work: Work[T]) -> T:
         """Carry out a call or a flow and return its answer; see `Client.run`."""
-        run = Run(perform(work, self.account))
+        run = FlowRunner(perform(work, self.account))
         while run.step is not None:
             await self._advance(run)
         return run.answer
 
     async def iterate(self, pages: Pages[R]) -> AsyncIterator[R]:
         """Hand out the rows of a long answer as its pages come; see `Client.iterate`."""
-        run = Run(perform_pages(pages, self.account))
+        run = FlowRunner(perform_pages(pages, self.account))
         while run.step is not None:
             if isinstance(run.step, Page):
                 for row in run.step.rows:
@@ -87,7 +87,7 @@ class AsyncClient:
             else:
                 await self._advance(run)
 
-    async def _advance(self, run: Run[Any]) -> None:
+    async def _advance(self, run: FlowRunner[Any]) -> None:
         try:
             outcome = await self._do(run.step)
         except exceptions.EspError as error:
@@ -104,7 +104,7 @@ class AsyncClient:
             case Send(request):
                 return await self._send(request)
 
-    async def _send(self, request: Request) -> Answer | Lost:
+    async def _send(self, request: Request) -> Response | TransportFailure:
         limits = self.account.timeouts
         try:
             async with asyncio.timeout(limits.silence):
@@ -121,7 +121,7 @@ class AsyncClient:
         finally:
             self._free.release()
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request) -> Response:
         body = request.content
         async with self._http.request(
             request.method,
@@ -134,7 +134,7 @@ class AsyncClient:
             read = Body(response.headers.get("Content-Encoding", ""), request.most_bytes)
             async for chunk in response.content.iter_any():
                 read.add(chunk)
-            return Answer.of(response.status, response.headers.items(), read.end())
+            return Response.of(response.status, response.headers.items(), read.end())
 
     def _proxy_for(self, url: str) -> str | None:
         host = "/".join(url.split("/", 3)[:3])
@@ -157,7 +157,7 @@ class AsyncClient:
 
 
 def _url(request: Request) -> URL:
-    """Give the URL as it is; what is percent-encoded already must not be encoded anew.
+    """Return the URL as it is; what is percent-encoded already must not be encoded anew.
 
     :raises aiohttp.InvalidURL: it is none.
     """
@@ -188,8 +188,8 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
 _FAILURES = (aiohttp.ClientError, exceptions.UnusableProxy, _Broken, TimeoutError)
 
 
-def _lost(error: Exception, account: Account) -> Lost:
-    """Say what an exception of aiohttp means."""
+def _lost(error: Exception, account: Account) -> TransportFailure:
+    """Return what an exception of aiohttp means."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return network.not_connected_in_time(account)

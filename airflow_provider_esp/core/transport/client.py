@@ -1,7 +1,7 @@
 """`Client`, the synchronous driver of `exchange.perform`, and the only module that knows httpx or its fork httpx2.
 
 It does what each step asks for and sleeps. Answers are read as a stream, so that a service which drips for ever meets
-the limit for the whole request, and httpx's exceptions become `Lost` in one place.
+the limit for the whole request, and httpx's exceptions become `TransportFailure` in one place.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from airflow_provider_esp.core.stopping import Stop
 from airflow_provider_esp.core.transport import network
 from airflow_provider_esp.core.transport.exchange import (
     Account,
-    Answer,
-    Lost,
+    FlowRunner,
     Refresh,
     Request,
-    Run,
+    Response,
     Send,
     Step,
+    TransportFailure,
     Wait,
     Work,
     perform,
@@ -96,14 +96,14 @@ class Client:
 
         :raises EspError: with the service, the method, and what to do next.
         """
-        run = Run(perform(work, self.account))
+        run = FlowRunner(perform(work, self.account))
         while run.step is not None:
             self._advance(run)
         return run.answer
 
     def iterate(self, pages: Pages[R]) -> Iterator[R]:
         """Hand out the rows of a long answer as its pages come."""
-        run = Run(perform_pages(pages, self.account))
+        run = FlowRunner(perform_pages(pages, self.account))
         while run.step is not None:
             if isinstance(run.step, Page):
                 yield from run.step.rows
@@ -111,7 +111,7 @@ class Client:
             else:
                 self._advance(run)
 
-    def _advance(self, run: Run[Any]) -> None:
+    def _advance(self, run: FlowRunner[Any]) -> None:
         try:
             outcome = self._do(run.step)
         except exceptions.EspError as error:
@@ -132,7 +132,7 @@ class Client:
             case Send(request):
                 return self._send(request)
 
-    def _send(self, request: Request) -> Answer | Lost:
+    def _send(self, request: Request) -> Response | TransportFailure:
         end = time.monotonic() + self.account.timeouts.total
         try:
             with self._stream(request) as response:
@@ -141,7 +141,7 @@ class Client:
                     body.add(chunk)
                     if time.monotonic() > end:
                         return network.too_long(self.account)
-                return Answer.of(response.status_code, response.headers.items(), body.end())
+                return Response.of(response.status_code, response.headers.items(), body.end())
         except BodyRefused as refused:
             return network.unusable(refused)
         except _FAILURES as error:
@@ -174,8 +174,8 @@ class Client:
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL)
 
 
-def _lost(error: Exception, account: Account) -> Lost:
-    """Say what an exception of httpx means."""
+def _lost(error: Exception, account: Account) -> TransportFailure:
+    """Return what an exception of httpx means."""
     reason = network.why(error)
     match error:
         case httpx.ConnectTimeout():

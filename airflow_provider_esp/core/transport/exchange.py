@@ -22,7 +22,7 @@ from airflow_provider_esp.core.transport.response_bodies import ACCEPT_ENCODING
 from airflow_provider_esp.core.transport.retry import RetryPolicy, pause_before_retry, retry_after
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
-from airflow_provider_esp.exceptions import EspError, NoPlace, Undecodable
+from airflow_provider_esp.exceptions import DecodingError, EspError, RateLimitTimeout
 from airflow_provider_esp.utils.redaction import hide_secrets, redact
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back; header names in lower case."""
 
     status: int
@@ -116,13 +116,13 @@ class Answer:
     content: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> Answer:
+    def of(cls, status: int, headers: Iterable[tuple[str, str]], content: bytes) -> Response:
         """Make one of what a driver has read, however the service spells the headers' names."""
         return cls(status, {name.lower(): value for name, value in headers}, content)
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class TransportFailure:
     """No answer came back.
 
     :param kind: which of the errors it is.
@@ -152,7 +152,7 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Ask the driver to send a request, and to hand back an `Answer` or `Lost`."""
+    """Ask the driver to send a request, and to hand back an `Response` or `TransportFailure`."""
 
     request: Request
 
@@ -161,7 +161,7 @@ Step: TypeAlias = Wait | Refresh | Send
 Work: TypeAlias = Call[T] | Flow[T]
 
 
-class Run(Generic[T]):
+class FlowRunner(Generic[T]):
     """Steps on their way: what to do next, and in the end the answer.
 
     :param steps: `perform` or `perform_pages`.
@@ -177,7 +177,7 @@ class Run(Generic[T]):
         self._move(steps.send, None)
 
     def tell(self, outcome: object) -> None:
-        """Say what came of the step, and go on to the next."""
+        """Return what came of the step, and go on to the next."""
         self._move(self._steps.send, outcome)
 
     def fail(self, error: EspError) -> None:
@@ -217,11 +217,11 @@ def _go_on(work: Flow[Any], answer: object, call: Call[Any], account: Account) -
     try:
         return work.send(answer)
     except ValueError as problem:
-        if call.method == "GET" and not isinstance(problem, Undecodable):
+        if call.method == "GET" and not isinstance(problem, DecodingError):
             raise  # what was read shows that the author asks for something that cannot be
         # The answer had the right shape and makes no sense all the same; the request before it was carried out. A
         # plain ValueError would say that nothing was.
-        raise exceptions.UnexpectedAnswer(
+        raise exceptions.UnexpectedResponse(
             f"the answer makes no sense: {redact(str(problem))}",
             service=account.service.title,
             method=call.name,
@@ -261,7 +261,7 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
         attempt += 1
         request = _request(call, account, token)
         try:
-            outcome: Answer | Lost = (yield Send(request)) if _can_travel(request) else _UNSPEAKABLE
+            outcome: Response | TransportFailure = (yield Send(request)) if _can_travel(request) else _UNSPEAKABLE
         except exceptions.TaskEnding as error:
             raise _with_outcome(error, maybe_done) from None
         result = _read(call, account, outcome)
@@ -305,13 +305,13 @@ def _prepare(
     try:
         for seconds in account.throttle.turn(call.buckets, account.retry.patience):
             yield Wait(seconds)
-    except NoPlace:
+    except RateLimitTimeout:
         raise _no_place(call, account) from None
     return None if tokens is None else tokens.current() or (yield Refresh(tokens, None))
 
 
 def _worth_renewing(token: Token | None, refused: Token | None, replays: int) -> bool:
-    """Say whether a call that was refused may be sent again with another token than this one."""
+    """Check whether a call that was refused may be sent again with another token than this one."""
     if token is None or replays >= _REPLAYS:
         return False
     return refused is None or (token.from_store and token.value != refused.value)
@@ -329,7 +329,7 @@ def _check_service(call: Call[Any], account: Account) -> None:
         raise exceptions.InvalidRequest(
             f"{call.name} belongs to {call.service}",
             service=account.service.title,
-            advice=f"Run it on a connection of type {call.service}.",
+            advice=f"FlowRunner it on a connection of type {call.service}.",
         )
 
 
@@ -358,28 +358,28 @@ BY_KIND: dict[Kind, type[exceptions.EspError]] = {
     Kind.INVALID: exceptions.InvalidRequest,
     Kind.DUPLICATE: exceptions.DuplicateRequest,
     Kind.RATE_LIMITED: exceptions.RateLimited,
-    Kind.SWITCHED_OFF: exceptions.SwitchedOff,
+    Kind.SWITCHED_OFF: exceptions.MethodDisabled,
     Kind.QUOTA: exceptions.QuotaExceeded,
     Kind.SERVER: exceptions.ServerFailed,
-    Kind.UNEXPECTED: exceptions.UnexpectedAnswer,
+    Kind.UNEXPECTED: exceptions.UnexpectedResponse,
 }
 """Which exception a service's refusal becomes."""
 
 # It is not quoted: of all that is in a header, the credential is the one thing that we did not make.
-_UNSPEAKABLE = Lost(
+_UNSPEAKABLE = TransportFailure(
     exceptions.Unauthenticated, "the credential holds a character that no request can carry", sent=False
 )
 
 
 def _can_travel(request: Request) -> bool:
-    """Tell whether the credential can stand in a header: visible ASCII, blanks within."""
+    """Check whether the credential can stand in a header: visible ASCII, blanks within."""
     value = request.headers.get("Authorization", "")
     return value.isascii() and value.isprintable() and value == value.strip()
 
 
-def _read(call: Call[T], account: Account, outcome: Answer | Lost) -> T | EspError:
+def _read(call: Call[T], account: Account, outcome: Response | TransportFailure) -> T | EspError:
     facts = {"service": account.service.title, "method": call.name}
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, TransportFailure):
         return outcome.kind(outcome.message, outcome_unknown=outcome.sent and call.method != "GET", **facts)
     refusal = account.service.refusal(outcome.status, outcome.headers, outcome.content)
     if refusal is None and not 200 <= outcome.status < 300:
@@ -388,8 +388,8 @@ def _read(call: Call[T], account: Account, outcome: Answer | Lost) -> T | EspErr
         return _refused(refusal, call, account, outcome)
     try:
         return decode(outcome.content, call.answer)
-    except Undecodable as problem:
-        return exceptions.UnexpectedAnswer(
+    except DecodingError as problem:
+        return exceptions.UnexpectedResponse(
             f"the answer is not what the API promises: {redact(str(problem))}",
             status=outcome.status,
             outcome_unknown=call.method != "GET",
@@ -398,7 +398,7 @@ def _read(call: Call[T], account: Account, outcome: Answer | Lost) -> T | EspErr
         )
 
 
-def _refused(refusal: Refusal, call: Call[Any], account: Account, answer: Answer) -> EspError:
+def _refused(refusal: Refusal, call: Call[Any], account: Account, answer: Response) -> EspError:
     server_failed = refusal.kind in (Kind.SERVER, Kind.UNEXPECTED)
     said = redact(refusal.message)
     advice = refusal.advice
@@ -417,7 +417,7 @@ def _refused(refusal: Refusal, call: Call[Any], account: Account, answer: Answer
     )
 
 
-def _request_id(service: Service, answer: Answer) -> str | None:
+def _request_id(service: Service, answer: Response) -> str | None:
     return next((answer.headers[name] for name in service.request_id_headers if name in answer.headers), None)
 
 

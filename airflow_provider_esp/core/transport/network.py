@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 
 from airflow_provider_esp import exceptions
-from airflow_provider_esp.core.transport.exchange import Account, Lost
+from airflow_provider_esp.core.transport.exchange import Account, TransportFailure
 from airflow_provider_esp.exceptions import BodyRefused, UnusableProxy
 from airflow_provider_esp.utils.redaction import redact
 from airflow_provider_esp.utils.urls import is_loopback
@@ -63,7 +63,7 @@ _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 def proxy_for(url: str) -> str | None:
-    """Give the address of the proxy that the environment names for a URL, or None.
+    """Return the address of the proxy that the environment names for a URL, or None.
 
     A proxy is for the world outside, not for a sandbox on this machine.
 
@@ -85,49 +85,53 @@ def proxy_for(url: str) -> str | None:
 
 
 def why(error: BaseException) -> str:
-    """Give an exception's own words, or at least its name."""
+    """Return an exception's own words, or at least its name."""
     return str(error) or type(error).__name__
 
 
-def not_connected(account: Account, reason: str) -> Lost:
+def not_connected(account: Account, reason: str) -> TransportFailure:
     """No connection was made."""
-    return Lost(exceptions.ConnectionFailed, f"no connection to {_host(account)}: {redact(reason)}", sent=False)
+    return TransportFailure(
+        exceptions.ConnectionFailed, f"no connection to {_host(account)}: {redact(reason)}", sent=False
+    )
 
 
-def not_connected_in_time(account: Account) -> Lost:
+def not_connected_in_time(account: Account) -> TransportFailure:
     """No connection was made within the limit for that."""
     seconds = account.timeouts.connect
-    return Lost(exceptions.ConnectionFailed, f"no connection to {_host(account)} within {seconds:g} s", sent=False)
+    return TransportFailure(
+        exceptions.ConnectionFailed, f"no connection to {_host(account)} within {seconds:g} s", sent=False
+    )
 
 
-def all_busy() -> Lost:
+def all_busy() -> TransportFailure:
     """No connection became free."""
-    return Lost(exceptions.ConnectionFailed, "all connections were busy for too long", sent=False)
+    return TransportFailure(exceptions.ConnectionFailed, "all connections were busy for too long", sent=False)
 
 
-def not_made(reason: str) -> Lost:
+def not_made(reason: str) -> TransportFailure:
     """There is no such request: its URL is none."""
-    return Lost(exceptions.ConnectionFailed, f"the request could not be made: {redact(reason)}", sent=False)
+    return TransportFailure(exceptions.ConnectionFailed, f"the request could not be made: {redact(reason)}", sent=False)
 
 
-def silent(account: Account) -> Lost:
+def silent(account: Account) -> TransportFailure:
     """The service said nothing for too long."""
-    return Lost(exceptions.TimedOut, f"no answer within {account.timeouts.silence:g} s", sent=True)
+    return TransportFailure(exceptions.TimedOut, f"no answer within {account.timeouts.silence:g} s", sent=True)
 
 
-def too_long(account: Account) -> Lost:
+def too_long(account: Account) -> TransportFailure:
     """The whole request took too long, however much came meanwhile."""
-    return Lost(exceptions.TimedOut, f"no whole answer within {account.timeouts.total:g} s", sent=True)
+    return TransportFailure(exceptions.TimedOut, f"no whole answer within {account.timeouts.total:g} s", sent=True)
 
 
-def unusable(refused: BodyRefused) -> Lost:
+def unusable(refused: BodyRefused) -> TransportFailure:
     """An answer came whose body is too large, or packed in a way that cannot be read."""
-    return Lost(exceptions.UnexpectedAnswer, str(refused), sent=True)
+    return TransportFailure(exceptions.UnexpectedResponse, str(refused), sent=True)
 
 
-def broken(reason: str) -> Lost:
+def broken(reason: str) -> TransportFailure:
     """The connection ended early, or something else than HTTP came."""
-    return Lost(
+    return TransportFailure(
         exceptions.ConnectionLost, f"the connection broke before the whole answer came: {redact(reason)}", sent=True
     )
 

@@ -45,7 +45,7 @@ class RetryPolicy:
 def pause_before_retry(
     policy: RetryPolicy, failure: EspError, *, repeatable: bool, attempt: int, elapsed: float
 ) -> float | None:
-    """Say how many seconds to wait before the next attempt, or None if this failure is final.
+    """Return how many seconds to wait before the next attempt, or None if this failure is final.
 
     :param failure: what went wrong.
     :param repeatable: whether the call may be sent twice (`Call.repeatable`).

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from airflow_provider_esp.core.calls import Bucket
-from airflow_provider_esp.exceptions import NoPlace
+from airflow_provider_esp.exceptions import RateLimitTimeout
 
 PACE = 0.97
 _PACED_WINDOW = 1.0
@@ -29,7 +29,7 @@ _SLOWEST = 0.02
 _RECOVERY_PER_SECOND = 0.005
 
 
-class _Lane:
+class _BucketState:
     """The queue in front of one bucket."""
 
     def __init__(self, bucket: Bucket, share: float) -> None:
@@ -103,7 +103,7 @@ class Throttle:
         self._limits = dict(limits or {})
         self._clock = clock
         self._lock = threading.Lock()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, _BucketState] = {}
 
     def turn(self, buckets: Collection[Bucket], patience: float) -> Iterator[float]:
         """Queue for a place in every bucket; once the iteration ends, the request may leave.
@@ -111,7 +111,7 @@ class Throttle:
         :param buckets: all of them must admit the request.
         :param patience: seconds that the caller will wait at the most.
         :returns: seconds to wait, one time after the other.
-        :raises NoPlace: it would be longer than the patience.
+        :raises RateLimitTimeout: it would be longer than the patience.
         """
         end = self._clock() + patience
         tries = 0
@@ -150,7 +150,7 @@ class Throttle:
             places = [lane.earliest(now) for lane in lanes]
             at = max(places, default=now)
             if at > end:
-                raise NoPlace
+                raise RateLimitTimeout
             # Who waits long for one bucket takes no place in another: that would close it for everybody until then.
             if at - min(places, default=at) > _PACED_WINDOW:
                 return at, None
@@ -162,11 +162,11 @@ class Throttle:
         with self._lock:
             return sum(self._lane(bucket).refusals for bucket in buckets)
 
-    def _lane(self, bucket: Bucket) -> _Lane:
+    def _lane(self, bucket: Bucket) -> _BucketState:
         lane = self._lanes.get(bucket.name)
         if lane is None:
             limit = self._limits.get(bucket.name, bucket.limit)
-            lane = self._lanes[bucket.name] = _Lane(Bucket(bucket.name, limit, bucket.seconds), self._share)
+            lane = self._lanes[bucket.name] = _BucketState(Bucket(bucket.name, limit, bucket.seconds), self._share)
         return lane
 
 
@@ -175,7 +175,7 @@ _shared_lock = threading.Lock()
 
 
 def shared_throttle(host: str, identity: str, share: float, limits: Mapping[str, float]) -> Throttle:
-    """Give the one throttle of an account in this process.
+    """Return the one throttle of an account in this process.
 
     :param host: the service's host; with `identity` it names the account, whatever the connection is called.
     :param identity: what the account is known by (key, client id): only its hash is kept.

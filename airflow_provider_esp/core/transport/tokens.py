@@ -60,7 +60,7 @@ class TokenSource:
         self._renewal: Future[Token] | None = None
 
     def current(self) -> Token | None:
-        """Give the token to send, or None where one has to be fetched first."""
+        """Return the token to send, or None where one has to be fetched first."""
         token = self._token
         if token is None:
             return None
@@ -123,7 +123,7 @@ _shared_lock = threading.Lock()
 
 
 def shared_tokens(identity: str, make: Callable[[], TokenSource]) -> TokenSource:
-    """Give the one token source of an application in this process.
+    """Return the one token source of an application in this process.
 
     :param identity: token URL, client id and secret: only its hash is kept. A changed secret is another source.
     :param make: builds the source where there is none yet.

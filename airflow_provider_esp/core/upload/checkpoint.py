@@ -55,7 +55,7 @@ class Batch:
         return not self.requests and sum(self.counts[outcome] for outcome in _FOR_GOOD) == self.rows
 
 
-class Watermark:
+class Checkpoint:
     """Keeps the ledger of one run of an upload; used by the thread that runs it.
 
     :param ledger: what earlier tries have done.

@@ -59,14 +59,14 @@ class Members:
         return [_unpack_names(names) for names in self._aliases]
 
     def missing(self, done: set[str]) -> list[int]:
-        """Give the positions of those that are not among the names."""
+        """Return the positions of those that are not among the names."""
         absent = [at for at, key in enumerate(self.keys) if key not in done]
         for names in self.aliases if absent else ():
             absent = [at for at in absent if (name := names[at]) is None or same_key(name) not in done]
         return absent
 
     def reports(self, outcome: str, positions: Sequence[int], reason: str, import_id: str) -> list[RowReport]:
-        """Give report lines for some of the contacts."""
+        """Return report lines for some of the contacts."""
         if not positions:
             return []
         keys, aliases = self.keys, self.aliases
@@ -127,7 +127,7 @@ class OpenImport:
         return self.facts()
 
     def facts(self) -> dict[str, Any]:
-        """Give what `hand_over` gave, or would give if nobody in it were written down."""
+        """Return what `hand_over` gave, or would give if nobody in it were written down."""
         return {
             "id": self.id,
             "rows": self.rows,

@@ -26,7 +26,7 @@ from airflow_provider_esp.core.row_keys import RowKeys
 from airflow_provider_esp.core.row_report import Report, RowReport
 from airflow_provider_esp.core.splitting import Answered, Failed, NotTried, Piece, RefusedAlone, send_in_halves
 from airflow_provider_esp.core.stopping import Stop, threads
-from airflow_provider_esp.core.upload.checkpoint import Batch, Watermark, digest_of
+from airflow_provider_esp.core.upload.checkpoint import Batch, Checkpoint, digest_of
 from airflow_provider_esp.core.upload.heap import heap_set_aside
 from airflow_provider_esp.core.upload.open_imports import Members, OpenImport
 from airflow_provider_esp.core.validation.batch import Checker
@@ -95,7 +95,7 @@ class Group:
         return Group(self.contacts.part(start, stop), self.rows[part], self.keys[part], self.values[part], self.batch)
 
     def take(self, positions: Sequence[int]) -> Group:
-        """Give some of the rows, by position."""
+        """Return some of the rows, by position."""
         if len(positions) == len(self.rows):
             return self
         pick = picker(positions)
@@ -139,7 +139,7 @@ class Upload:
     keep_values: bool = False
     row_keys: RowKeys | None = None
     stop: Stop = field(default_factory=Stop)
-    watermark: Watermark = field(default_factory=lambda: Watermark(UploadLedger(MemoryStore())))
+    watermark: Checkpoint = field(default_factory=lambda: Checkpoint(UploadLedger(MemoryStore())))
     counts: Counts = field(default_factory=Counts)
     passed: int = 0
     imports: list[str] = field(default_factory=list)

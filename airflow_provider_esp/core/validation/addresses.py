@@ -22,7 +22,7 @@ from airflow_provider_esp.core.validation.numbering_plans import (
     is_valid,
     possible_number,
 )
-from airflow_provider_esp.exceptions import InvalidValue, NoCountry
+from airflow_provider_esp.exceptions import CountryCodeMissing, InvalidValue
 from airflow_provider_esp.utils.characters import hidden_character
 
 PhoneFormat = Literal["international"]
@@ -87,7 +87,7 @@ def email_address(value: str) -> str:
 
 
 def _what_is_no_email(value: str) -> str:
-    """Say what is wrong with an address, and quote nothing of it that can be seen."""
+    """Return what is wrong with an address, and quote nothing of it that can be seen."""
     if (hidden := hidden_character(value)) is not None:
         return f"the e-mail address holds {hidden}"
     if (signs := value.count("@")) != 1:
@@ -130,7 +130,7 @@ class PhoneRules:
         What stands in the cell of a table may be a number that was once a float, ``380971112233.0`` or
         ``3.80971112233E+11``: it is read as the digits it stands for.
 
-        :raises NoCountry: it has no country code, and neither argument says how to read it.
+        :raises CountryCodeMissing: it has no country code, and neither argument says how to read it.
         :raises InvalidValue: it is no phone number.
         """
         if value[:1] == "+" and possible_number()(value):
@@ -165,7 +165,7 @@ class PhoneRules:
     def _without_plus(self, digits: str) -> str:
         """Return a number without plus as it is sent.
 
-        :raises NoCountry: it has no country code, and nothing says how to read it.
+        :raises CountryCodeMissing: it has no country code, and nothing says how to read it.
         :raises InvalidValue: it is no phone number.
         """
         if self.default_country is not None:
@@ -177,11 +177,13 @@ class PhoneRules:
             raise InvalidValue(_NOT_INTERNATIONAL)
         if known and _is_surely_international(digits):
             return digits
-        raise NoCountry(_NO_COUNTRY) if _FEWEST_LOCAL <= len(digits) <= _MOST_DIGITS else InvalidValue(_NO_PHONE)
+        raise (
+            CountryCodeMissing(_NO_COUNTRY) if _FEWEST_LOCAL <= len(digits) <= _MOST_DIGITS else InvalidValue(_NO_PHONE)
+        )
 
 
 def _is_surely_international(digits: str) -> bool:
-    """Tell whether a valid number without plus can be no national one."""
+    """Check whether a valid number without plus can be no national one."""
     return (
         len(digits) >= _FEWEST_DIGITS
         and digits[0] not in _TRUNK_DIGITS

@@ -16,7 +16,7 @@ from airflow_provider_esp.core.contact_columns import Column, ContactColumns, Fi
 from airflow_provider_esp.core.models import STANDARD_FIELDS
 from airflow_provider_esp.core.readers.table import MISSING, BadRow, Table, TextBlock
 from airflow_provider_esp.core.validation.field_rules import Rule, rule_of, standard_rules
-from airflow_provider_esp.core.validation.mapper import Blank, same_key, targets_of
+from airflow_provider_esp.core.validation.mapper import BlankValues, same_key, targets_of
 from airflow_provider_esp.core.validation.values import ValueRules
 from airflow_provider_esp.exceptions import ColumnError, InvalidValue
 from airflow_provider_esp.utils.characters import control_character, hidden_character
@@ -26,7 +26,7 @@ _ADDRESSES = ("email", "phone")
 
 
 @dataclass(slots=True)
-class Checked:
+class ValidatedBatch:
     """A batch after checking.
 
     :param contacts: those that can be sent.
@@ -50,20 +50,20 @@ class Checked:
 class Checker(Protocol):
     """What checks the batches of an upload."""
 
-    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> Checked:
+    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> ValidatedBatch:
         """Check rows that follow each other.
 
         :param first_row: number of the first.
         """
 
 
-class BatchChecker:
+class BatchValidator:
     """Turns batches of rows into contacts.
 
     :param table: whose columns the rows have.
     :param columns: source column to contact field; None where the columns are called like the fields.
     :param identity: the fields by which the service knows a contact; one of them must be there.
-    :param blank: ``keep`` leaves what a blank cell names alone, ``erase`` empties it.
+    :param blank_values: ``keep`` leaves what a blank cell names alone, ``clear`` empties it.
     :param rules: what the service asks of single fields, besides what all do.
     :param values: how values are read; None for what holds where nothing is said.
     :raises ColumnError: a column is unknown, named twice, or none identifies a contact.
@@ -74,7 +74,7 @@ class BatchChecker:
         table: Table,
         columns: Mapping[str, str] | None,
         identity: Sequence[str],
-        blank: Blank = "keep",
+        blank_values: BlankValues = "keep",
         rules: Mapping[str, FieldRule] | None = None,
         *,
         values: ValueRules | None = None,
@@ -84,7 +84,7 @@ class BatchChecker:
         table.use(name for _, name, _ in self._targets)
         self._width = len(table.columns)
         self._identity = tuple(identity)
-        self._blank = None if blank == "erase" else UNSET
+        self._blank = None if blank_values == "clear" else UNSET
         names = {field_name: name for _, name, field_name in self._targets}
         self._rules = standard_rules(names, self.values, self._identity)
         self._rules |= {
@@ -95,7 +95,7 @@ class BatchChecker:
         if table.columns and not {name for _, _, name in self._targets} & set(identity):
             raise ColumnError(f"{table.origin}: no column is {' or '.join(identity)}, which tells whose row it is.")
 
-    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> Checked:
+    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> ValidatedBatch:
         """Check rows that follow each other.
 
         :param first_row: number of the first.
@@ -138,7 +138,7 @@ class BatchChecker:
             contacts = contacts.take(kept)
             numbers, keys = [numbers[at] for at in kept], [keys[at] for at in kept]
             rows = [rows[at] for at in kept]
-        return Checked(contacts, numbers, keys, rows, sorted(invalid, key=lambda item: item[0]), duplicates)
+        return ValidatedBatch(contacts, numbers, keys, rows, sorted(invalid, key=lambda item: item[0]), duplicates)
 
     def _column(
         self, cells: Sequence[Any], all_text: bool, name: str, field_name: str, reasons: dict[int, str]
@@ -201,7 +201,7 @@ class BatchChecker:
                     reasons.setdefault(position, str(reason))
 
     def _keys(self, contacts: ContactColumns, reasons: dict[int, str]) -> Sequence[str]:
-        """Say what each contact is known by; note the rows that nothing identifies."""
+        """Return what each contact is known by; note the rows that nothing identifies."""
         columns = {**contacts.standard, **contacts.custom}
         found = [columns[name] for name in self._identity if name in columns]
         if len(found) == 1 and contacts.gaps.isdisjoint(self._identity):
@@ -217,7 +217,7 @@ class BatchChecker:
         return keys
 
     def _last_of_each(self, keys: Sequence[str], reasons: Mapping[int, str]) -> Sequence[int]:
-        """Give the positions that stay: of several rows for one person the last, in the order of the rows."""
+        """Return the positions that stay: of several rows for one person the last, in the order of the rows."""
         if not reasons:
             last = dict(zip(keys, range(len(keys)), strict=True))
             return range(len(keys)) if len(last) == len(keys) else sorted(last.values())
@@ -226,6 +226,6 @@ class BatchChecker:
 
 
 def _is_tidy(cells: Sequence[str]) -> bool:
-    """Tell whether texts have nothing that is stripped or cleaned: of all blanks, only the space is printable."""
+    """Check whether texts have nothing that is stripped or cleaned: of all blanks, only the space is printable."""
     joined = "".join(cells)
     return " " not in joined and joined.isprintable()

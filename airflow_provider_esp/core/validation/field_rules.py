@@ -43,7 +43,7 @@ class Rule:
     suspect: str = ""
 
     def takes(self, column: Sequence[str]) -> bool:
-        """Tell whether all values of a column are ordinary."""
+        """Check whether all values of a column are ordinary."""
         if self.suspect and self.suspect not in "".join(column):
             return True
         return all(map(self.ordinary, set(column) if self.repeats else column))

@@ -7,7 +7,7 @@ import hashlib
 _SHELVES = 65536
 
 
-class People:
+class CompactKeySet:
     """A set of people, about 20 bytes for each (Python's own takes a hundred).
 
     Of everybody a digest of 16 bytes is kept: its first two bytes name a shelf, the others stand there in a row.

@@ -17,7 +17,7 @@ from airflow_provider_esp.core.validation.values import ValueRules, without_zero
 from airflow_provider_esp.exceptions import ColumnError, InvalidValue
 
 Item = TypeVar("Item")
-Blank = Literal["keep", "erase"]
+BlankValues = Literal["keep", "clear"]
 
 
 class Mapper(Generic[Item]):
@@ -32,7 +32,7 @@ class Mapper(Generic[Item]):
         self.key = key
 
     def __call__(self, row: Sequence[Any]) -> Item | str:
-        """Give the item, or the reason why there is none."""
+        """Return the item, or the reason why there is none."""
         if isinstance(row, BadRow):
             return row.reason
         try:
@@ -95,31 +95,31 @@ def custom_fields(table: Table, columns: Mapping[str, str] | None) -> tuple[str,
 
 
 def recipient_mapper(
-    table: Table, to: str, data: Mapping[str, str] | None, values: ValueRules | None = None
+    table: Table, recipient_column: str, data: Mapping[str, str] | None, values: ValueRules | None = None
 ) -> Mapper[Recipient]:
     """Make the mapper of a send.
 
-    :param to: the column with the address or number.
+    :param recipient_column: the column with the address or number.
     :param data: source column to the name that the message uses; None for all other columns under their own names.
     :param values: how values are read; None for what holds where nothing is said.
     :raises ColumnError: a column is not there.
     """
-    names = data if data is not None else {name: name for name in table.columns if name != to}
+    names = data if data is not None else {name: name for name in table.columns if name != recipient_column}
     position = _positions(table)
-    absent = [name for name in (to, *names) if name not in position]
+    absent = [name for name in (recipient_column, *names) if name not in position]
     if table.columns and absent:
         raise ColumnError(
             f"{table.origin}: no column {', '.join(map(repr, absent))}; it has {', '.join(map(repr, table.columns))}."
         )
-    table.use([to, *names])
-    at_to = position.get(to, 0)  # without columns there are no rows
+    table.use([recipient_column, *names])
+    at_to = position.get(recipient_column, 0)  # without columns there are no rows
     used = [(position[name], name, field) for name, field in names.items() if name in position]
     values = values or ValueRules()
 
     def build(row: Sequence[Any]) -> Recipient:
-        locator = None if row[at_to] is MISSING else _locator(row[at_to], to, values)
+        locator = None if row[at_to] is MISSING else _locator(row[at_to], recipient_column, values)
         if locator is None:
-            raise InvalidValue(f"no {to}")
+            raise InvalidValue(f"no {recipient_column}")
         return Recipient(
             locator, {field: values.json(row[at], name) for at, name, field in used if row[at] is not MISSING}
         )

@@ -93,7 +93,7 @@ class Country:
         return national
 
     def _is_usual(self, national: str) -> bool:
-        """Tell whether a number is as long as most landlines, or mobile numbers, of the country."""
+        """Check whether a number is as long as most landlines, or mobile numbers, of the country."""
         return len(national) == (self.usual_mobile if self.mobile(national) else self.usual_landline)
 
     def _without_prefix(self, digits: str) -> set[str]:
@@ -123,7 +123,7 @@ def possible_number() -> Matcher:
 
 
 def is_country(region: str) -> bool:
-    """Tell whether there is a country with numbers of its own of that name."""
+    """Check whether there is a country with numbers of its own of that name."""
     from phonenumbers import SUPPORTED_REGIONS
 
     return region in SUPPORTED_REGIONS
@@ -168,13 +168,13 @@ def calling_code(digits: str) -> str | None:
 
 
 def is_valid(digits: str) -> bool:
-    """Tell whether an international number in ASCII digits, without a plus, is valid in its country."""
+    """Check whether an international number in ASCII digits, without a plus, is valid in its country."""
     code = calling_code(digits)
     return code is not None and valid_national(code)(digits[len(code) :]) is not None
 
 
 def is_long_national(digits: str, *, at_least: int) -> bool:
-    """Tell whether digits are a mobile number, without its code, of a country where these are so long (as in Brazil).
+    """Check whether digits are a mobile number, without its code, of a country where these are so long (as in Brazil).
 
     :param at_least: digits that its mobile numbers usually have.
     """

@@ -14,8 +14,8 @@ from typing import Any, Final
 from airflow_provider_esp.core.models import Event, Recipient
 from airflow_provider_esp.core.readers.table import BadRow, Table
 from airflow_provider_esp.core.validation.addresses import PhoneRules
-from airflow_provider_esp.core.validation.batch import Checked, Checker
-from airflow_provider_esp.core.validation.key_set import People
+from airflow_provider_esp.core.validation.batch import Checker, ValidatedBatch
+from airflow_provider_esp.core.validation.key_set import CompactKeySet
 from airflow_provider_esp.core.validation.mapper import same_key
 from airflow_provider_esp.core.validation.optouts.columns import SAMPLE, Identity, identities, is_row
 from airflow_provider_esp.core.validation.optouts.entries import Entry, Meaning, Use, joined, read_entry
@@ -28,7 +28,7 @@ NAMED_ROWS: Final = 20
 
 
 class OneList:
-    """People whom one place names.
+    """CompactKeySet whom one place names.
 
     :param origin: what messages call the place.
     :param rules: how phone numbers in it are read.
@@ -47,8 +47,8 @@ class OneList:
         self.unreadable = 0
         self.unreadable_rows: list[int] = []
         self._rules = rules or PhoneRules()
-        self._names = People()
-        self._endings = People()
+        self._names = CompactKeySet()
+        self._endings = CompactKeySet()
         self._lengths: set[int] = set()
 
     def read(self, value: object, use: Use = Use.PEOPLE) -> Entry:
@@ -93,7 +93,7 @@ class OneList:
             self.people += self._endings.add(digits)
 
     def has(self, names: Iterable[str], numbers: Iterable[str] = ()) -> bool:
-        """Tell whether somebody of one of these names was taken in.
+        """Check whether somebody of one of these names was taken in.
 
         :param names: as `same_key` gives them.
         :param numbers: those of them that are phone numbers, in digits.
@@ -104,7 +104,7 @@ class OneList:
 
 
 class Suppression:
-    """People who are left out, by the place that names them.
+    """CompactKeySet who are left out, by the place that names them.
 
     :param rules: how phone numbers of these places are read.
     """
@@ -114,7 +114,7 @@ class Suppression:
         self._rules = rules
 
     def open(self, origin: str) -> OneList:
-        """Give a list to take people into.
+        """Return a list to take people into.
 
         :param origin: what messages call the place that they come from.
         """
@@ -160,7 +160,7 @@ class Suppression:
         return named
 
     def reason(self, names: Iterable[object]) -> str | None:
-        """Say why somebody is left out; None for who is not.
+        """Return why somebody is left out; None for who is not.
 
         :param names: what the person is known by, as it is sent; phone numbers with a plus. What is no text is passed
             over.
@@ -177,7 +177,7 @@ class Suppression:
         return sum(one.people for one in self.lists)
 
 
-class SuppressingChecker:
+class SuppressingValidator:
     """Checks batches, and takes those out of them who are to be left out.
 
     A row that another row of its batch stands for stays a duplicate; of the others each is looked at under its
@@ -191,7 +191,7 @@ class SuppressingChecker:
         self._checker = checker
         self._suppression = suppression
 
-    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> Checked:
+    def check(self, first_row: int, rows: Sequence[Sequence[Any]]) -> ValidatedBatch:
         """Check rows that follow each other.
 
         :param first_row: number of the first.
@@ -205,7 +205,7 @@ class SuppressingChecker:
         if not out:
             return checked
         kept = [at for at in range(len(checked.rows)) if at not in out]
-        return Checked(
+        return ValidatedBatch(
             checked.contacts.take(kept),
             [checked.rows[at] for at in kept],
             [checked.keys[at] for at in kept],
@@ -217,7 +217,7 @@ class SuppressingChecker:
 
 
 def names_of(item: object) -> tuple[str | None, ...]:
-    """Give everything that a recipient, or whoever an event is about, is known by; phone numbers with a plus."""
+    """Return everything that a recipient, or whoever an event is about, is known by; phone numbers with a plus."""
     match item:
         case Recipient():
             return (as_number(item.locator), item.external_id)

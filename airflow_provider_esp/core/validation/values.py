@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from airflow_provider_esp.core.validation.addresses import PhoneRules, email_address, plain_digits, whole_number
-from airflow_provider_esp.exceptions import InvalidValue, NoCountry
+from airflow_provider_esp.exceptions import CountryCodeMissing, InvalidValue
 from airflow_provider_esp.utils.characters import hidden_character, without_hidden
 from airflow_provider_esp.utils.single_floats import narrowed
 
@@ -98,7 +98,7 @@ class ValueRules:
         """
         try:
             number = self.phones.normalize(value)
-        except NoCountry:
+        except CountryCodeMissing:
             self.notes["no country", column] += 1
             raise
         if not value.isdigit() and whole_number(plain_digits(value)):
@@ -222,7 +222,7 @@ def in_zone(moment: datetime.datetime, zone: datetime.tzinfo | None) -> datetime
 
 
 def is_whole_float(value: object) -> bool:
-    """Tell whether a value is a float without decimals, as whole numbers become in a table with gaps."""
+    """Check whether a value is a float without decimals, as whole numbers become in a table with gaps."""
     plain = plain_value(value)
     return isinstance(plain, float) and plain.is_integer()
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from airflow_provider_esp.core.export.schema import VerifiedRow
-from airflow_provider_esp.core.validation.key_set import People
+from airflow_provider_esp.core.validation.key_set import CompactKeySet
 from airflow_provider_esp.core.validation.mapper import same_key
 
 STATUSES = ("valid", "unconfirmed", "unverified")
@@ -25,7 +25,7 @@ def left_out(
     :param accept: statuses that are good enough.
     :param counts: gets the number of addresses by status.
     """
-    met = People()
+    met = CompactKeySet()
     for rows in (results, addresses):
         for row in rows:
             if met.add(same_key(row.email)):

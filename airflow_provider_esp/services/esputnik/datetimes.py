@@ -35,7 +35,7 @@ def stamp(moment: date) -> str:
 
 
 def whole_minutes(moment: datetime) -> bool:
-    """Tell whether `stamp` writes the moment without loss."""
+    """Check whether `stamp` writes the moment without loss."""
     return moment.second == 0 and moment.microsecond == 0
 
 

@@ -17,7 +17,7 @@ from airflow_provider_esp.core.models import (
     Submitted,
     UploadOptions,
 )
-from airflow_provider_esp.exceptions import NotThere, Unsupported
+from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.esputnik.api import bulk, imports
 from airflow_provider_esp.services.esputnik.mapping import contacts as translate
 from airflow_provider_esp.services.esputnik.mapping import field_rules as fields
@@ -94,7 +94,7 @@ class Upload:
 def upload(options: UploadOptions) -> Flow[Upload]:
     """Prepare an upload: look up additional fields and segments that it names.
 
-    :raises NotThere: the account has no such field or segment.
+    :raises ObjectNotFound: the account has no such field or segment.
     :raises Unsupported: the options ask for what only another service can do.
     """
     _refuse_confirmation(options)
@@ -105,7 +105,7 @@ def upload(options: UploadOptions) -> Flow[Upload]:
     there = (yield from translate.additional_fields()) if custom else {}
     unknown = sorted(str(key) for key in custom if key not in there)
     if unknown:
-        raise NotThere(
+        raise ObjectNotFound(
             f"eSputnik has no additional field {', '.join(map(repr, unknown))}: make it in the account first, or "
             f"correct the key in columns=. It has {', '.join(sorted(there)) or 'none'}."
         )
@@ -118,7 +118,7 @@ def upload_link(link: str, options: UploadOptions) -> Flow[Submitted]:
     """Have contacts imported from a file that the service fetches: `POST v1/contacts/upload`.
 
     :return: the import, or where it is not begun the service's words in place of a row's.
-    :raises NotThere: the account has no such segment.
+    :raises ObjectNotFound: the account has no such segment.
     :raises Unsupported: the options ask for what only another service, or only an upload of rows can do.
     """
     _refuse_confirmation(options)
@@ -157,7 +157,7 @@ def _check_segments(options: UploadOptions) -> Flow[None]:
         return
     missing = sorted(set(options.segments) - (yield from translate.segment_names()))
     if missing:
-        raise NotThere(
+        raise ObjectNotFound(
             f"eSputnik has no segment {', '.join(map(repr, missing))}: correct the name, or say "
             "create_segments=True to have it made."
         )

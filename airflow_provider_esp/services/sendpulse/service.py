@@ -149,7 +149,7 @@ def _fields(body: bytes) -> dict[str, Any]:
 
 
 def _refuses(said: dict[str, Any]) -> bool:
-    """Tell whether an answer with HTTP 2xx is no success after all."""
+    """Check whether an answer with HTTP 2xx is no success after all."""
     return (
         said.get("is_error") in (True, 1)
         or said.get("success") is False

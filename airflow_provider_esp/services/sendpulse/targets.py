@@ -18,7 +18,7 @@ from airflow_provider_esp.core.models import (
     Submitted,
     UploadOptions,
 )
-from airflow_provider_esp.exceptions import NotThere, Unsupported
+from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.sendpulse.limits import BOOK_UPLOAD
 from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
@@ -78,7 +78,7 @@ def no_imports() -> Flow[Import]:
 def upload(options: UploadOptions) -> Flow[Upload]:
     """Prepare an upload: find the mailing list, or make it.
 
-    :raises NotThere: there is no such list.
+    :raises ObjectNotFound: there is no such list.
     :raises Unsupported: the options ask for what only eSputnik can do.
     """
     if options.dedupe_on not in (None, "email"):
@@ -97,7 +97,7 @@ def upload(options: UploadOptions) -> Flow[Upload]:
         book_id = yield from translate.book_id(options.segments[0], create=create)
     except LookupError as missing:
         if not options.create_segments:
-            raise NotThere(str(missing)) from None
+            raise ObjectNotFound(str(missing)) from None
         book_id = _NOT_MADE
     return Upload(book_id, options)
 
@@ -157,7 +157,7 @@ def no_look_up() -> NoReturn:
     """
     raise Unsupported(
         SENDPULSE.title,
-        'tell which messages went out (on_unknown="look_up")',
+        'tell which messages went out (on_unknown="lookup")',
         "A message carries no label of its sender's, so one to somebody cannot be told from another.",
     )
 

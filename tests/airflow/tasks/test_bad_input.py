@@ -142,14 +142,14 @@ def test_a_source_without_rows_fails_the_task_where_the_author_says_so(
 def test_a_source_without_rows_is_no_matter_where_the_author_says_so(
     run: Run, sandbox: Sandbox, write: Write, name: str, content: str
 ) -> None:
-    ran = run(upload(write(name, content), on_empty="go_on"))
+    ran = run(upload(write(name, content), on_empty="continue"))
     assert (ran.state, ran.value["rows"], ran.value["accepted"]) == ("success", 0, 0)
     assert not written(sandbox)
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_an_audience_of_nobody_needs_no_wait(run: Run, sandbox: Sandbox, deferrable: bool) -> None:
-    ran = run(send([], on_empty="go_on", wait_for_delivery=True, deferrable=deferrable))
+    ran = run(send([], on_empty="continue", wait_for_delivery=True, deferrable=deferrable))
     assert (ran.state, ran.value["rows"], ran.value["delivered"]) == ("success", 0, 0)
     assert not written(sandbox)
 

@@ -99,7 +99,7 @@ def test_a_broadcast_is_created_and_its_id_handed_on(run: Run, sandbox: Sandbox)
     assert ran.state == "success"
     (row,) = made(sandbox)
     assert ran.value["broadcast_id"] == str(row["id"])
-    assert ran.value["how"] == "created"
+    assert ran.value["resolution"] == "created"
     assert row["title"] == ran.value["title"]
     assert row["title"].endswith("] Sale")
     assert {message["to"] for message in sandbox.messages()} == {f"reader{n}@example.com" for n in (2, 3, 4)}
@@ -117,7 +117,7 @@ def test_a_campaign_is_created_for_its_date(run: Run, sandbox: Sandbox) -> None:
 def test_an_answer_that_is_lost_is_looked_up(run: Run, sandbox: Sandbox) -> None:
     sandbox.fault("reset", "POST", BROADCAST, processed=True)
     ran = run(create())
-    assert (ran.state, ran.value["how"]) == ("success", "found")
+    assert (ran.state, ran.value["resolution"]) == ("success", "found")
     assert ran.value["broadcast_id"] == str(made(sandbox)[0]["id"])
     assert len(made(sandbox)) == 1
 
@@ -132,13 +132,13 @@ def test_a_broadcast_that_is_not_listed_yet_stops_the_task_for_good_and_a_clear_
         create(**NO_RETRY_HELPS) if service == "esputnik" else campaign(**NO_RETRY_HELPS)
     ran = worker.run_dag(dag)["create"]
     assert (ran.state, len(ran.errors)) == ("failed", 1)
-    assert "Nobody can tell whether the broadcast" in ran.error
+    assert "It is unknown whether broadcast" in ran.error
     again = worker.clear(dag)["create"]
     assert (again.state, again.error.count("it is not listed")) == ("failed", 1)
     sandbox.advance(61)
     later(61)
     found = worker.clear(dag)["create"]
-    assert (found.state, found.value["how"]) == ("success", "found")
+    assert (found.state, found.value["resolution"]) == ("success", "found")
     assert len(sandbox.rows(service, "broadcasts" if service == "esputnik" else "campaigns")) == 1
 
 
@@ -151,7 +151,7 @@ def test_a_broadcast_that_was_not_created_is_created_by_a_clear_a_minute_later(
     assert "it is not listed" in worker.run_dag(dag)["create"].error
     later(61)
     ran = worker.clear(dag)["create"]
-    assert (ran.state, ran.value["how"]) == ("success", "created")
+    assert (ran.state, ran.value["resolution"]) == ("success", "created")
     assert len(made(sandbox)) == 1
 
 
@@ -230,8 +230,8 @@ def test_what_belongs_to_different_services_is_refused_when_the_dag_is_parsed() 
         {"until": 0},
         {"until": True},
         {"settle_time": 0},
-        {"on_stuck": "go on"},
-        {"keep_sent": 0},
+        {"on_action_required": "go on"},
+        {"sent_retention": timedelta(0)},
         {"wait_for_completion": True, "batch_size": 5, "batch_interval": "HOUR"},
     ],
     ids=str,
@@ -258,7 +258,7 @@ def test_the_task_waits_for_a_share_of_the_contacts_it_counted(run: Run, sandbox
     ran = run(create(segments_exclude="Staff", until=0.66, wait_for_completion=True, deferrable=deferrable, **SOON))
     assert ran.state == "success", ran.error
     assert (ran.value["delivered"], ran.value["undelivered"]) == (1, 1)
-    assert ran.value["why"] == "2 of 3 expected recipients have a result"
+    assert ran.value["reason"] == "2 of 3 expected recipients have a result"
 
 
 def test_a_campaign_is_waited_for_by_its_status(run: Run, sandbox: Sandbox) -> None:
@@ -283,12 +283,12 @@ def test_a_campaign_that_failed_fails_the_task_for_good_and_a_clear_creates_no_o
 
 def test_a_draft_needs_a_person_and_the_task_says_so(worker: Any, sandbox: Sandbox) -> None:
     with worker.dag() as dag:
-        campaign(draft=True, wait_for_completion=True, on_stuck="fail", **SOON)
+        campaign(draft=True, wait_for_completion=True, on_action_required="fail", **SOON)
     ran = worker.run_dag(dag)["create"]
     assert ran.state == "failed"
     assert "goes on only when somebody acts at the service: its status is 26 (draft)" in ran.error
     sandbox.set(sendpulse__campaign_status={"*": 3})  # somebody has launched it
-    assert worker.clear(dag)["create"].value["how"] == "known"
+    assert worker.clear(dag)["create"].value["resolution"] == "known"
 
 
 def test_a_wait_that_took_too_long_fails_and_a_retry_only_waits_again(worker: Any, sandbox: Sandbox) -> None:
@@ -410,7 +410,7 @@ def test_the_sensor_says_at_once_that_activity_is_switched_off(
 def test_the_sensor_counts_the_segments_that_the_service_names(worker: Any, sandbox: Sandbox) -> None:
     ran = sensed(worker, create, until=1, deferrable=True)
     assert ran.state == "success", ran.error
-    assert ran.value["why"] == "5 of 5 expected recipients have a result"
+    assert ran.value["reason"] == "5 of 5 expected recipients have a result"
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -453,7 +453,7 @@ def test_a_campaign_that_is_cancelled_already_is_fine(worker: Any, sandbox: Sand
 def test_a_broadcast_that_has_begun_cannot_be_cancelled(worker: Any, sandbox: Sandbox, build: Any) -> None:
     sandbox.set(sendpulse__campaign_status={"*": 3})
     assert cancelled(worker, build, None)[1].state == "failed"
-    assert cancelled(worker, build, None, on_too_late="skip")[1].state == "skipped"
+    assert cancelled(worker, build, None, on_late="skip")[1].state == "skipped"
 
 
 def test_a_dry_run_cancels_nothing(worker: Any, sandbox: Sandbox) -> None:

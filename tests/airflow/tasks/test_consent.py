@@ -301,14 +301,14 @@ def test_a_dry_run_counts_and_shows_and_writes_nothing(
     assert wrote(sandbox) == []
     assert kept_state() == before
     doubles = 0 if make is event else 1
-    told = {name: ran.value[name] for name in ("rows", "accepted", "invalid", "suppressed", "duplicate", "not reached")}
+    told = {name: ran.value[name] for name in ("rows", "accepted", "invalid", "suppressed", "duplicate", "not_reached")}
     assert told == {
         "rows": 6,
         "accepted": 0,
         "invalid": 1,
         "suppressed": 1,
         "duplicate": doubles,
-        "not reached": 4 - doubles,
+        "not_reached": 4 - doubles,
     }
     assert ran.value["dry_run"] is True
     assert ran.value["requests_held_back"] >= 1
@@ -327,7 +327,7 @@ def test_a_dry_run_does_not_keep_the_real_one_from_sending(worker: Any, sandbox:
     ledger = tmp_path / "ledger.json"
     with worker.dag() as dag:
         send(dry_run="{{ dag_run.conf['dry'] }}", ledger_path=str(ledger), report_path=str(tmp_path / "report"))
-    assert worker.run_dag(dag, {"dry": True})["send"].value["not reached"] == 4
+    assert worker.run_dag(dag, {"dry": True})["send"].value["not_reached"] == 4
     assert not ledger.exists()
     ran = worker.run_dag(dag, {"dry": False})["send"]
     assert (ran.value["accepted"], "dry_run" in ran.value) == (4, False)

@@ -141,7 +141,7 @@ def test_sendpulse_fetches_nothing(run: Run, sandbox: Sandbox, files: str) -> No
         {"report_path": "/tmp/x"},
         {"max_rejects": 3},
         {"suppress": ["ann@example.com"]},
-        {"blank": "erase"},
+        {"blank_values": "clear"},
         {"batch_size": 10},
     ],
     ids=lambda arguments: next(iter(arguments)),

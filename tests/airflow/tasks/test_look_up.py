@@ -35,8 +35,8 @@ def send(source: Any, **arguments: Any) -> SmartSendOperator:
         "esp_conn_id": "esputnik_default",
         "message_id": 1001,
         "external_request_id": "spring-{{ run_id }}",
-        "on_unknown": "look_up",
-        "look_up_wait": 20,
+        "on_unknown": "lookup",
+        "lookup_timeout": 20,
     }
     return SmartSendOperator(task_id="send", source=source, **{**usual, **arguments})
 
@@ -77,7 +77,7 @@ def test_the_rest_goes_out_once_the_first_are_found(run: Run, sandbox: Sandbox) 
 def test_who_is_never_shown_stays_unknown_and_is_not_sent_to_again(run: Run, sandbox: Sandbox) -> None:
     sandbox.set(esputnik__activity_hidden=["p1@example.com"])
     lose_the_answer(sandbox)
-    ran = run(send(crowd(3), look_up_wait=1, retries=2, retry_delay=timedelta(0)))
+    ran = run(send(crowd(3), lookup_timeout=1, retries=2, retry_delay=timedelta(0)))
     assert (ran.state, len(ran.errors)) == ("failed", 1)
     assert "Of 1 recipients in rows 1 to 3 nobody can tell" in ran.error
     assert "the service does not show them after 1 s" in ran.error
@@ -86,7 +86,7 @@ def test_who_is_never_shown_stays_unknown_and_is_not_sent_to_again(run: Run, san
 
 def test_a_request_that_never_arrived_is_not_sent_again_by_itself(run: Run, sandbox: Sandbox) -> None:
     sandbox.fault("reset", "POST", SMARTSEND)
-    ran = run(send(crowd(3), look_up_wait=0))
+    ran = run(send(crowd(3), lookup_timeout=0))
     assert "Of 3 recipients" in ran.error
     assert received(sandbox) == {}
 
@@ -109,14 +109,14 @@ def test_a_later_try_looks_up_what_the_one_before_left_open(worker: Any, sandbox
 
 def test_a_phone_is_looked_up_as_one(run: Run, sandbox: Sandbox) -> None:
     lose_the_answer(sandbox)
-    ran = run(send([{"phone": "+44 7700 900001", "code": 17}], message_id=2001, to="phone"))
+    ran = run(send([{"phone": "+44 7700 900001", "code": 17}], message_id=2001, recipient_column="phone"))
     assert (ran.state, ran.value["accepted"]) == ("success", 1)
 
 
 def test_another_runs_label_proves_nothing(run: Run, sandbox: Sandbox) -> None:
     assert run(send(crowd(1), external_request_id="autumn")).state == "success"
     sandbox.fault("reset", "POST", SMARTSEND)
-    assert "nobody can tell" in run(send(crowd(1), look_up_wait=0)).error
+    assert "nobody can tell" in run(send(crowd(1), lookup_timeout=0)).error
 
 
 def test_without_a_label_nothing_can_be_looked_up_and_the_dag_says_so() -> None:
@@ -133,7 +133,7 @@ def test_a_label_that_renders_to_nothing_stops_before_anything_is_sent(run: Run,
 def test_events_cannot_be_looked_up() -> None:
     with pytest.raises(Unsupported, match="activity shows messages"):
         SendEventOperator(
-            task_id="send", esp_conn_id="x", event="e", contact_email="ann@example.com", on_unknown="look_up"
+            task_id="send", esp_conn_id="x", event="e", contact_email="ann@example.com", on_unknown="lookup"
         )
 
 

@@ -17,14 +17,14 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_esp.cli import authorize
 from airflow_provider_esp.connections import parse
 from airflow_provider_esp.core.auth import oauth
-from airflow_provider_esp.core.auth.token_set import Grant
+from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.transport import tokens as shared
-from airflow_provider_esp.exceptions import ConsentNeeded, PermissionDenied, RightMissing, TokensEnding
+from airflow_provider_esp.exceptions import ConsentRequired, PermissionDenied, ScopeMissing, TokensExpiring
 from airflow_provider_esp.hooks import credentials as credential
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.tokens import KeepTokensOperator
+from airflow_provider_esp.operators.tokens import RefreshTokensOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
 from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
@@ -39,7 +39,7 @@ class World:
     """A connection somebody consented to, in the environment, and a clock that moves with the sandbox's."""
 
     def __init__(
-        self, sandbox: Sandbox, uaa: AuthorisationServer, patch: pytest.MonkeyPatch, right: str, keep_in: str
+        self, sandbox: Sandbox, uaa: AuthorisationServer, patch: pytest.MonkeyPatch, right: str, oauth_store: str
     ) -> None:
         self.sandbox, self.patch = sandbox, patch
         self.moved = 0.0
@@ -49,8 +49,8 @@ class World:
             "client_secret": client[1],
             "auth_server": uaa.url,
             "ca_bundle": str(uaa.ca_file),
-            "application_right": right,
-            "keep_in": keep_in,
+            "application_scope": right,
+            "oauth_store": oauth_store,
         }
         fields = {"conn_type": "esputnik", "host": sandbox.esputnik_url, "extra": extra}
         patch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(fields))
@@ -80,7 +80,7 @@ class World:
     def refreshes(self) -> int:
         return self._asked() - self.asked_before
 
-    def kept(self) -> Grant:
+    def kept(self) -> TokenSet:
         kept = self.store.load()
         assert kept is not None
         return kept
@@ -92,8 +92,8 @@ def make_world(
 ) -> Iterator[Any]:
     made: list[World] = []
 
-    def make(right: str = "full", keep_in: str = "variable") -> World:
-        made.append(World(sandbox, uaa, monkeypatch, right, keep_in))
+    def make(right: str = "full", oauth_store: str = "variable") -> World:
+        made.append(World(sandbox, uaa, monkeypatch, right, oauth_store))
         made[-1].new_process()
         return made[-1]
 
@@ -208,7 +208,7 @@ def test_work_that_the_right_does_not_cover_is_refused_before_anything_is_sent(
     for work in ("upload", "imports", "events", "messages", "deliveries", "contacts", "activity"):
         try:
             hook.require(work)
-        except RightMissing as error:
+        except ScopeMissing as error:
             said = str(error)
             assert "'consented'" in said
             assert "full API access" in said
@@ -244,7 +244,7 @@ def test_the_keeper_refreshes_every_authorised_connection(run: Any, make_world: 
     world = make_world()
     stored.remember(CONN_ID)
     world.advance(DAY)
-    ran = run(KeepTokensOperator(task_id="keep"))
+    ran = run(RefreshTokensOperator(task_id="keep"))
     assert ran.state == "success", ran.error
     assert ran.value == {CONN_ID: pytest.approx(30, abs=0.1)}
     assert world.refreshes == 1
@@ -254,7 +254,7 @@ def test_the_keeper_refreshes_every_authorised_connection(run: Any, make_world: 
 
 
 def test_the_keeper_with_nothing_to_keep_succeeds(run: Any) -> None:
-    assert run(KeepTokensOperator(task_id="keep")).value == {}
+    assert run(RefreshTokensOperator(task_id="keep")).value == {}
 
 
 def test_the_keeper_says_how_long_each_connection_will_still_work(run: Any, make_world: Any) -> None:
@@ -262,9 +262,9 @@ def test_the_keeper_says_how_long_each_connection_will_still_work(run: Any, make
     oauth.refresh(world.app, world.kept(), world.clock)  # somebody else's: the stored refresh token is dead
     world.advance(DAY)
     before = world.kept()
-    ran = run(KeepTokensOperator(task_id="keep", conn_ids=[CONN_ID, "nobody", "sendpulse_default"]))
+    ran = run(RefreshTokensOperator(task_id="keep", conn_ids=[CONN_ID, "nobody", "sendpulse_default"]))
     assert ran.state == "failed"
-    assert isinstance(ran.errors[-1], TokensEnding)
+    assert isinstance(ran.errors[-1], TokensExpiring)
     assert "3 of 3 connections could not be kept" in ran.error
     assert re.search(r"consented: its refresh token ends in 29\.0 days, its access token in 1\.0\. ", ran.error)
     assert "authorize --conn-id consented" in ran.error
@@ -274,15 +274,15 @@ def test_the_keeper_says_how_long_each_connection_will_still_work(run: Any, make
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keep_in", ["file", "variable"])
+@pytest.mark.parametrize("oauth_store", ["file", "variable"])
 def test_sixty_days_with_the_keeper_no_call_fails_and_thirty_one_without_are_one_clear_error(
-    make_world: Any, tmp_path: Any, keep_in: str, monkeypatch: pytest.MonkeyPatch
+    make_world: Any, tmp_path: Any, oauth_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nobody else asks meanwhile, so that the wait which decides between two need not be two seconds long.
     monkeypatch.setattr(stored.VariableTokens.__init__, "__defaults__", (90.0, 0.05))
-    world = make_world(keep_in=str(tmp_path / "tokens.json") if keep_in == "file" else "variable")
+    world = make_world(oauth_store=str(tmp_path / "tokens.json") if oauth_store == "file" else "variable")
     world.sandbox.set(uaa__reuse_revokes_family=True, uaa__refresh_ends_access=True)
-    keeper = KeepTokensOperator(task_id="keep", conn_ids=[CONN_ID])
+    keeper = RefreshTokensOperator(task_id="keep", conn_ids=[CONN_ID])
     calls = 0
     for _ in range(60):
         keeper.execute({})
@@ -296,9 +296,9 @@ def test_sixty_days_with_the_keeper_no_call_fails_and_thirty_one_without_are_one
     assert (calls, world.refreshes) == (240, 59)  # the first day's tokens are as fresh as can be
     world.advance(31 * DAY)
     world.new_process()
-    with pytest.raises(ConsentNeeded, match="authorize --conn-id consented"):
+    with pytest.raises(ConsentRequired, match="authorize --conn-id consented"):
         EsputnikHook(CONN_ID).run(general.version())
-    with pytest.raises(TokensEnding, match="authorize --conn-id consented"):
+    with pytest.raises(TokensExpiring, match="authorize --conn-id consented"):
         keeper.execute({})
 
 
@@ -316,7 +316,7 @@ def test_neither_tokens_nor_the_secret_are_in_logs_rendered_fields_or_xcom(
     secrets = {*world.kept().secrets, world.app.client_secret}
     world.advance(3 * DAY)
     dag = worker.dag()
-    call, keep = CallOperator(task_id="call", threads=3), KeepTokensOperator(task_id="keep", conn_ids=[CONN_ID])
+    call, keep = CallOperator(task_id="call", threads=3), RefreshTokensOperator(task_id="keep", conn_ids=[CONN_ID])
     dag.add_task(call)
     dag.add_task(keep)
     keep >> call

@@ -108,7 +108,7 @@ def test_the_senders_name_may_be_another(run: Run, sandbox: Sandbox) -> None:
 
 def test_phone_numbers_get_sms(run: Run, sandbox: Sandbox) -> None:
     source = [{"phone": "+44 7700 900001", "code": 17}]
-    assert run(send(source, message_id=CODE, to="phone")).state == "success"
+    assert run(send(source, message_id=CODE, recipient_column="phone")).state == "success"
     (message,) = sandbox.messages()
     assert (message["channel"], message["to"], message["text"]) == ("sms", "+447700900001", "Your code: 17")
 

@@ -145,7 +145,7 @@ def test_a_variable_may_say_how_to_go_on_after_a_stop(
     assert "nobody can tell" in worker.run_dag(dag)["send"].error
     monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "perhaps")
     assert "on_unknown must be 'stop', 'skip'" in worker.clear(dag)["send"].error
-    monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "look_up")
+    monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "lookup")
     assert "external_request_id" in worker.clear(dag)["send"].error
     monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "skip")
     ran = worker.clear(dag)["send"]

@@ -135,7 +135,7 @@ def test_a_blank_cell_erases_the_old_value_where_the_author_says_so(run: Run, sa
     columns = {"email": "email", "name": "first_name", "points": "LOYALTY.POINTS"}
     made = run(upload([{"email": ANN, "name": "Ann", "points": 7}], columns=columns))
     assert made.state == "success", made.error
-    erased = run(upload([{"email": ANN, "name": "", "points": None}], columns=columns, blank="erase"))
+    erased = run(upload([{"email": ANN, "name": "", "points": None}], columns=columns, blank_values="clear"))
     assert erased.state == "success", erased.error
     assert not contacts(sandbox)[ANN].get("firstName")
     assert not custom(contacts(sandbox)[ANN]).get(POINTS)
@@ -143,7 +143,7 @@ def test_a_blank_cell_erases_the_old_value_where_the_author_says_so(run: Run, sa
 
 def test_a_column_that_is_not_there_is_not_erased_even_where_blanks_are(run: Run, sandbox: Sandbox) -> None:
     run(upload([{"email": ANN, "first_name": "Ann", "town": "Lviv"}]))
-    run(upload([{"email": ANN, "first_name": ""}], blank="erase"))
+    run(upload([{"email": ANN, "first_name": ""}], blank_values="clear"))
     assert contacts(sandbox)[ANN]["address"]["town"] == "Lviv"
 
 

@@ -34,7 +34,7 @@ class Cursor(Protocol):
         """One sequence for each column, its name first; some drivers know it only after the first fetch."""
 
     def fetchmany(self, size: int) -> Sequence[Any]:
-        """Give the next rows, none at the end."""
+        """Return the next rows, none at the end."""
 
 
 def read_cursor(cursor: Cursor, origin: str, key: str | None = None) -> Table:
@@ -74,7 +74,7 @@ def column_names(cursor: Cursor, origin: str) -> tuple[str, ...]:
 
 
 def position_of(columns: Sequence[str], key: str, origin: str) -> int:
-    """Tell which column the key is, from 0.
+    """Return which column the key is, from 0.
 
     :raises ColumnError: none of them.
     """

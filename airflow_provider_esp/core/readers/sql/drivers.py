@@ -25,7 +25,7 @@ _MYSQL_READS = "SET SESSION TRANSACTION READ ONLY"
 
 
 def driver_of(connection: Any) -> Driver:
-    """Tell which driver a connection belongs to, also where it is a subclass or wrapped."""
+    """Return which driver a connection belongs to, also where it is a subclass or wrapped."""
     for kind in connection.__class__.__mro__:  # not type(): a tracing wrapper shows the class of what it wraps
         driver = _KNOWN.get(kind.__module__.partition(".")[0])
         if driver:
@@ -55,7 +55,7 @@ def read_only(connection: Any, driver: Driver) -> None:
 
 
 def _sqlite_reads(action: int, first: str | None, second: str | None, *place: str | None) -> int:
-    """Say what a statement may do in SQLite: the authorizer that `sqlite3` asks while it prepares one."""
+    """Return what a statement may do in SQLite: the authorizer that `sqlite3` asks while it prepares one."""
     import sqlite3
 
     reads = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)

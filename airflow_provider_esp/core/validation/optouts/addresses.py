@@ -102,7 +102,7 @@ def _scan(text: str) -> Addresses:
 
 
 def _is_handle(text: str, at: int, begin: int) -> bool:
-    """Tell whether an @ begins the name of somebody elsewhere, as in ``@ann``, and no domain.
+    """Check whether an @ begins the name of somebody elsewhere, as in ``@ann``, and no domain.
 
     :param begin: where the mailbox in front of it begins.
     """

@@ -53,7 +53,7 @@ class Identity:
 
 
 def is_row(columns: Iterable[str], read: Read) -> bool:
-    """Tell whether what stands in the place of the names of columns is a row itself: it names somebody.
+    """Check whether what stands in the place of the names of columns is a row itself: it names somebody.
 
     :param read: gives what an entry means.
     """
@@ -144,7 +144,7 @@ class _Look:
         self.reads = any(entry.meaning is Meaning.READ for _, entry in self._filled)
 
     def are_phones(self, named: bool) -> bool:
-        """Tell whether nearly all values are phone numbers: their country is known, or they are written like one.
+        """Check whether nearly all values are phone numbers: their country is known, or they are written like one.
 
         :param named: whether the columns have names: then numbers in digits alone are not taken for phones.
         """

@@ -29,5 +29,5 @@ def name_of(column: str) -> str:
 
 
 def is_people_name(column: str) -> bool:
-    """Tell whether a column's name says that it holds people."""
+    """Check whether a column's name says that it holds people."""
     return name_of(column) in EMAILS | PHONES | {"externalid"}

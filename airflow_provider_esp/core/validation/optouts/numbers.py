@@ -89,7 +89,7 @@ def numbers_in(text: str, rules: PhoneRules, *, beside: bool = False, certain_on
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is nothing but a digest, as lists are exchanged in that nobody is to read."""
+    """Check whether a text is nothing but a digest, as lists are exchanged in that nobody is to read."""
     return _HASH.fullmatch(text) is not None
 
 

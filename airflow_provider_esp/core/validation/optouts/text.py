@@ -102,7 +102,7 @@ def without_raised(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a cleaned text says nothing: no letter or digit, a word for nothing, or zeros alone."""
+    """Check whether a cleaned text says nothing: no letter or digit, a word for nothing, or zeros alone."""
     lowered = text.lower()
     if lowered in BLANK_WORDS:
         return True

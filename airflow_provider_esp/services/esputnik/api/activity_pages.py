@@ -65,7 +65,7 @@ class PeriodReader:
             yield from self._halve(start, stop, unsure)
 
     def _follow_cursor(self, start: datetime, stop: datetime) -> Generator[Call[Any] | Page[Activity], Any, int]:
-        """Tell how many rows the answer had behind which nobody knows what is; 0 where the cursor led to the end."""
+        """Return how many rows the answer had behind which nobody knows what is; 0 where the cursor led to the end."""
         cursor: str | None = None
         length, latest, led = 0, "", False
         while True:
@@ -167,7 +167,7 @@ class PeriodReader:
 
 
 def identity(row: Activity) -> tuple[object, ...]:
-    """Give what two readings of one row have in common."""
+    """Return what two readings of one row have in common."""
     # Not the offset: whether it stays the same from answer to answer is not documented.
     return (
         row.iid,

@@ -94,7 +94,7 @@ def _values(column: Column) -> Iterator[Piece]:
 
 
 def _whole(column: Column) -> str | None:
-    """Give a column's texts as one; None where one of them is to be erased."""
+    """Return a column's texts as one; None where one of them is to be erased."""
     try:
         return "".join(column)
     except TypeError:

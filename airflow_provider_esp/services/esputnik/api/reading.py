@@ -208,7 +208,7 @@ def _holder(rows: Sequence[Contact], kind: str, address: str) -> int | None:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Tell whether two spellings mean the same e-mail address or phone number. See `plain_address`."""
+    """Check whether two spellings mean the same e-mail address or phone number. See `plain_address`."""
     return plain_address(one) == plain_address(other)
 
 

@@ -1,7 +1,7 @@
 """What happens at an eSputnik account, by its contacts' activity: clicks, and broadcasts that come to rest.
 
 The API documents no status of a broadcast, so one counts as finished when no new result (delivered or not) has come
-for a while; by its clock that is `Watching.settle_time` after the last one.
+for a while; by its clock that is `WatchOptions.settle_time` after the last one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from airflow_provider_esp.core.account_events import Happening, Watching
+from airflow_provider_esp.core.account_events import AccountEvent, WatchOptions
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.services.esputnik.api.activity import Activity
 from airflow_provider_esp.services.esputnik.mapping.broadcast_progress import ActivityReader
@@ -34,13 +34,13 @@ class AccountWatch:
     :param zone: the account's.
     """
 
-    def __init__(self, watching: Watching, zone: tzinfo) -> None:
+    def __init__(self, watching: WatchOptions, zone: tzinfo) -> None:
         self._watching = watching
         self._zone = zone
         self._reader = ActivityReader(datetime.fromtimestamp(watching.since, UTC), zone)
         self._courses: dict[str, _Course] = {}
 
-    def look(self, now: float) -> Flow[list[Happening]]:
+    def look(self, now: float) -> Flow[list[AccountEvent]]:
         """Read the activity since the last look: `GET v2/contacts/activity`."""
         clicks: Counter[tuple[str, float]] = Counter()
         moment = datetime.fromtimestamp(now, UTC)
@@ -49,7 +49,7 @@ class AccountWatch:
                 self._take(row, now, clicks)
             if not self._reader.behind:
                 break
-        told = [Happening("clicks", thing, at, {"clicks": number}) for (thing, at), number in sorted(clicks.items())]
+        told = [AccountEvent("clicks", thing, at, {"clicks": number}) for (thing, at), number in sorted(clicks.items())]
         return told if self._reader.behind else [*told, *self._finished(now)]
 
     def _take(self, row: Activity, now: float, clicks: Counter[tuple[str, float]]) -> None:
@@ -64,14 +64,14 @@ class AccountWatch:
             course.last = max(course.last, at)
             course.results[row.activity_status.lower()] += 1
 
-    def _finished(self, now: float) -> list[Happening]:
+    def _finished(self, now: float) -> list[AccountEvent]:
         told = []
         for broadcast, course in list(self._courses.items()):
             rested_at = course.last + self._watching.settle_time
             if rested_at <= now:
                 del self._courses[broadcast]
                 counts = {name: course.results[name] for name in ("delivered", "undelivered")}
-                told.append(Happening("broadcast_finished", broadcast, rested_at, {"state": "done", **counts}))
+                told.append(AccountEvent("broadcast_finished", broadcast, rested_at, {"state": "done", **counts}))
         return told
 
     def _time_of(self, row: Activity, now: float) -> float:

@@ -206,10 +206,10 @@ class BroadcastWatch:
             return self._found(BroadcastState.DONE, f"it has settled: no new result for {self._goal.settle_time:g} s")
         return self._running(f"{ended:,} results, the last one seen {max(quiet, 0):.0f} s ago")
 
-    def _running(self, why: str) -> BroadcastLook:
-        return self._found(BroadcastState.RUNNING, why)
+    def _running(self, reason: str) -> BroadcastLook:
+        return self._found(BroadcastState.RUNNING, reason)
 
-    def _found(self, state: BroadcastState, why: str) -> BroadcastLook:
+    def _found(self, state: BroadcastState, reason: str) -> BroadcastLook:
         told, warning = self._told, ""
         if told is not None and not told.documented and not self._warned:
             self._warned = True
@@ -217,7 +217,7 @@ class BroadcastWatch:
         return BroadcastLook(
             state=state,
             status=told.status if told else "",
-            why=why,
+            reason=reason,
             delivered=self._delivered,
             undelivered=self._undelivered,
             behind=self._reader is not None and self._reader.behind,

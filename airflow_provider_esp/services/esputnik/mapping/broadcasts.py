@@ -16,7 +16,7 @@ from airflow_provider_esp.core import models as neutral
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.models import BroadcastOptions, BroadcastState
 from airflow_provider_esp.core.paging import for_each
-from airflow_provider_esp.exceptions import NotThere, Unsupported
+from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.esputnik.api import broadcasts, reading
 from airflow_provider_esp.services.esputnik.api.models import Contact, Segment
 from airflow_provider_esp.services.esputnik.datetimes import on_account_clock
@@ -31,10 +31,10 @@ class Status(enum.Enum):
 
     IDLE = ("completed", BroadcastState.DONE, True)
     RUNNING = ("being sent", BroadcastState.RUNNING, True)
-    PAUSED = ("paused by somebody", BroadcastState.NEEDS_PERSON, True)
+    PAUSED = ("paused by somebody", BroadcastState.ACTION_REQUIRED, True)
     SCHEDULED = ("waits for its time", BroadcastState.RUNNING, False)
-    UNCONFIRMED = ("waits for somebody to confirm it", BroadcastState.NEEDS_PERSON, False)
-    CONSIDERATION = ("waits for a moderator", BroadcastState.NEEDS_PERSON, False)
+    UNCONFIRMED = ("waits for somebody to confirm it", BroadcastState.ACTION_REQUIRED, False)
+    CONSIDERATION = ("waits for a moderator", BroadcastState.ACTION_REQUIRED, False)
     BLOCKED = ("blocked by the service", BroadcastState.FAILED, None)
 
     def __init__(self, words: str, state: BroadcastState, started: bool | None) -> None:
@@ -103,7 +103,7 @@ class NewBroadcast:
 def prepare(options: BroadcastOptions, zone: tzinfo) -> Flow[NewBroadcast]:
     """Look up the segments that a broadcast names, and refuse what cannot be had.
 
-    :raises NotThere: the account has no such segment.
+    :raises ObjectNotFound: the account has no such segment.
     :raises Unsupported: the options ask for what only SendPulse can do.
     :raises ValueError: message or segments are missing, or half a speed is given.
     """
@@ -136,7 +136,7 @@ def segment_ids(*lists: Sequence[str]) -> Flow[tuple[tuple[str, ...], ...]]:
 
     :param lists: names or ids; digits are taken for an id (our choice, as with mailing lists).
     :returns: ids, for each of the lists.
-    :raises NotThere: there is no such segment, or several have the name.
+    :raises ObjectNotFound: there is no such segment, or several have the name.
     """
     by_name: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -157,9 +157,9 @@ def _one(name: str, by_name: dict[str, set[str]]) -> str:
         return name
     found = by_name.get(name, set())
     if not found:
-        raise NotThere(f"eSputnik has no segment {name!r}: correct the name, or give its id.")
+        raise ObjectNotFound(f"eSputnik has no segment {name!r}: correct the name, or give its id.")
     if len(found) > 1:
-        raise NotThere(f"eSputnik has {len(found)} segments {name!r}: give the id of the one that is meant.")
+        raise ObjectNotFound(f"eSputnik has {len(found)} segments {name!r}: give the id of the one that is meant.")
     return next(iter(found))
 
 

@@ -77,7 +77,7 @@ _KINDS: Mapping[str, tuple[str, str, FieldKind]] = {
 
 
 def rules(fields: Mapping[str, Field]) -> dict[str, FieldRule]:
-    """Give what is asked of additional fields.
+    """Return what is asked of additional fields.
 
     :param fields: by key, from `translate.additional_fields`.
     """

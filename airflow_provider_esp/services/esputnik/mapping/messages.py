@@ -89,7 +89,7 @@ def smart_send(
 def match_results(
     recipients: Sequence[neutral.Recipient], results: Sequence[messages.SendResult]
 ) -> list[neutral.SendResult]:
-    """Give each recipient its result, found by address; the same address twice takes results in their order.
+    """Return each recipient its result, found by address; the same address twice takes results in their order.
 
     When one recipient and one result are left over, they belong together however the address is spelled.
     """

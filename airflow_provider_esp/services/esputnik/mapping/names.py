@@ -23,7 +23,7 @@ ORDINARY = rf"(?!.{{41}})[^\W\d_]++(?:[ {_APOSTROPHES}-][^\W\d_]++){{0,2}}|"
 
 
 def first_name_problem(name: str) -> str | None:
-    """Say what is wrong with a first name; None where it is taken."""
+    """Return what is wrong with a first name; None where it is taken."""
     problem = _problem(name)
     words = name.split()
     short = sum(len(word.rstrip(".")) <= _SHORT_WORD for word in words)
@@ -33,7 +33,7 @@ def first_name_problem(name: str) -> str | None:
 
 
 def last_name_problem(name: str) -> str | None:
-    """Say what is wrong with a last name; None where it is taken."""
+    """Return what is wrong with a last name; None where it is taken."""
     problem = _problem(name)
     return problem and f"the last name {problem}"
 
@@ -51,7 +51,7 @@ def _problem(name: str) -> str | None:
 
 
 def _fits(name: str, at: int, character: str) -> bool:
-    """Tell whether a character may stand where it does."""
+    """Check whether a character may stand where it does."""
     if character == " " or _in_word(character):
         return True
     within = 0 < at < len(name) - 1 and _in_word(name[at - 1]) and _in_word(name[at + 1])

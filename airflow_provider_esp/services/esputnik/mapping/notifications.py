@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.models import SendResult
-from airflow_provider_esp.core.notification_model import Notice
+from airflow_provider_esp.core.notification_model import Notification
 from airflow_provider_esp.services.esputnik.api import messages
 
 
-def send(notice: Notice) -> Flow[list[SendResult]]:
+def send(notice: Notification) -> Flow[list[SendResult]]:
     """Send a notice: `POST v1/message/email` or `POST v1/message/sms`.
 
     :returns: one result for each address or number.

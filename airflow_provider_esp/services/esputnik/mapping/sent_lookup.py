@@ -29,7 +29,7 @@ class SentMessages:
     zone: tzinfo
 
     def __call__(self, items: Sequence[Recipient], since: datetime) -> Flow[list[SendResult | None]]:
-        """Give for each person whether a message with the label is shown; None where there is none (yet).
+        """Return for each person whether a message with the label is shown; None where there is none (yet).
 
         Anything that befell a message shows that it went out, a bounce as well.
 

@@ -41,7 +41,7 @@ class Progress(enum.Enum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    NEEDS_PERSON = "needs a person"
+    ACTION_REQUIRED = "action_required"
 
 
 class Status(enum.Enum):
@@ -52,7 +52,7 @@ class Status(enum.Enum):
     """
 
     NEW = (0, "new", Progress.RUNNING)
-    MODERATION = (1, "pending moderation", Progress.NEEDS_PERSON)
+    MODERATION = (1, "pending moderation", Progress.ACTION_REQUIRED)
     SENDING = (2, "sending", Progress.RUNNING)
     SENT = (3, "sent", Progress.DONE)
     TEST = (4, "test, to the owner", Progress.RUNNING)
@@ -62,7 +62,7 @@ class Status(enum.Enum):
     TEST_SENT = (8, "test sent", Progress.DONE)
     DELIVERING = (9, "delivery in progress", Progress.RUNNING)
     PROCESSING = (10, "being processed for sending", Progress.RUNNING)
-    MODERATOR_ASKS = (11, "awaiting the user's reply to the moderator", Progress.NEEDS_PERSON)
+    MODERATOR_ASKS = (11, "awaiting the user's reply to the moderator", Progress.ACTION_REQUIRED)
     NO_ADDRESSES = (12, "no active addresses", Progress.FAILED)
     CREATING = (13, "creating, addresses are copied", Progress.RUNNING)
     QUEUED = (14, "created and queued", Progress.RUNNING)
@@ -71,11 +71,11 @@ class Status(enum.Enum):
     SENDING_PART = (22, "sending partially", Progress.RUNNING)
     SENT_PART = (23, "sent partially", Progress.DONE)
     PART_BLOCKED = (25, "partially sent and blocked", Progress.FAILED)
-    DRAFT = (26, "draft", Progress.NEEDS_PERSON)
-    NEEDS_EDITING = (27, "requires editing", Progress.NEEDS_PERSON)
+    DRAFT = (26, "draft", Progress.ACTION_REQUIRED)
+    NEEDS_EDITING = (27, "requires editing", Progress.ACTION_REQUIRED)
     RESEND_SCHEDULED = (28, "scheduled resend to unread", Progress.RUNNING)
     NO_BALANCE = (33, "automation, balance exceeded", Progress.FAILED)
-    AUTOMATION_DRAFT = (36, "automation draft", Progress.NEEDS_PERSON)
+    AUTOMATION_DRAFT = (36, "automation draft", Progress.ACTION_REQUIRED)
 
     def __init__(self, code: int, words: str, progress: Progress) -> None:
         self.code = code
@@ -84,7 +84,7 @@ class Status(enum.Enum):
 
     @classmethod
     def of(cls, code: int | None) -> Status | None:
-        """Give the status of a code, or None for one that is not documented."""
+        """Return the status of a code, or None for one that is not documented."""
         return next((status for status in cls if status.code == code), None)
 
 

@@ -60,7 +60,7 @@ def tag_delete(tag_id: int) -> Call[Queued]:
 
 
 def pin_email(address: str, tag_ids: Sequence[int]) -> Call[Queued]:
-    """Give an address tags: `POST tags/pin/email`."""
+    """Return an address tags: `POST tags/pin/email`."""
     return _pinned("tags/pin/email", tag_ids, email=address)
 
 
@@ -70,7 +70,7 @@ def unpin_email(address: str, tag_ids: Sequence[int]) -> Call[Queued]:
 
 
 def pin_phone(phone: str, tag_ids: Sequence[int]) -> Call[Queued]:
-    """Give a phone number tags: `POST tags/pin/phone`."""
+    """Return a phone number tags: `POST tags/pin/phone`."""
     return _pinned("tags/pin/phone", tag_ids, phone=phone)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from airflow_provider_esp.core.account_events import Happening, Watching
+from airflow_provider_esp.core.account_events import AccountEvent, WatchOptions
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.services.sendpulse.api import campaigns
 from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign
@@ -24,16 +24,16 @@ class AccountWatch:
     :param zone: the account's.
     """
 
-    def __init__(self, watching: Watching, zone: tzinfo) -> None:
+    def __init__(self, watching: WatchOptions, zone: tzinfo) -> None:
         self._watching = watching
         self._zone = zone
         self._ended: dict[int, bool] = {}
         self._clicks: dict[int, int] = {}
 
-    def look(self, now: float) -> Flow[list[Happening]]:
+    def look(self, now: float) -> Flow[list[AccountEvent]]:
         """Compare the campaigns with what they were at the last look: `GET campaigns`."""
         first = not self._ended
-        told: list[Happening] = []
+        told: list[AccountEvent] = []
         for offset in range(0, MOST_CAMPAIGNS, _PAGE):
             page = yield from campaigns.campaigns(_PAGE, offset, order="desc")
             for campaign in page:
@@ -42,7 +42,7 @@ class AccountWatch:
                 break
         return told
 
-    def _changes(self, campaign: Campaign, now: float, *, first: bool) -> list[Happening]:
+    def _changes(self, campaign: Campaign, now: float, *, first: bool) -> list[AccountEvent]:
         told = []
         progress = campaigns.progress(campaign.status)
         ended = progress in (Progress.DONE, Progress.FAILED)
@@ -50,17 +50,17 @@ class AccountWatch:
         if ended and not self._ended.get(campaign.id) and at >= self._watching.since:
             facts = {"state": progress.value, "status": campaigns.status_words(campaign.status)}
             counts = {"sent": campaign.statistics.sent, "delivered": campaign.statistics.delivered}
-            told.append(Happening("broadcast_finished", str(campaign.id), at, {**facts, **counts}))
+            told.append(AccountEvent("broadcast_finished", str(campaign.id), at, {**facts, **counts}))
         clicks = campaign.statistics.link_redirected
         new = clicks - self._clicks.get(campaign.id, clicks if first else 0)
         if new > 0:
-            told.append(Happening("clicks", str(campaign.id), now, {"clicks": new, "clicks_total": clicks}))
+            told.append(AccountEvent("clicks", str(campaign.id), now, {"clicks": new, "clicks_total": clicks}))
         self._ended[campaign.id] = ended
         self._clicks[campaign.id] = clicks
         return told
 
     def _sent_at(self, campaign: Campaign) -> float:
-        """Say when a campaign that had ended before the first look was sent: the list does not say when it ended."""
+        """Return when a campaign that had ended before the first look was sent: the list does not say when it ended."""
         try:
             return datetime.fromisoformat(campaign.send_date).replace(tzinfo=self._zone).timestamp()
         except ValueError:

@@ -87,7 +87,7 @@ def prepare(
 
     :param sender_name: the connection's, for options that name none.
     :param sender_email: the connection's, for options that name none.
-    :raises NotThere: the account has no such mailing list.
+    :raises ObjectNotFound: the account has no such mailing list.
     :raises Unsupported: the options ask for what only eSputnik can do.
     :raises ValueError: something is missing, or there is too much of it.
     """
@@ -201,4 +201,6 @@ class BroadcastWatch:
         if not told.documented and not self._warned:
             self._warned = True
             warning = f"Campaign {self._id} has a status that is not documented, {told.status}: taken for running."
-        return BroadcastLook(state=told.state, status=told.status, why=f"its status is {told.status}", warning=warning)
+        return BroadcastLook(
+            state=told.state, status=told.status, reason=f"its status is {told.status}", warning=warning
+        )

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from airflow_provider_esp.core.calls import Call, Flow
 from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, Delivery, DeliveryState, Event, Recipient
-from airflow_provider_esp.exceptions import EspError, NotThere, Unsupported
+from airflow_provider_esp.exceptions import EspError, ObjectNotFound, Unsupported
 from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 from airflow_provider_esp.services.sendpulse.api import events, sms, smtp
 from airflow_provider_esp.services.sendpulse.api._request import Done
@@ -88,7 +88,7 @@ def new_contact(contact: Contact) -> books.NewContact:
 
 
 def problem(contact: Contact) -> str | None:
-    """Say why a contact cannot be uploaded, without quoting its values; None where it can."""
+    """Return why a contact cannot be uploaded, without quoting its values; None where it can."""
     try:
         new_contact(contact)
     except (ValueError, Unsupported) as reason:
@@ -138,11 +138,11 @@ def find_book(name: str) -> Flow[int | None]:
 
 
 def book_id(name_or_id: str | int, *, create: bool = False) -> Flow[int]:
-    """Give the id of a mailing list that is known by id or name.
+    """Return the id of a mailing list that is known by id or name.
 
     :param name_or_id: digits are taken for an id (our choice: templated fields are strings).
     :param create: make a list of that name where there is none.
-    :raises NotThere: there is none, and none may be made.
+    :raises ObjectNotFound: there is none, and none may be made.
     """
     name = str(name_or_id).strip()
     if name.isascii() and name.isdigit():
@@ -153,7 +153,7 @@ def book_id(name_or_id: str | int, *, create: bool = False) -> Flow[int]:
     if found is not None:
         return found
     if not create:
-        raise NotThere(
+        raise ObjectNotFound(
             f"{SENDPULSE.title} has no mailing list {name!r}. Check the name, or let it be made (create_segments)."
         )
     made = yield from books.book_create(name)

@@ -6,11 +6,11 @@ from email.utils import parseaddr
 
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.models import SendResult
-from airflow_provider_esp.core.notification_model import Notice
+from airflow_provider_esp.core.notification_model import Notification
 from airflow_provider_esp.services.sendpulse.api import sms, smtp
 
 
-def send(notice: Notice, sender_name: str | None, sender_email: str | None) -> Flow[list[SendResult]]:
+def send(notice: Notification, sender_name: str | None, sender_email: str | None) -> Flow[list[SendResult]]:
     """Send a notice: `POST smtp/emails`, one person in a message, or `POST sms/send`.
 
     :param sender_name: the connection's, for a notice that names no sender.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.paging import for_each
-from airflow_provider_esp.exceptions import NotThere
+from airflow_provider_esp.exceptions import ObjectNotFound
 from airflow_provider_esp.services.sendpulse.api import account, smtp
 from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
@@ -43,7 +43,7 @@ def everybody(take: Callable[[str], object], book: str | None = None) -> Flow[No
 def _number_of(book: str) -> Flow[int | None]:
     try:
         return (yield from translate.book_id(book))
-    except NotThere:  # the upload is going to make it
+    except ObjectNotFound:  # the upload is going to make it
         return None
 
 

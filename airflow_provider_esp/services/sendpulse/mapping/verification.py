@@ -48,7 +48,7 @@ class Verification:
     def find_list(self, name_or_id: str) -> Flow[str]:
         """Return the id of a mailing list.
 
-        :raises NotThere: there is none of that name.
+        :raises ObjectNotFound: there is none of that name.
         """
         return str((yield from translate.book_id(name_or_id)))
 

@@ -4,7 +4,7 @@ A test asks for `people_line` and calls it at its end, when all of its assertion
 
     def test_a_whole_float_is_a_phone_number(run, sandbox, people_line, write):
         path = write("a.csv", "phone,code\\n380971112233.0,1\\n")
-        ran = run(send(path, to="phone", message_id=CODE))
+        ran = run(send(path, recipient_column="phone", message_id=CODE))
         assert [message["to"] for message in sandbox.messages()] == ["+380971112233"]
         people_line("number was a float", "380971112233.0", people_line.sent(of=1), "1 had a trailing .0", ran.error)
 

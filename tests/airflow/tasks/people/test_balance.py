@@ -21,7 +21,7 @@ def phones(count: int, code: str = "17") -> list[dict[str, str]]:
 
 
 def texts(source: Any, **arguments: Any) -> Any:
-    return message(source=source, to="phone", message_id=CODE, check_balance=True, **arguments)
+    return message(source=source, recipient_column="phone", message_id=CODE, check_balance=True, **arguments)
 
 
 def test_text_messages_on_an_empty_balance_are_refused_before_the_first(
@@ -37,7 +37,9 @@ def test_text_messages_on_an_empty_balance_are_refused_before_the_first(
 
 
 def test_what_text_messages_have_cost_lately_is_their_price(play: Play, sandbox: Sandbox) -> None:
-    assert play(message(source=phones(4), to="phone", message_id=CODE), "manual").state == "success"  # 0.50 each
+    assert (
+        play(message(source=phones(4), recipient_column="phone", message_id=CODE), "manual").state == "success"
+    )  # 0.50 each
     sandbox.set(esputnik__balance=44.0)
     ran = play(texts(phones(100)), "manual")
     assert (ran.state, sent(sandbox)) == ("failed", 1)
@@ -77,7 +79,7 @@ def test_a_send_that_has_begun_is_not_asked_again(play: Play, sandbox: Sandbox) 
 
 def test_without_the_argument_nothing_is_asked(play: Play, sandbox: Sandbox) -> None:
     sandbox.set(esputnik__balance=0.0)
-    assert play(message(source=phones(20), to="phone", message_id=CODE), "manual").state == "success"
+    assert play(message(source=phones(20), recipient_column="phone", message_id=CODE), "manual").state == "success"
     assert not sandbox.requests("*/balance*")
 
 

@@ -219,7 +219,7 @@ def test_a_broadcast_that_was_created_in_time_is_awaited_however_late_it_is(
     assert play(task, "scheduled", MONDAY).state == "failed"  # whether it was created is not known
     set_clock.set(THURSDAY)
     ran = play.again(task)
-    assert (ran.state, ran.value["how"]) == ("success", "found"), ran.error
+    assert (ran.state, ran.value["resolution"]) == ("success", "found"), ran.error
     assert sent(sandbox) == 1
 
 

@@ -422,7 +422,7 @@ def test_fewer_people_than_there_have_to_be_stop_the_task(
     "arguments",
     [
         {"on_unreadable_suppression": "skip"},
-        {"on_empty_suppression": "go_on"},
+        {"on_empty_suppression": "continue"},
         {"max_suppression_shrink": 20},
         {"max_suppression_shrink": "a fifth"},
         {"min_suppressed": -1},

@@ -25,7 +25,12 @@ SERVICES = pytest.mark.parametrize("service", ["esputnik", "sendpulse"])
 
 def send(source: Any, **arguments: Any) -> SmartSendOperator:
     return SmartSendOperator(
-        task_id="send", esp_conn_id="esputnik_default", message_id=CODE, source=source, to="phone", **arguments
+        task_id="send",
+        esp_conn_id="esputnik_default",
+        message_id=CODE,
+        source=source,
+        recipient_column="phone",
+        **arguments,
     )
 
 
@@ -185,12 +190,19 @@ def test_an_operator_goes_before_its_connection(
     told = json.loads(connections["esputnik_default"]) | {"extra": {"default_country": "UA"}}
     monkeypatch.setenv("AIRFLOW_CONN_UKRAINE", json.dumps(told))
     source = [{"phone": "951112233", "code": 1}]
-    of_ukraine = SmartSendOperator(task_id="send", esp_conn_id="ukraine", message_id=CODE, source=source, to="phone")
+    of_ukraine = SmartSendOperator(
+        task_id="send", esp_conn_id="ukraine", message_id=CODE, source=source, recipient_column="phone"
+    )
     assert run(of_ukraine).state == "success"
     assert written_to(sandbox) == [BOB]
     source = [{"phone": "66812345678", "code": 1}]
     foreign = SmartSendOperator(
-        task_id="send", esp_conn_id="ukraine", message_id=CODE, source=source, to="phone", phone_format="international"
+        task_id="send",
+        esp_conn_id="ukraine",
+        message_id=CODE,
+        source=source,
+        recipient_column="phone",
+        phone_format="international",
     )
     assert run(foreign).state == "success"
     assert written_to(sandbox) == [BOB, "66812345678"]

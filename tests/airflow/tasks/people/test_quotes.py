@@ -26,7 +26,7 @@ PEOPLE = [f"p{number}@example.com" for number in range(40)]
 
 def send(service: str, source: Any, **arguments: Any) -> SmartSendOperator:
     told = {"esp_conn_id": f"{service}_default", "poll_interval": 0.05, **MESSAGE[service], **arguments}
-    return SmartSendOperator(task_id="send", source=source, to="email", **told)
+    return SmartSendOperator(task_id="send", source=source, recipient_column="email", **told)
 
 
 def upload(service: str, source: Any, **arguments: Any) -> UploadContactsOperator:

@@ -75,7 +75,7 @@ def test_a_retry_goes_on_with_a_broadcast_that_was_created_before_its_start(
     assert play(task, "manual").state == "failed"
     set_clock.set(start + timedelta(hours=1))
     ran = play.again(task)
-    assert (ran.state, ran.value["how"], sent(sandbox)) == ("success", "found", 1), ran.error
+    assert (ran.state, ran.value["resolution"], sent(sandbox)) == ("success", "found", 1), ran.error
 
 
 @SERVICES
