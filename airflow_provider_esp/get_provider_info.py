@@ -37,6 +37,15 @@ _CONFIG = {
                 "example": "https://files.example.com/browse?path={path}",
                 "default": "",
             },
+            "freeze_triggerer_heap": {
+                "description": "Set the triggerer's objects aside from Python's garbage collector while thousands of "
+                "waits of this provider are open (gc.freeze). It spares the event loop pauses of a third of a second, "
+                "and concerns the whole process, triggers of other providers included.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": "True",
+                "default": "False",
+            },
             "file_mode": {
                 "description": "Permissions, in octal, of new report parts and copies of queries on a local disk; new "
                 "folders get the same with the right to enter. 640 lets a group read them. Object stores decide "

@@ -210,6 +210,7 @@ class Triggerer:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "AIRFLOW__TRIGGERER__BLOCKED_MAIN_THREAD_WARNING_THRESHOLD": str(_WATCHED),
+            "AIRFLOW__ESP__FREEZE_TRIGGERER_HEAP": "True",
             "AIRFLOW_CONN_BENCH": json.dumps(account),
         }
         self._capacity = n

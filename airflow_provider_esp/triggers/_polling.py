@@ -12,6 +12,8 @@ import random
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -85,7 +87,7 @@ class PollTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the end, and yield one event: ``status`` is done, timeout or error."""
         try:
-            with set_aside():
+            with set_aside() if _freezes_heap() else nullcontext():
                 found = await self._wait()
         except Exception as error:  # a wait that cannot go on ends with an event that says why
             self.log.exception("The wait cannot go on")
@@ -124,3 +126,11 @@ class PollTrigger(BaseTrigger):
 def ends_the_wait(error: Exception) -> bool:
     """Check whether an exception ends a wait at once; one that this package does not know does."""
     return is_final(error) or not isinstance(error, EspException)
+
+
+@cache
+def _freezes_heap() -> bool:
+    """Check whether this triggerer's owner allows what changes the whole process; asked once."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.getboolean("esp", "freeze_triggerer_heap", fallback=False))

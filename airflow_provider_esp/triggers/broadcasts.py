@@ -32,7 +32,7 @@ class BroadcastTrigger(PollTrigger):
     The event's ``broadcast`` is ``{"state", "status", "reason", "delivered", "undelivered"}``.
 
     :param broadcast_id: id that the service gave.
-    :param goal: a `neutral.BroadcastGoal` as a dictionary.
+    :param goal: a `BroadcastGoal` as a dictionary.
     :param on_action_required: whether the wait goes on (``wait``) or ends (``fail``) where manual action in the service
         is required.
     :param cancel_on_kill: whether the broadcast is cancelled when a person clears the deferred task or marks it

@@ -6,7 +6,8 @@ as long as a wait does nothing can be collected. So where waits are many, all th
 (``gc.freeze``) from time to time, which takes no time. What ends is freed all the same, unless it holds itself; for
 the sake of that little, the collector sees everything again after some thousands of waits have ended.
 
-A triggerer with few waits of ours is left as it is.
+A triggerer with few waits of ours is left as it is, and so is any whose owner has not allowed it: the collector is one
+for the whole process (``[esp] freeze_triggerer_heap``).
 """
 
 from __future__ import annotations

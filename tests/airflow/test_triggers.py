@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from airflow_provider_esp.services.esputnik.api import imports
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
 from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
 from airflow_provider_esp.triggers import _hooks as hooks
+from airflow_provider_esp.triggers import _polling
 from airflow_provider_esp.triggers._hooks import hook_for
 from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.waits import DeliveryTrigger, ImportTrigger
@@ -301,3 +303,21 @@ def test_a_connection_that_is_changed_or_mended_is_read_again(
         return old.settings.base_url, (await hook_for("changing")).settings.base_url
 
     assert asyncio.run(while_it_changes()) == ("https://one.example/api", "https://two.example/api")
+
+
+def test_the_triggerers_collector_is_left_alone_unless_its_owner_allows_it(
+    begin: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen: list[bool] = []
+
+    def set_aside() -> AbstractContextManager[None]:
+        frozen.append(True)
+        return nullcontext()
+
+    monkeypatch.setattr(_polling, "set_aside", set_aside)
+    for allowed in ("False", "True"):
+        monkeypatch.setenv("AIRFLOW__ESP__FREEZE_TRIGGERER_HEAP", allowed)
+        _polling._freezes_heap.cache_clear()
+        assert asyncio.run(event(waiting(begin())))["status"] == "done"
+        assert bool(frozen) is (allowed == "True")
+    _polling._freezes_heap.cache_clear()

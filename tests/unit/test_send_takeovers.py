@@ -49,7 +49,7 @@ from airflow_provider_esp.stores.ledgers import TaskStateLedger
 from airflow_provider_esp.stores.tries import FileTries, VariableTries
 from tests.unit.test_send_kills import Killed, mapper
 
-EXAMPLES = int(os.environ.get("ESP_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("ESP_EXAMPLES", "100"))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ call. What it may have acted on is tried again only where the call says that twi
 from __future__ import annotations
 
 import email.utils
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from tenacity import RetryCallState, Retrying
-from tenacity.wait import wait_random_exponential
 
 from airflow_provider_esp.exceptions import (
     ConnectionFailed,
@@ -24,6 +22,7 @@ from airflow_provider_esp.exceptions import (
 )
 
 _LONGEST_RETRY_AFTER = 1e9  # a generation; a longer number is a mistake, and too long for a clock
+_MOST_DOUBLINGS = 60  # more of them are beyond any pause, and in the end beyond a float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,6 @@ def _worth_repeating(failure: EspError, *, repeatable: bool) -> bool:
 
 
 def _backoff(policy: RetryPolicy, attempt: int) -> float:
-    # tenacity's strategies read only the number of the attempt from the state that they are given.
-    state = RetryCallState(Retrying(), None, (), {})
-    state.attempt_number = attempt
-    return wait_random_exponential(multiplier=policy.first, max=policy.longest)(state)
+    # The whole pause is drawn ("full jitter"): workers that failed together do not come back together.
+    doublings = min(attempt - 1, _MOST_DOUBLINGS)
+    return random.uniform(0.0, min(policy.longest, policy.first * 2**doublings))
