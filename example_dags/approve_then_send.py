@@ -77,10 +77,9 @@ with DAG(
         from airflow_provider_esp.hooks.esputnik import EsputnikHook
         from airflow_provider_esp.services.esputnik.api import templates
 
-        hook = EsputnikHook("esputnik_default")
-        message = hook.run(templates.email(MESSAGE))
-        link = hook.run(templates.email_link(MESSAGE)).link
-        hook.close()
+        with EsputnikHook("esputnik_default") as hook:
+            message = hook.run(templates.email(MESSAGE))
+            link = hook.run(templates.email_link(MESSAGE)).link
         with Path(path).open(encoding="utf-8") as file:
             first = next(csv.DictReader(file))
 

@@ -1,12 +1,12 @@
-"""From a connection's OAuth settings to a credential, and what its application may do."""
+"""From a connection's OAuth settings to a credential."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_provider_esp.services.esputnik.scopes import COVERS, MethodGroup, Right, rights_for
+from airflow_provider_esp.services.esputnik.scopes import COVERS, RIGHTS, MethodGroup, advice
 
 if TYPE_CHECKING:
     from airflow_provider_esp.connections import EsputnikSettings
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.auth.refresher import TokenRefresher
     from airflow_provider_esp.core.calls import Call
     from airflow_provider_esp.core.transport.exchange import Credential
-
-_RIGHTS = {
-    "full": Right.FULL,
-    "events": Right.EVENTS,
-    "events and contacts": Right.EVENTS_AND_CONTACTS,
-    "messages": Right.MESSAGES,
-}
 
 
 def application(oauth: OAuthSettings, ca_bundle: str | None) -> Application:
@@ -68,36 +61,13 @@ def of(oauth: OAuthSettings, settings: EsputnikSettings, conn_id: str, clock: Ca
     )
 
 
-def check_rights(groups: Iterable[MethodGroup], right: str, conn_id: str, service: str) -> None:
-    """Refuse groups of methods that an application's right does not open.
-
-    :param right: as the connection names it, one of `connections.oauth.RIGHTS`.
-    :raises ScopeMissing: naming the right that is missing.
-    """
-    from airflow_provider_esp.exceptions import ScopeMissing
-
-    for group in groups:
-        if group not in COVERS[_RIGHTS[right]]:
-            raise ScopeMissing(
-                f"connection {conn_id!r} has an application with {_RIGHTS[right]}, and this needs {group}",
-                service=service,
-                advice=f"{_needed(group)} When it has, say so in the connection's application_scope.",
-            )
-
-
 def explanation(call: Call[object], right: str, conn_id: str) -> str:
     """Return what a person may do about a call that the service refused."""
     group = MethodGroup(call.right) if call.right else MethodGroup.GENERAL
-    had = _RIGHTS[right]
+    had = RIGHTS[right]
     if group in COVERS[had]:
         return (
             f"The application of connection {conn_id!r} should be allowed this ({had} opens {group}). It may have been "
             "registered with another right, or disconnected in the account (connected applications)."
         )
-    return f"The application of connection {conn_id!r} has {had}, and this method is one of {group}. {_needed(group)}"
-
-
-def _needed(group: MethodGroup) -> str:
-    return (
-        f"Give the application {' or '.join(rights_for(group))} in the account, at its registration, and consent again."
-    )
+    return f"The application of connection {conn_id!r} has {had}, and this method is one of {group}. {advice(group)}"

@@ -1,55 +1,38 @@
-"""`EspHook`: what every email service's hook can do, whatever the service.
+"""`EspHook`: an Airflow connection made into an account at a service.
 
-A hook turns an Airflow connection into an account and runs calls for it, synchronously on a worker and
-asynchronously in a trigger. Each service's subclass says how its credential is made and which of the neutral
-work it can do; the hook for a connection is found through the connection's type, Airflow's own registry.
+A hook has the connection, the credential and the clients, and runs calls with them: synchronously on a worker and
+asynchronously in a trigger. What the service can do is its `adapter`'s. The hook for a connection is found through the
+connection's type, Airflow's own registry.
 """
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_esp import connections
 from airflow_provider_esp.core.stopping import Stop
-from airflow_provider_esp.hooks.broadcasting import Broadcasting
-from airflow_provider_esp.hooks.reporting import Reporting
-from airflow_provider_esp.hooks.spending import Spending
-from airflow_provider_esp.hooks.telling import Telling
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from airflow_provider_esp.core.adapter import ServiceAdapter, Work
     from airflow_provider_esp.core.calls import Call, Flow, Pages, Service
-    from airflow_provider_esp.core.models import (
-        Delivery,
-        Event,
-        EventOptions,
-        Import,
-        MessageOptions,
-        Recipient,
-        Submitted,
-        UploadOptions,
-    )
-    from airflow_provider_esp.core.send.run import SendTarget
-    from airflow_provider_esp.core.send.sent_lookup import AskSent
     from airflow_provider_esp.core.transport.client import Client
     from airflow_provider_esp.core.transport.exchange import Account, Credential
-    from airflow_provider_esp.core.upload.run import UploadTarget
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-Work: TypeAlias = Literal["upload", "imports", "events", "messages", "deliveries", "contacts", "activity", "broadcasts"]
-"""What a task may be about to do, for `EspHook.require`: ``contacts`` reads them, ``upload`` writes them."""
-
-
-class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
-    """The common half of `EsputnikHook` and `SendPulseHook`.
+class EspHook(BaseHook):
+    """The common half of `EsputnikHook` and `SendPulseHook`; a context manager that closes the connections.
 
     :param esp_conn_id: the Airflow connection; read when the first call is made, never before.
     """
@@ -65,7 +48,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
         self.stop = Stop()
         """Says that the task is being ended: then nothing is asked of the service any more."""
         self.reads_only = False
-        """Whether `run` and `run_within` refuse whatever writes, for a dry run."""
+        """Whether `run` refuses whatever writes, for a dry run."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -110,76 +93,29 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
 
     @property
     @abstractmethod
-    def service(self) -> Service:
-        """The service whose calls this hook runs."""
+    def adapter_class(self) -> type[ServiceAdapter[Any]]:
+        """What the service can do: the class of `adapter`."""
 
     @abstractmethod
     def credential(self, settings: Any) -> Credential:
         """Make the credential that the connection's settings describe."""
 
-    @abstractmethod
-    def organisation(self) -> Flow[str]:
-        """Ask, with one cheap call, who the account belongs to."""
+    @cached_property
+    def adapter(self) -> ServiceAdapter[Any]:
+        """What the service can do, with the connection's settings.
 
-    @abstractmethod
-    def upload_target(self, options: UploadOptions) -> Flow[UploadTarget]:
-        """Prepare an upload: look up what it names, and refuse what cannot be had.
-
-        :raises Unsupported: the service cannot do what the options ask.
+        On an event loop, take the hook from `afor_connection`, which has read them.
         """
+        return self.adapter_class(self.settings, self.clock)
 
-    @abstractmethod
-    def upload_link(self, link: str, options: UploadOptions) -> Flow[Submitted]:
-        """Have contacts imported from a file that the service fetches.
-
-        :param link: the file's address.
-        :raises Unsupported: the service fetches none, or cannot do what the options ask.
-        """
-
-    @abstractmethod
-    def message_target(self, options: MessageOptions) -> SendTarget[Recipient]:
-        """Prepare sending a message to many.
-
-        :raises Unsupported: the service cannot do what the options ask.
-        """
-
-    @abstractmethod
-    def message_look_up(self, options: MessageOptions) -> AskSent[Recipient]:
-        """Prepare asking which messages went out, for a send whose answer was lost.
-
-        :raises Unsupported: the service cannot tell one message to somebody from another.
-        """
-
-    @abstractmethod
-    def event_target(self, options: EventOptions) -> SendTarget[Event]:
-        """Prepare sending events.
-
-        :raises Unsupported: the service cannot do what the options ask.
-        """
-
-    @abstractmethod
-    def import_state(self, import_id: str) -> Flow[Import]:
-        """Ask how far an import is.
-
-        :raises Unsupported: the service has no imports that could be asked about.
-        """
-
-    @abstractmethod
-    def deliveries(self, request_ids: Sequence[str]) -> Flow[list[Delivery]]:
-        """Ask how far messages to people are, by the ids that their sending gave."""
-
-    @abstractmethod
-    def unsubscribed(self, take: Callable[[str], object], segment: str | None = None) -> Flow[None]:
-        """Read who has unsubscribed, as far as the service can tell.
-
-        :param take: called with each address; somebody may come more than once.
-        :param segment: where people are about to be added to; None where they are about to be written to.
-        :raises Unsupported: the service has no list of them.
-        """
+    @property
+    def service(self) -> Service:
+        """The service whose calls this hook runs."""
+        return self.adapter_class.service
 
     # -- running calls -----------------------------------------------------------------------------------------
 
-    def require(self, *work: Work) -> None:
+    def check_access(self, *work: Work) -> None:
         """Do, when a task starts and before any row is read, what would otherwise go wrong or wait later.
 
         To be called on the main thread: a token that has to be fetched from a store in Airflow is fetched here, so
@@ -189,37 +125,49 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
         :raises ScopeMissing: the connection's application may not do it.
         :raises EspError: there is no token to do it with.
         """
-        self.check_rights(work)
+        self.adapter.check_access(work, self.esp_conn_id)
         tokens = self.account.credential.tokens
         if tokens is not None:
             tokens.prime()
 
-    def check_rights(self, work: Sequence[Work]) -> None:
-        """Refuse work that the connection says its credential does not cover; by default there is nothing to say."""
-
-    def run(self, work: Call[T] | Flow[T]) -> T:
+    def run(
+        self,
+        work: Call[T] | Flow[T],
+        *,
+        timeout: float | None = None,
+        retries: int | None = None,
+        deadline: float | None = None,
+    ) -> T:
         """Carry out a call or a flow, with this connection's credential, rate limits and retries.
 
-        :param work: from the functions of `airflow_provider_esp.services.<service>`.
+        :param work: from `adapter`, or from the functions of `airflow_provider_esp.services.<service>`.
+        :param timeout: seconds that a request may take, and wait for its turn; None for what the connection says.
+        :param retries: how many times a request that failed is sent again; None for as often as usual.
+        :param deadline: seconds after which no request leaves any more, for what must not linger; None for `timeout`.
         :returns: the answer, of the type that the call names.
         :raises DryRunWrite: it writes, and `reads_only` is set.
-        :raises EspError: saying what happened, to which method, and what to do next.
+        :raises EspError: saying what happened, to which method, and what to do next; also where the rate limits leave
+            no place in time.
         """
-        return self.get_conn().run(self._allowed(work))
+        if timeout is None and retries is None and deadline is None:
+            return self.get_conn().run(self._allowed(work))
+        from airflow_provider_esp.core.transport.client import Client
 
-    def run_within(self, seconds: float, work: Call[T] | Flow[T]) -> T:
-        """Do what `run` does, but fail where a request would leave later than that: for what must not linger.
+        with Client(self._hurried(timeout, retries, deadline), self.stop) as client:
+            return client.run(self._allowed(work))
 
-        :param seconds: that requests may wait for their turn, and for another try.
-        :raises EspError: also where the rate limits leave no place in that time.
-        """
+    def _hurried(self, timeout: float | None, retries: int | None, deadline: float | None) -> Account:
+        """Return the account with less patience; arguments as in `run`."""
         from dataclasses import replace
 
-        from airflow_provider_esp.core.transport.client import Client
-        from airflow_provider_esp.core.transport.retry import RetryPolicy
+        from airflow_provider_esp.core.transport.exchange import Timeouts
 
-        with Client(replace(self.account, retry=RetryPolicy(patience=seconds)), self.stop) as client:
-            return client.run(self._allowed(work))
+        account = self.account
+        if timeout is not None:
+            account = replace(account, timeouts=Timeouts(connect=timeout, silence=timeout, total=timeout))
+        patience = timeout if deadline is None else deadline
+        retry = account.retry if patience is None else replace(account.retry, patience=patience)
+        return replace(account, retry=retry if retries is None else replace(retry, attempts=retries + 1))
 
     def _allowed(self, work: Call[T] | Flow[T]) -> Call[T] | Flow[T]:
         if not self.reads_only:
@@ -239,19 +187,13 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
         async with shared_client(await self._aaccount()) as client:
             return await client.run(work)
 
-    async def aiterate(self, pages: Pages[R]) -> AsyncIterator[R]:
-        """Do what `iterate` does, on an event loop."""
+    @asynccontextmanager
+    async def keep_open(self) -> AsyncIterator[None]:
+        """Keep the loop's connections open between calls: for whoever polls."""
         from airflow_provider_esp.core.transport.shared_clients import shared_client
 
-        async with shared_client(await self._aaccount()) as client:
-            async for row in client.iterate(pages):
-                yield row
-
-    async def hold(self) -> Any:
-        """Return a context manager that keeps the loop's connections open between calls: for whoever polls."""
-        from airflow_provider_esp.core.transport.shared_clients import shared_client
-
-        return shared_client(await self._aaccount())
+        async with shared_client(await self._aaccount()):
+            yield
 
     def get_conn(self) -> Client:
         """Return the synchronous client; threads may share it."""
@@ -263,6 +205,12 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
             self._client.close()
             del self.__dict__["_client"]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
     def test_connection(self) -> tuple[bool, str]:
         """Make one cheap real request, for the button in Airflow's connection form.
 
@@ -271,7 +219,7 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
         from airflow_provider_esp.exceptions import ConnectionInvalid, EspError
 
         try:
-            name = self.run(self.organisation())
+            name = self.run(self.adapter.account_name())
         except (EspError, ConnectionInvalid) as error:
             return False, str(error).splitlines()[0]
         finally:
@@ -349,12 +297,14 @@ class EspHook(Reporting, Broadcasting, Spending, Telling, BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's own fields, as Airflow before 3.2 wants them."""
-        return connections.form_widgets(cls.conn_type)
+        return connections.form_widgets(cls.conn_type) if cls.conn_type in connections.TYPES else {}
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return names, placeholders and hidden fields, as Airflow before 3.2 wants them."""
-        return connections.ui_field_behaviour(cls.conn_type)
+        if cls.conn_type in connections.TYPES:
+            return connections.ui_field_behaviour(cls.conn_type)
+        return {"hidden_fields": [], "relabeling": {}, "placeholders": {}}
 
 
 async def _in_thread(function: Any) -> Any:

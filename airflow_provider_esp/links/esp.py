@@ -187,7 +187,7 @@ def _message_page(hook: EspHook, about: About) -> str | None:
     if about.kind != "message" or about.id is None:
         return None
     try:
-        return hook.run_briefly(hook.message_page(about.id))
+        return hook.run(hook.adapter.message_url(about.id), timeout=5, retries=0)
     except Unsupported:
         return None
     except (EspError, ValueError) as error:

@@ -96,11 +96,8 @@ class EspNotifier(BaseNotifier):
         from airflow_provider_esp.hooks.esp import EspHook
 
         try:
-            hook = EspHook.for_connection(self.esp_conn_id)
-            try:
+            with EspHook.for_connection(self.esp_conn_id) as hook:
                 self._check(hook.run(self._work(hook, context)))
-            finally:
-                hook.close()
         except Exception as error:  # noqa: BLE001  # see the class
             self._failed(error)
 
@@ -157,9 +154,9 @@ class EspNotifier(BaseNotifier):
                 raise ValueError("The event has nobody whose it is: give contact_email or contact_phone.")
             given = facts if self.data is None else self.data
             data = {name: values.json(value, name) for name, value in given.items()}
-            return hook.event_target(EventOptions()).send([Event(self.event, data, email, phone)])
+            return hook.adapter.send_events(EventOptions()).send([Event(self.event, data, email, phone)])
         known = {"dag_id": "a DAG", "state": "ended", **facts}
-        return hook.notice(
+        return hook.adapter.send_notification(
             Notification(
                 text=self.text or "\n".join(f"{name}: {value}" for name, value in facts.items()),
                 emails=tuple(map(email_address, _several(self.email_to))),

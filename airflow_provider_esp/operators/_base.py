@@ -88,13 +88,10 @@ class EspOperator(BaseOperator):
         """Lend the hook that belongs to the connection's type, and close its connections afterwards."""
         from airflow_provider_esp.hooks.esp import EspHook
 
-        hook = EspHook.for_connection(self.esp_conn_id)
-        self.service_name = hook.service.name
-        hook.stop = self.stop
-        try:
+        with EspHook.for_connection(self.esp_conn_id) as hook:
+            self.service_name = hook.service.name
+            hook.stop = self.stop
             yield hook
-        finally:
-            hook.close()
 
     def push_links(self, context: Any, hook: EspHook, kind: str, thing: object = None) -> None:
         """Leave this task's links for Airflow's UI; called again, it replaces them.

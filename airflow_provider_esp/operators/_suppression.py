@@ -194,7 +194,7 @@ def _read(
         return suppression.take_given(one.values, _GIVEN), key_of_list()
     if one == UNSUBSCRIBED:
         service = suppression.open(f"{hook.service.title}'s own list of unsubscribed people")
-        hook.run(hook.unsubscribed(service.take, segment))
+        hook.run(hook.adapter.unsubscribed(service.take, segment))
         return service, None
     if (isinstance(one, str) and one.strip()) or isinstance(one, FileSource | ListSource | SqlSource):
         source = source_of(one)

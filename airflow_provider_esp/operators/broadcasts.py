@@ -164,11 +164,11 @@ class CreateBroadcastOperator(StartOperator):
         from msgspec.structs import replace
 
         with final_errors(), self.hook() as hook:
-            hook.require("broadcasts")
+            hook.check_access("broadcasts")
             if self.wait_for_completion:
-                hook.require("activity")
+                hook.check_access("activity")
             start = self.read_start(hook)
-            target = hook.run(hook.broadcast_target(self._options(start.at)))
+            target = hook.run(hook.adapter.prepare_broadcast(self._options(start.at)))
             goal = self._goal(hook, target)
             if self.is_dry:
                 self.check_start(context, hook, start)
@@ -224,9 +224,9 @@ class CreateBroadcastOperator(StartOperator):
 
         creation = BroadcastCreator(
             target=target,
-            find=hook.find_broadcasts,
+            find=hook.adapter.find_broadcasts,
             perform=hook.run,
-            perform_soon=lambda work: hook.run_within(LEAVES_WITHIN, work),
+            perform_soon=lambda work: hook.run(work, deadline=LEAVES_WITHIN),
             ledger=self.ledger(context),
             title=self._title,
             content=content_of(self._title, target.segments, target.excluded, self._options(start.meant)),
@@ -245,7 +245,7 @@ class CreateBroadcastOperator(StartOperator):
             return {}
         from airflow_provider_esp.operators import _balance as balance
 
-        estimate = hook.run(hook.broadcast_estimate(self._options(start.at), target))
+        estimate = hook.run(hook.adapter.estimate_broadcast(self._options(start.at), target))
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
 
@@ -254,7 +254,7 @@ class CreateBroadcastOperator(StartOperator):
 
         broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
         teller = broadcast_waits.BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
-        watch = hook.broadcast_watch(broadcast_id, goal)
+        watch = hook.adapter.broadcast_watcher(broadcast_id, goal)
         if self.deferrable:
             # One look before leaving: what makes the wait impossible is said at once, and not a poll later.
             first = broadcast_waits.look(hook.run, watch, goal, hook.clock())
@@ -324,7 +324,7 @@ class CreateBroadcastOperator(StartOperator):
         if isinstance(self.until, int | float):
             expected = awaiting.expected_recipients(hook, self.expected, target.segments, target.excluded, self.log)
         goal = awaiting.goal_of(self.until, self.settle_time, expected)
-        hook.broadcast_watch("", goal)  # refuses what the service cannot tell
+        hook.adapter.broadcast_watcher("", goal)  # refuses what the service cannot tell
         return goal
 
     @property
@@ -380,14 +380,16 @@ class CancelBroadcastOperator(ChangingOperator):
 
         with final_errors(), self.hook() as hook:
             broadcast_id = awaiting.id_of(self.broadcast_id)
-            hook.require("broadcasts")
+            hook.check_access("broadcasts")
             self.push_links(context, hook, "broadcast", broadcast_id)
             if self.is_dry:
-                self.change(hook, hook.cancel_broadcast(broadcast_id))
+                self.change(hook, hook.adapter.cancel_broadcast(broadcast_id))
                 return self.told({"broadcast_id": broadcast_id})
             try:
                 broadcast_waits.cancel(
-                    hook.run, lambda: hook.cancel_broadcast(broadcast_id), lambda: hook.broadcast(broadcast_id)
+                    hook.run,
+                    lambda: hook.adapter.cancel_broadcast(broadcast_id),
+                    lambda: hook.adapter.get_broadcast(broadcast_id),
                 )
             except (NotFound, InvalidRequest) as refused:
                 if self.on_late == "skip":

@@ -129,7 +129,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Upload the rows, and wait for the imports here or in the triggerer."""
         with final_errors(), self.hook() as hook:
-            hook.require("upload", "imports")
+            hook.check_access("upload", "imports")
             self.push_links(context, hook, "import")
             upload = self._upload(hook, self._ledger(context, trial=True))
             if upload.watermark.imports["imports"]:
@@ -155,7 +155,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
 
         state = event["state"]
         with final_errors(), self.hook() as hook:
-            hook.require("imports")
+            hook.check_access("imports")
             self.check_wait(event)
             if event["status"] == "timeout":
                 self._too_late(len(state["open"]))
@@ -165,7 +165,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             self.begin_progress(reads=False).begin(counts, sum(facts["rows"] for facts in state["open"]))
             for facts in state["open"]:
                 item = OpenImport(**facts)
-                close_import(item, hook.run(hook.import_state(item.id)), counts, report)
+                close_import(item, hook.run(hook.adapter.import_state(item.id)), counts, report)
             try:
                 self.conclude(counts, report)
             finally:  # whatever is said of its rows, the upload has come to its end
@@ -222,7 +222,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         keys = tuple(self.columns) if self.columns is not None else STANDARD_FIELDS
         with self.rows(keys) as table:
             report = self.report()  # before a list or a segment is made
-            target = hook.run(hook.upload_target(self.options(custom_fields(table, self.columns))))
+            target = hook.run(hook.adapter.upload(self.options(custom_fields(table, self.columns))))
             values = self.value_rules(hook)
             checker = BatchValidator(
                 table, self.columns, target.identity, self.blank_values, target.rules, values=values

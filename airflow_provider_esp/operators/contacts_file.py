@@ -137,11 +137,11 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
         from airflow_provider_esp.core.models import Import, ImportState
 
         with final_errors(), self.hook() as hook:
-            hook.require("upload", "imports")
+            hook.check_access("upload", "imports")
             self.push_links(context, hook, "import")
             url = self.url.url if isinstance(self.url, FileUrl) else ""
             check_url(url)
-            submitted = self.change(hook, hook.upload_link(url, self._options()))
+            submitted = self.change(hook, hook.adapter.import_from_url(url, self._options()))
             if submitted is None:  # a dry run
                 return self._summary(None)
             if submitted.import_id is None:
@@ -163,11 +163,11 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
         """
         import_id = event["state"]["import_id"]
         with final_errors(), self.hook() as hook:
-            hook.require("imports")
+            hook.check_access("imports")
             self.check_wait(event)
             if event["status"] == "timeout":
                 self._too_late(import_id)
-            return self._summary(hook.run(hook.import_state(import_id)))
+            return self._summary(hook.run(hook.adapter.import_state(import_id)))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return which segments got how many contacts; asked by Airflow's OpenLineage provider.
@@ -198,7 +198,7 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
         from airflow_provider_esp.core.models import ImportState
 
         while True:
-            state = hook.run(hook.import_state(import_id))
+            state = hook.run(hook.adapter.import_state(import_id))
             if state.state is not ImportState.RUNNING:
                 return state
             left = end - time.time()

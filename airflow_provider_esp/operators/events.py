@@ -109,10 +109,10 @@ class SendEventOperator(SendOperator):
             if self.policy_for_unknown == "lookup":
                 _refuse_look_up()
             if not self.to_event_url:  # which takes no credential
-                hook.require("events")
+                hook.check_access("events")
             self.check_send_time(context, hook)
             self.push_links(context, hook, "event", self.event)
-            target = hook.event_target(self._options())
+            target = hook.adapter.send_events(self._options())
             self.values = self.value_rules(hook)
             if self.source is None:
                 one = self._one_event(self.values)

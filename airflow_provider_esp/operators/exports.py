@@ -179,8 +179,10 @@ class ExportActivityOperator(PeriodOperator):
         with final_errors(), self.hook() as hook:
             self.prepare()
             period = self.period(context, hook)
-            pages = hook.exports().activity(period, statuses=self.statuses, message_tag=self.message_tag or None)
-            hook.require("activity")
+            pages = hook.adapter.exporter().activity(
+                period, statuses=self.statuses, message_tag=self.message_tag or None
+            )
+            hook.check_access("activity")
             self.log.info("Reading the activity from %s to %s UTC.", *map(_clock, (period.start, period.end)))
             counts: Counter[str] = Counter()
 
@@ -221,9 +223,9 @@ class ExportContactsOperator(ExportOperator):
 
         with final_errors(), self.hook() as hook:
             self.prepare()
-            hook.require("contacts")
+            hook.check_access("contacts")
             segment = None if self.segment in (None, "") else str(self.segment)
-            rows: Iterator[ContactRow] = hook.iterate(hook.exports().contacts(segment))
+            rows: Iterator[ContactRow] = hook.iterate(hook.adapter.exporter().contacts(segment))
             return self.write(rows, ContactRow)
 
 
@@ -261,11 +263,11 @@ class ExportBroadcastStatsOperator(PeriodOperator):
 
         with final_errors(), self.hook() as hook:
             self.prepare()
-            exports = hook.exports()
+            exports = hook.adapter.exporter()
             wanted = self._wanted()
             # A service's own figures of the campaigns that are asked for by id are those of all time.
             period = None if exports.counts_broadcasts and wanted else self.period(context, hook)
-            hook.require(*(("broadcasts",) if exports.counts_broadcasts else ("activity", "broadcasts")))
+            hook.check_access(*(("broadcasts",) if exports.counts_broadcasts else ("activity", "broadcasts")))
             rows = self._rows(hook, exports, wanted, period)
             summary = self.write(rows, BroadcastStatsRow, add)
         return {**summary, **{name: sums[name] for name in _FIGURES}}

@@ -117,13 +117,13 @@ class SmartSendOperator(SendOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Send the message, and wait for its delivery here or in the triggerer."""
         with final_errors(), self.hook() as hook:
-            hook.require("messages")
+            hook.check_access("messages")
             if self.wait_for_delivery:
-                hook.require("deliveries")
+                hook.check_access("deliveries")
             self.check_send_time(context, hook)
             self.push_links(context, hook, "message", self.message_id)
             self.values = self.value_rules(hook)
-            target, look_up = hook.message_target(self._options()), self._look_up(hook)
+            target, look_up = hook.adapter.send_messages(self._options()), self._look_up(hook)
             left_out = self.audience(hook, self._mapper, once_each=True)
             estimate = self._check_balance(context, hook, left_out)
             with self.rows() as table:
@@ -191,7 +191,7 @@ class SmartSendOperator(SendOperator):
             return {}
         from airflow_provider_esp.operators import _balance as balance
 
-        pricing = hook.run(hook.message_pricing(self._options()))
+        pricing = hook.run(hook.adapter.message_pricing(self._options()))
         estimate = balance.estimate_messages(pricing, self.source, self._mapper, left_out)
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
@@ -217,7 +217,10 @@ class SmartSendOperator(SendOperator):
             raise ValueError(_LABEL_NEEDED)
         from airflow_provider_esp.core.send.sent_lookup import LookUp
 
-        return LookUp(hook.message_look_up(self._options()), hook.run, self.lookup_timeout, self.stop.pause, self.stop)
+        hook.check_access("activity")
+        return LookUp(
+            hook.adapter.sent_lookup(self._options()), hook.run, self.lookup_timeout, self.stop.pause, self.stop
+        )
 
     def _options(self) -> MessageOptions:
         from airflow_provider_esp.core.models import MessageOptions
@@ -279,7 +282,7 @@ class SmartSendOperator(SendOperator):
         from airflow_provider_esp.core.polling import wait_for_deliveries
 
         states, statuses, pending = wait_for_deliveries(
-            hook.run, hook.deliveries, request_ids, end, self.poll_interval, pause=self.stop.pause
+            hook.run, hook.adapter.deliveries, request_ids, end, self.poll_interval, pause=self.stop.pause
         )
         return self._told(states, statuses, pending)
 

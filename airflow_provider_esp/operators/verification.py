@@ -103,7 +103,7 @@ class VerifyContactsOperator(RowsOperator):
         with final_errors(), self.hook() as hook:
             export.check(export.format_of(self.path, self.format))
             export.check_writable(export_path(self.path, self.file_mode))  # a verification costs money
-            verification = hook.verification()
+            verification = hook.adapter.verifier()
             counts = Counts()
             if self.segment is not None:
                 list_id = hook.run(verification.find_list(str(self.segment)))
@@ -152,7 +152,7 @@ class VerifyContactsOperator(RowsOperator):
         from airflow_provider_esp.core.validation.suppression import SuppressingValidator
         from airflow_provider_esp.operators._values import ValueNotes
 
-        verification = hook.verification()
+        verification = hook.adapter.verifier()
         left_out = self.suppression(hook)
         columns = {self.email_column: "email"}
         with self.rows() as table:
@@ -215,7 +215,7 @@ class VerifyContactsOperator(RowsOperator):
 
     def _wait(self, hook: EspHook, list_id: str, end: float) -> None:
         while True:
-            processed, total = hook.run(hook.verification().progress(list_id))
+            processed, total = hook.run(hook.adapter.verifier().progress(list_id))
             if processed >= total:
                 return
             self.log.info("%s of %s addresses are verified.", f"{processed:,}", f"{total:,}")
@@ -230,7 +230,7 @@ class VerifyContactsOperator(RowsOperator):
         from airflow_provider_esp.core.export.schema import VerifiedRow
         from airflow_provider_esp.core.validation.verification import left_out
 
-        verification, statuses = hook.verification(), Counter[str]()
+        verification, statuses = hook.adapter.verifier(), Counter[str]()
         segment = None if self.segment is None else str(self.segment)
         rows = left_out(
             hook.iterate(verification.results(list_id, segment)) if verified else (),
@@ -258,7 +258,7 @@ class VerifyContactsOperator(RowsOperator):
         # The hook of a task that is being ended asks nothing any more, and the list must not be left behind.
         own = EspHook.for_connection(self.esp_conn_id) if self.stop.requested else hook
         try:
-            own.run(own.verification().delete_list(list_id))
+            own.run(own.adapter.verifier().delete_list(list_id))
         except EspError as error:
             self.log.warning("Mailing list %s was made for this task and could not be deleted: %s", list_id, error)
         finally:

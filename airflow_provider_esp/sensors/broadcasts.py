@@ -143,8 +143,7 @@ class BroadcastSensor(BaseSensorOperator):
         from airflow_provider_esp.core.broadcasts.wait import CATCH_UP, is_over
         from airflow_provider_esp.hooks.esp import EspHook
 
-        hook = EspHook.for_connection(self.esp_conn_id)
-        try:
+        with EspHook.for_connection(self.esp_conn_id) as hook:
             watch, teller = self._prepared(hook)
             for looks in range(1, most + 1):
                 found = hook.run(watch.look(hook.clock()))
@@ -153,18 +152,16 @@ class BroadcastSensor(BaseSensorOperator):
                     break
                 time.sleep(min(CATCH_UP, float(self.poke_interval)))
             return found
-        finally:
-            hook.close()
 
     def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, BroadcastLogger]:
         if self._watch is None or self._teller is None:
             from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
             broadcast_id = awaiting.id_of(self.broadcast_id)
-            hook.require("broadcasts", "activity")
+            hook.check_access("broadcasts", "activity")
             expected = self._expected(hook, broadcast_id) if isinstance(self.until, int | float) else None
             self._goal = awaiting.goal_of(self.until, self.settle_time, expected)
-            watch = hook.broadcast_watch(broadcast_id, self._goal)
+            watch = hook.adapter.broadcast_watcher(broadcast_id, self._goal)
             if watch.keeps_position and self.reschedule and not self.deferrable:
                 raise ValueError(
                     "mode='reschedule' forgets between two looks how far the activity was read: say deferrable=True, "
@@ -176,7 +173,7 @@ class BroadcastSensor(BaseSensorOperator):
     def _expected(self, hook: EspHook, broadcast_id: str) -> int:
         segments = awaiting.names(self.segments)
         if not segments and self.expected is None:
-            segments = hook.run(hook.broadcast(broadcast_id)).segments
+            segments = hook.run(hook.adapter.get_broadcast(broadcast_id)).segments
         return awaiting.expected_recipients(
             hook, self.expected, segments, awaiting.names(self.segments_exclude), self.log
         )

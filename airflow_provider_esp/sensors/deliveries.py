@@ -83,14 +83,11 @@ class DeliverySensor(BaseSensorOperator):
 
         with final_errors():
             tally = self._tally()
-            hook = EspHook.for_connection(self.esp_conn_id)
-            try:
-                hook.require("deliveries")
-                ask = hook.deliveries if self.sms_campaign_ids is None else hook.sms_deliveries
+            with EspHook.for_connection(self.esp_conn_id) as hook:
+                hook.check_access("deliveries")
+                ask = hook.adapter.deliveries if self.sms_campaign_ids is None else hook.adapter.sms_deliveries
                 if tally.open:
                     tally.take(hook.run(ask(tally.open)))
-            finally:
-                hook.close()
         verdict, summary = self._goal().verdict(tally), tally.summary()
         if verdict is None:
             self.log.info("%s", _progress(summary))

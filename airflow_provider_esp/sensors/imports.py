@@ -47,13 +47,9 @@ class ImportSensor(BaseSensorOperator):
         from airflow_provider_esp.core.models import ImportState
         from airflow_provider_esp.hooks.esp import EspHook
 
-        with final_errors():
-            hook = EspHook.for_connection(self.esp_conn_id)
-            try:
-                hook.require("imports")
-                told = [hook.run(hook.import_state(import_id)) for import_id in self._ids()]
-            finally:
-                hook.close()
+        with final_errors(), EspHook.for_connection(self.esp_conn_id) as hook:
+            hook.check_access("imports")
+            told = [hook.run(hook.adapter.import_state(import_id)) for import_id in self._ids()]
         failed = {one.id: "failed" for one in told if one.state is ImportState.FAILED}
         self._check(failed)
         return all(one.state is ImportState.DONE for one in told)

@@ -96,7 +96,7 @@ class PollTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         hook = await hook_for(self.esp_conn_id)
-        async with await hook.hold():
+        async with hook.keep_open():
             failing_since: float | None = None
             # Not at once: the task has only just looked, and Airflow 3.3 fails a task that is resumed before its
             # scheduler has noted that the worker is free (apache/airflow#72716).

@@ -167,8 +167,8 @@ class AccountTrigger(EspEventTrigger):
         hook = await hook_for(kwargs["esp_conn_id"])
         interval = float(kwargs.get("poll_interval", 60.0))
         settle_time = float(kwargs.get("settle_time", 900.0))
-        async with await hook.hold():
-            watch = hook.watch(WatchOptions(hook.clock() - LOOK_BACK - settle_time, settle_time))
+        async with hook.keep_open():
+            watch = hook.adapter.account_watcher(WatchOptions(hook.clock() - LOOK_BACK - settle_time, settle_time))
             while True:
                 found = await patiently(lambda: hook.arun(watch.look(hook.clock())), interval)
                 yield [{"kind": one.kind, "id": one.id, "at": one.at, "facts": one.facts} for one in found]
@@ -276,7 +276,7 @@ class ImportFinishedTrigger(EspEventTrigger):
 
         memory = await self.recall()
         hook = await hook_for(self.esp_conn_id)
-        async with await hook.hold():
+        async with hook.keep_open():
             while True:
                 open_ids = [one for one in await self._ids() if one not in memory.told]
                 for import_id in open_ids:
@@ -290,7 +290,7 @@ class ImportFinishedTrigger(EspEventTrigger):
 
     @staticmethod
     async def _ask(hook: EspHook, import_id: str) -> Import:
-        return await hook.arun(hook.import_state(import_id))
+        return await hook.arun(hook.adapter.import_state(import_id))
 
     async def _ids(self) -> list[str]:
         if self.import_ids is not None:

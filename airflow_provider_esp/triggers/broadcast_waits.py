@@ -53,7 +53,7 @@ def expected_recipients(
         if number < 1:
             raise ValueError(f"expected must be at least 1, not {number}.")
         return number
-    counted = hook.run(hook.count_recipients(segments, excluded))
+    counted = hook.run(hook.adapter.count_recipients(segments, excluded))
     if not counted:
         raise ValueError("The broadcast's segments are empty: there is nobody whose share could be waited for.")
     log.info("%d contacts in %d segments are expected to get the broadcast.", counted, len(segments))
@@ -151,14 +151,14 @@ def cancel_for(task: Any, broadcast_id: str) -> None:
     from airflow_provider_esp.exceptions import EspError
     from airflow_provider_esp.hooks.esp import EspHook
 
-    hook = EspHook.for_connection(task.esp_conn_id)
     try:
-        broadcast_waits.cancel(
-            hook.run, lambda: hook.cancel_broadcast(broadcast_id), lambda: hook.broadcast(broadcast_id)
-        )
+        with EspHook.for_connection(task.esp_conn_id) as hook:
+            broadcast_waits.cancel(
+                hook.run,
+                lambda: hook.adapter.cancel_broadcast(broadcast_id),
+                lambda: hook.adapter.get_broadcast(broadcast_id),
+            )
     except EspError as error:
         task.log.warning("Broadcast %s could not be cancelled: %s", broadcast_id, error)
     else:
         task.log.info("The task was ended: broadcast %s is cancelled.", broadcast_id)
-    finally:
-        hook.close()

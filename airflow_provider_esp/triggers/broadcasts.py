@@ -92,7 +92,7 @@ class BroadcastTrigger(PollTrigger):
             return
         async with asyncio.timeout(_CANCEL_WITHIN):
             hook = await hook_for(self.esp_conn_id)
-            await hook.arun(hook.cancel_broadcast(self.broadcast_id))
+            await hook.arun(hook.adapter.cancel_broadcast(self.broadcast_id))
         self.log.info("The task was ended by somebody: broadcast %s is cancelled.", self.broadcast_id)
 
     async def _found(self, hook: EspHook, watch: BroadcastWatch) -> BroadcastLook:
@@ -119,7 +119,7 @@ class BroadcastTrigger(PollTrigger):
         if self._watch is None or self._teller is None:
             from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
-            self._watch = hook.broadcast_watch(self.broadcast_id, self._goal())
+            self._watch = hook.adapter.broadcast_watcher(self.broadcast_id, self._goal())
             self._teller = BroadcastLogger(self.broadcast_id, self.log.info, self.log.warning)
         return self._watch, self._teller
 

@@ -36,7 +36,7 @@ class ImportTrigger(PollTrigger):
 
         for import_id in self.import_ids:
             if import_id not in self._ended:
-                told = await hook.arun(hook.import_state(import_id))
+                told = await hook.arun(hook.adapter.import_state(import_id))
                 if told.state is not ImportState.RUNNING:
                     self._ended[import_id] = told.state.value
         return {"imports": self._ended} if len(self._ended) == len(set(self.import_ids)) else None
@@ -60,7 +60,7 @@ class VerificationTrigger(PollTrigger):
 
     async def look(self, hook: EspHook) -> dict[str, Any] | None:
         """Ask how many addresses have been looked at."""
-        processed, total = await hook.arun(hook.verification().progress(self.list_id))
+        processed, total = await hook.arun(hook.adapter.verifier().progress(self.list_id))
         return {"processed": processed} if processed >= total else None
 
 
@@ -106,7 +106,7 @@ class DeliveryTrigger(PollTrigger):
 
         if self._tally is None:
             self._tally = DeliveryStats(await asyncio.to_thread(self._ids))
-        tally, ask = self._tally, hook.sms_deliveries if self.sms else hook.deliveries
+        tally, ask = self._tally, hook.adapter.sms_deliveries if self.sms else hook.adapter.deliveries
         if tally.open:
             tally.take(await hook.arun(ask(tally.open)))
         verdict = DeliveryCondition(self.until, self.fail_when).verdict(tally)

@@ -205,7 +205,7 @@ def test_a_token_that_is_revoked_is_renewed_once_for_everybody(sandbox: Sandbox,
 def test_a_token_shows_in_no_repr(sandbox: Sandbox, connect: Callable[..., EspHook]) -> None:
     for conn_type in ("esputnik", "sendpulse"):
         hook = connect(conn_type)
-        hook.run(hook.organisation())
+        hook.run(hook.adapter.account_name())
         client = hook.get_conn()
         shown = " ".join(map(repr, (hook, hook.settings, hook.account, client, hook.account.credential.tokens)))
         hook.close()

@@ -67,7 +67,7 @@ def campaign(_in_kyiv: None) -> Iterator[Callable[..., str]]:
         wanted = BroadcastOptions(
             segments=(str(book),), subject="News", body="<b>Hi</b>", sender_email="sender@sandbox.example", **options
         )
-        target = hook.run(hook.broadcast_target(wanted))
+        target = hook.run(hook.adapter.prepare_broadcast(wanted))
         return hook.run(target.create("News")).id
 
     yield go

@@ -41,11 +41,11 @@ with DAG("uses_consent", start_date=datetime(2026, 1, 1), schedule=None) as dag:
 
     @task
     def whose():
-        from airflow_provider_esp.hooks.base import EspHook
+        from airflow_provider_esp.hooks.esp import EspHook
 
         hook = EspHook.for_connection("consented")
-        hook.require("upload")
-        return hook.run(hook.organisation())
+        hook.check_access("upload")
+        return hook.run(hook.adapter.account_name())
 
     upload = UploadContactsOperator(
         task_id="upload",

@@ -167,7 +167,7 @@ class UploadWork(Work):
 
     def work(self, hook: EspHook, client: Client) -> Counts:
         rows = table()
-        target = client.run(hook.upload_target(self.options()))
+        target = client.run(hook.adapter.upload(self.options()))
         watermark = Checkpoint(UploadLedger(self.ledger), every=0)
         up = Upload(target, client.run, self.report, poll_interval=0.05, watermark=watermark)
         up.run(rows, BatchValidator(rows, None, target.identity, rules=target.rules))
@@ -212,7 +212,7 @@ class SendWork(Work):
 
     def work(self, hook: EspHook, client: Client) -> Counts:
         rows = table()
-        target = hook.message_target(MessageOptions(message_id=self.message, subject=self.subject))
+        target = hook.adapter.send_messages(MessageOptions(message_id=self.message, subject=self.subject))
         if self.batch:
             target = replace(target, batch_size=self.batch)  # type: ignore[type-var]
         run: SendRun[Any] = SendRun(

@@ -42,7 +42,8 @@ def test_a_share_may_be_a_whole_number(until: Any, wanted: Any) -> None:
 
 
 def test_recipients_are_as_the_author_says_or_counted() -> None:
-    hook: Any = SimpleNamespace(run=lambda work: work, count_recipients=lambda segments, excluded: len(segments) * 10)
+    adapter = SimpleNamespace(count_recipients=lambda segments, excluded: len(segments) * 10)
+    hook: Any = SimpleNamespace(run=lambda work: work, adapter=adapter)
     log = mock.Mock()
     assert awaiting.expected_recipients(hook, "250", ["5"], [], log) == 250
     assert awaiting.expected_recipients(hook, None, ["5", "6"], [], log) == 20

@@ -7,6 +7,10 @@ opens which group. `COVERS` is our reading of the names, on the careful side: wh
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
+
+from airflow_provider_esp.exceptions import ScopeMissing
+from airflow_provider_esp.services.esputnik.service import ESPUTNIK
 
 
 class MethodGroup(enum.StrEnum):
@@ -50,3 +54,46 @@ since no other right names it.
 def rights_for(group: MethodGroup) -> tuple[Right, ...]:
     """The rights that open a group of methods, the widest first (our reading, see `COVERS`)."""
     return tuple(right for right in Right if group in COVERS[right])
+
+
+RIGHTS: Mapping[str, Right] = {
+    "full": Right.FULL,
+    "events": Right.EVENTS,
+    "events and contacts": Right.EVENTS_AND_CONTACTS,
+    "messages": Right.MESSAGES,
+}
+"""Rights by the words that a connection has for them."""
+
+GROUPS: Mapping[str, MethodGroup] = {
+    "upload": MethodGroup.UPDATING,
+    "imports": MethodGroup.UPDATING,
+    "events": MethodGroup.EVENTS,
+    "messages": MethodGroup.MESSAGES,
+    "deliveries": MethodGroup.MESSAGES,
+    "contacts": MethodGroup.READING,
+    "activity": MethodGroup.ACTIVITY,
+    "broadcasts": MethodGroup.MESSAGES,
+}
+"""The methods that a task's work needs, by `core.adapter.Work`."""
+
+
+def check(groups: Iterable[MethodGroup], right: str, conn_id: str) -> None:
+    """Refuse groups of methods that an application's right does not open.
+
+    :param right: one of `RIGHTS`.
+    :raises ScopeMissing: naming the right that is missing.
+    """
+    for group in groups:
+        if group not in COVERS[RIGHTS[right]]:
+            raise ScopeMissing(
+                f"connection {conn_id!r} has an application with {RIGHTS[right]}, and this needs {group}",
+                service=ESPUTNIK.title,
+                advice=f"{advice(group)} When it has, say so in the connection's application_scope.",
+            )
+
+
+def advice(group: MethodGroup) -> str:
+    """Return what to do so that an application may call a group of methods."""
+    return (
+        f"Give the application {' or '.join(rights_for(group))} in the account, at its registration, and consent again."
+    )

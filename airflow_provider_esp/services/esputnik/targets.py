@@ -114,7 +114,7 @@ def upload(options: UploadOptions) -> Flow[Upload]:
     return Upload(options, ids, {**fields.NAMES, **fields.rules(there)})
 
 
-def upload_link(link: str, options: UploadOptions) -> Flow[Submitted]:
+def import_from_url(url: str, options: UploadOptions) -> Flow[Submitted]:
     """Have contacts imported from a file that the service fetches: `POST v1/contacts/upload`.
 
     :return: the import, or where it is not begun the service's words in place of a row's.
@@ -131,7 +131,7 @@ def upload_link(link: str, options: UploadOptions) -> Flow[Submitted]:
         )
     yield from _check_segments(options)
     result = yield from imports.upload_file(
-        link,
+        url,
         dedupe_on=dedupe_on,
         group_names=options.segments,
         group_names_exclude=options.segments_exclude,
@@ -219,16 +219,3 @@ def events(options: EventOptions) -> Events:
     if options.form or options.to_event_url:
         raise Unsupported(ESPUTNIK.title, "take events at an event URL", "Send them by name.")
     return Events(options)
-
-
-def no_unsubscribed() -> Flow[None]:
-    """Say that nobody can be asked who has unsubscribed.
-
-    :raises Unsupported: always.
-    """
-    raise Unsupported(
-        ESPUTNIK.title,
-        'list who has unsubscribed (suppress="unsubscribed")',
-        "It has methods to add to that list, to take off it, and to read what contacts did in a period, if its support "
-        "has switched that on. Keep the list yourself and give it as a source.",
-    )

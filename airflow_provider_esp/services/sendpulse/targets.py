@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule
@@ -140,26 +139,6 @@ def messages(options: MessageOptions, sender_name: str | None, sender_email: str
     if not options.subject:
         raise ValueError("SendPulse's templates have no subject of their own: give subject=.")
     return Messages(options.message_id, name or email, email, options.subject)
-
-
-def no_links() -> NoReturn:
-    """Say that files cannot be handed over.
-
-    :raises Unsupported: always.
-    """
-    raise Unsupported(SENDPULSE.title, "fetch contacts from a URL", "Upload the rows with UploadContactsOperator.")
-
-
-def no_look_up() -> NoReturn:
-    """Say that messages cannot be looked up.
-
-    :raises Unsupported: always.
-    """
-    raise Unsupported(
-        SENDPULSE.title,
-        'tell which messages went out (on_unknown="lookup")',
-        "A message carries no label of its sender's, so one to somebody cannot be told from another.",
-    )
 
 
 @dataclass(frozen=True, slots=True)

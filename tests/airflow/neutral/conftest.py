@@ -54,13 +54,13 @@ class Stage:
 def _upload(**options: Any) -> Callable[[EspHook], Any]:
     from airflow_provider_esp.core.models import UploadOptions
 
-    return lambda hook: hook.run(hook.upload_target(UploadOptions(**options)))
+    return lambda hook: hook.run(hook.adapter.upload(UploadOptions(**options)))
 
 
 def _message(**options: Any) -> Callable[[EspHook], Any]:
     from airflow_provider_esp.core.models import MessageOptions
 
-    return lambda hook: hook.message_target(MessageOptions("1", **options))
+    return lambda hook: hook.adapter.send_messages(MessageOptions("1", **options))
 
 
 @pytest.fixture(params=["esputnik", "sendpulse", "toy"])
@@ -89,7 +89,7 @@ def _esputnik(sandbox: Sandbox) -> Stage:
         cannot={
             "ask people in an upload to confirm": _upload(confirmation="a@example.com"),
             "give a prepared message another subject": _message(subject="x"),
-            "list who has unsubscribed": lambda hook: hook.run(hook.unsubscribed(print)),
+            "list who has unsubscribed": lambda hook: hook.run(hook.adapter.unsubscribed(print)),
         },
     )
 
@@ -113,7 +113,7 @@ def _sendpulse(sandbox: Sandbox) -> Stage:
         cannot={
             "take contacts out of segments": _upload(segments=("a",), segments_exclude=("b",)),
             "label a message": _message(external_request_id="x"),
-            "tell how far an import is": lambda hook: hook.import_state("1"),
+            "tell how far an import is": lambda hook: hook.adapter.import_state("1"),
         },
     )
 
@@ -131,9 +131,9 @@ def _toy(toy: Toy) -> Stage:
         cannot={
             "put contacts into segments": _upload(segments=("a",)),
             "label a message": _message(external_request_id="x"),
-            "tell the address of a message": lambda hook: hook.message_page("1"),
-            "tell what happens at an account": lambda hook: hook.watch(None),  # type: ignore[arg-type]
-            "list who has unsubscribed": lambda hook: hook.unsubscribed(print),
+            "tell the address of a message": lambda hook: hook.adapter.message_url("1"),
+            "tell what happens at an account": lambda hook: hook.adapter.account_watcher(None),  # type: ignore[arg-type]
+            "list who has unsubscribed": lambda hook: hook.adapter.unsubscribed(print),
         },
     )
 

@@ -43,13 +43,13 @@ def test_a_wrong_credential_is_told_with_what_to_do_and_never_quoted(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_NEUTRAL", json.dumps(stage.wrong()))
     with pytest.raises(Unauthenticated) as caught:
-        hook.run(hook.organisation())
+        hook.run(hook.adapter.account_name())
     assert str(caught.value).startswith(hook.service.title)
     assert "another-key" not in str(caught.value)
 
 
 def test_contacts_are_uploaded_and_doing_it_again_adds_nobody(hook: EspHook, stage: Any) -> None:
-    target = hook.run(hook.upload_target(UploadOptions(**stage.upload)))
+    target = hook.run(hook.adapter.upload(UploadOptions(**stage.upload)))
     columns = ContactColumns.of(PEOPLE)
     assert set(target.identity) <= {"email", "phone", "external_id"}
     assert target.batch_size >= 2
@@ -64,7 +64,7 @@ def test_contacts_are_uploaded_and_doing_it_again_adds_nobody(hook: EspHook, sta
 
 def ended(hook: EspHook, import_id: str) -> ImportState:
     for _ in range(100):
-        told = hook.run(hook.import_state(import_id))
+        told = hook.run(hook.adapter.import_state(import_id))
         if told.state is not ImportState.RUNNING:
             assert told.done is None or set(told.done) >= {ANN}
             return told.state
@@ -73,7 +73,7 @@ def ended(hook: EspHook, import_id: str) -> ImportState:
 
 
 def test_a_message_reaches_each_person_and_its_delivery_is_told(hook: EspHook, stage: Any) -> None:
-    target = hook.message_target(MessageOptions(**stage.message))
+    target = hook.adapter.send_messages(MessageOptions(**stage.message))
     ids: list[str] = []
     for person in (ANN, BEN):
         (told,) = hook.run(target.send([Recipient(person, {"name": "you"})]))
@@ -81,7 +81,7 @@ def test_a_message_reaches_each_person_and_its_delivery_is_told(hook: EspHook, s
         ids.append(str(told.request_id))
     assert stage.messages() == 2
     for _ in range(100):
-        states = {one.state for one in hook.run(hook.deliveries(ids))}
+        states = {one.state for one in hook.run(hook.adapter.deliveries(ids))}
         if states == {DeliveryState.DELIVERED}:
             return
         time.sleep(0.05)
@@ -90,15 +90,15 @@ def test_a_message_reaches_each_person_and_its_delivery_is_told(hook: EspHook, s
 
 def test_an_event_arrives_once(hook: EspHook, stage: Any) -> None:
     before = stage.events()
-    (told,) = hook.run(hook.event_target(EventOptions()).send([Event("paid", {"total": 3}, ANN)]))
+    (told,) = hook.run(hook.adapter.send_events(EventOptions()).send([Event("paid", {"total": 3}, ANN)]))
     assert told.accepted
     assert stage.events() == before + 1
 
 
 def test_an_event_loop_does_the_same(hook: EspHook, stage: Any) -> None:
     async def work() -> str:
-        async with await hook.hold():
-            return await hook.arun(hook.organisation())
+        async with hook.keep_open():
+            return await hook.arun(hook.adapter.account_name())
 
     assert asyncio.run(work()).startswith(stage.owner)
 
@@ -113,8 +113,8 @@ def test_what_the_service_cannot_do_is_refused_by_name_before_anything_is_asked(
 
 def test_calls_that_do_something_twice_say_so(hook: EspHook, stage: Any) -> None:
     sends = [
-        hook.message_target(MessageOptions(**stage.message)).send([Recipient(ANN)]),
-        hook.event_target(EventOptions()).send([Event("paid", {}, ANN)]),
+        hook.adapter.send_messages(MessageOptions(**stage.message)).send([Recipient(ANN)]),
+        hook.adapter.send_events(EventOptions()).send([Event("paid", {}, ANN)]),
     ]
     assert [next(flow).repeatable for flow in sends] == [False, False]
 
@@ -122,7 +122,7 @@ def test_calls_that_do_something_twice_say_so(hook: EspHook, stage: Any) -> None
 # -- and nothing of this package has to change --------------------------------------------------------------------
 
 SCRIPT = """
-from airflow_provider_esp.hooks.base import EspHook
+from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 
 hook = EspHook.for_connection("toy_default")
@@ -144,7 +144,7 @@ def test_the_operators_find_a_third_service_by_its_connections_type(
     installed = tmp_path / "site" / "airflow_provider_toy-1.0.dist-info"
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: airflow-provider-toy\nVersion: 1.0\n")
-    entry = "[apache_airflow_provider]\nprovider_info = toy_service.provider:get_provider_info\n"
+    entry = "[apache_airflow_provider]\nprovider_info = toy_service:get_provider_info\n"
     (installed / "entry_points.txt").write_text(entry)
     paths = [str(tmp_path / "site"), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     with Toy() as toy:

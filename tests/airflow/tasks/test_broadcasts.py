@@ -343,7 +343,7 @@ def test_a_task_that_is_killed_while_it_waits_cancels_what_it_scheduled_where_as
     start = datetime.now(UTC) + timedelta(hours=2)
     for asked in (True, False):
         operator = create(wait_for_completion=True, cancel_on_kill=asked)
-        target = hook.run(hook.broadcast_target(operator._options(start)))
+        target = hook.run(hook.adapter.prepare_broadcast(operator._options(start)))
         operator.on_kill()  # before anything is created there is nothing to cancel
         operator._waiting_for = hook.run(target.create("Sale")).id
         operator.on_kill()

@@ -44,7 +44,7 @@ def wait_for(run: Callable[..., Any]) -> Callable[..., Any]:
         try:
             sendpulse = conn_id == "sendpulse_default"
             more = {"subject": "Hello", "sender_email": "sender@sandbox.example"} if sendpulse else {}
-            target = hook.message_target(MessageOptions("700001" if sendpulse else "1001", **more))
+            target = hook.adapter.send_messages(MessageOptions("700001" if sendpulse else "1001", **more))
             size = target.batch_size
             sent = [one for n in range(0, len(to), size) for one in hook.run(target.send(to[n : n + size]))]
         finally:

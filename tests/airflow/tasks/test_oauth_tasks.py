@@ -112,10 +112,10 @@ class CallOperator(BaseOperator):
 
     def execute(self, context: Any) -> list[str]:
         hook = EspHook.for_connection(CONN_ID)
-        hook.require("upload")
+        hook.check_access("upload")
         hook.get_conn()
         with ThreadPoolExecutor(self.threads) as pool:
-            names = list(pool.map(lambda _: hook.run(hook.organisation()), range(self.threads)))
+            names = list(pool.map(lambda _: hook.run(hook.adapter.account_name()), range(self.threads)))
         hook.close()
         return names
 
@@ -207,7 +207,7 @@ def test_work_that_the_right_does_not_cover_is_refused_before_anything_is_sent(
     allowed = set()
     for work in ("upload", "imports", "events", "messages", "deliveries", "contacts", "activity"):
         try:
-            hook.require(work)
+            hook.check_access(work)
         except ScopeMissing as error:
             said = str(error)
             assert "'consented'" in said
@@ -221,7 +221,7 @@ def test_work_that_the_right_does_not_cover_is_refused_before_anything_is_sent(
 def test_what_require_lets_through_the_sandbox_lets_through(make_world: Any) -> None:
     make_world("events")
     hook = EsputnikHook(CONN_ID)
-    hook.require("events")
+    hook.check_access("events")
     hook.run(events.event("bought", {"email": "ann@example.com"}))
 
 
@@ -234,7 +234,7 @@ def test_a_call_that_is_refused_all_the_same_is_explained_by_the_right(make_worl
 
 
 def test_a_key_has_nothing_to_say_about_rights(connections: Any) -> None:
-    EsputnikHook("esputnik_default").require("upload", "messages")
+    EsputnikHook("esputnik_default").check_access("upload", "messages")
 
 
 # -- the keeper
@@ -289,7 +289,7 @@ def test_sixty_days_with_the_keeper_no_call_fails_and_thirty_one_without_are_one
         for _ in range(4):
             world.new_process()
             hook = EsputnikHook(CONN_ID)
-            assert hook.run(hook.organisation()) == "Sandbox"
+            assert hook.run(hook.adapter.account_name()) == "Sandbox"
             calls += 1
             hook.close()
             world.advance(DAY / 4)
