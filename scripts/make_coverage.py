@@ -39,17 +39,17 @@ event loop, with the same credential, rate limits, retries and errors that the o
 
 ```python
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
-from airflow_provider_esp.services.esputnik import reading
+from airflow_provider_esp.services.esputnik.api import reading
 
-hook = EsputnikHook("esputnik_default")
-segments = hook.run(reading.groups())  # list[Segment], and mypy knows it
-for contact in hook.iterate(reading.contact_pages()):  # Contact by Contact, as the pages come
-    ...
+with EsputnikHook("esputnik_default") as hook:
+    segments = hook.run(reading.groups())  # list[Segment], and mypy knows it
+    for contact in hook.iterate(reading.contact_pages()):  # Contact by Contact, as the pages come
+        ...
 segments = await hook.arun(reading.groups())  # in a trigger
 ```
 
-- **function**: in `airflow_provider_esp.services.esputnik` or `.sendpulse`; after the semicolon those that make several
-  such calls, or say one in the words both services share.
+- **function**: in `airflow_provider_esp.services.esputnik.api` or `.sendpulse.api`; after the semicolon those that make
+  several such calls, or (in `mapping`) say one in the words both services share.
 - **buckets**: the rate limits that all must admit a request; see the tables below each list. A connection's extra
   overrides any of them by its name.
 - **repeat rule**: whether a request whose fate is unknown is sent again. Where the service refuses a repetition with

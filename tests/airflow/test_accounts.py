@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_esp.exceptions import DryRunWrite, ServerFailed, TimedOut
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.sendpulse.api import account as sendpulse_account
@@ -210,3 +211,47 @@ def test_a_token_shows_in_no_repr(sandbox: Sandbox, connect: Callable[..., EspHo
         shown = " ".join(map(repr, (hook, hook.settings, hook.account, client, hook.account.credential.tokens)))
         hook.close()
         assert not [secret for secret in (*SECRETS, "Bearer", "eyJ") if secret in shown]
+
+
+# -- running ------------------------------------------------------------------------------------------------------
+
+
+def test_a_hook_closes_its_connections_at_the_end_of_a_with(sandbox: Sandbox, connect: Callable[..., EspHook]) -> None:
+    with connect("esputnik") as hook:
+        hook.run(hook.adapter.account_name())
+        client = hook.get_conn()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.run(hook.adapter.account_name())
+    with hook:
+        assert hook.run(hook.adapter.account_name()) == "Sandbox"
+
+
+def test_a_single_attempt_with_a_short_timeout_gives_up_and_leaves_the_hook_as_patient_as_it_was(
+    sandbox: Sandbox, connect: Callable[..., EspHook]
+) -> None:
+    sandbox.fault("delay", path="*/account/info", seconds=1.0, times=2)
+    with connect("esputnik") as hook:
+        with pytest.raises(TimedOut) as caught:
+            hook.run(hook.adapter.account_name(), timeout=0.2, retries=0)
+        assert caught.value.attempts == 1
+        assert hook.run(hook.adapter.account_name()) == "Sandbox"
+
+
+def test_no_request_leaves_after_the_deadline(sandbox: Sandbox, connect: Callable[..., EspHook]) -> None:
+    sandbox.fault("status", path="*/account/info", status=503, headers={"Retry-After": "2"}, times=1)
+    with connect("esputnik") as hook:
+        with pytest.raises(ServerFailed) as caught:
+            hook.run(hook.adapter.account_name(), deadline=1)
+        assert caught.value.attempts == 1
+    assert len(sandbox.requests("*/account/info")) == 1
+
+
+@pytest.mark.parametrize("limits", [{}, {"timeout": 5.0, "retries": 0}, {"deadline": 5.0}], ids=str)
+def test_a_hook_that_only_reads_refuses_what_writes_however_it_is_run(
+    sandbox: Sandbox, connect: Callable[..., EspHook], limits: dict[str, Any]
+) -> None:
+    with connect("esputnik") as hook:
+        hook.reads_only = True
+        with pytest.raises(DryRunWrite, match="DELETE v1/broadcast"):
+            hook.run(hook.adapter.cancel_broadcast("7"), **limits)
+    assert sandbox.requests() == []
