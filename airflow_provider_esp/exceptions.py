@@ -109,7 +109,7 @@ class TimedOut(EspError):
 class UnexpectedResponse(EspError):
     """An answer that is not what the service promises: an HTML page, a redirect, JSON of another shape."""
 
-    advice = "Check the connection's host: something else than the API seems to answer there."
+    advice = "Check the connection's host: the host does not appear to be the API."
 
 
 class TaskEnding(EspError):
@@ -131,7 +131,7 @@ class Unauthenticated(Refused):
 
 
 class PermissionDenied(Refused):
-    """The credential is good, but not for this (403)."""
+    """Authenticated, but not authorised for this method (403)."""
 
     advice = "Give the API key or application the right for this method, in the service's own settings."
 
@@ -215,7 +215,7 @@ class ApplicationRefused(TokenError):
 class TokensUnreadable(TokenError):
     """What is kept is no record of tokens."""
 
-    advice = "Somebody changed it, or it is another program's: forget it with `revoke`, then authorize again."
+    advice = "It was changed, or written by another program: delete it with `revoke`, then authorize again."
 
 
 class StoreUnusable(TokenError):
@@ -333,7 +333,7 @@ class SourceChanged(TaskError):
 
 
 class LedgerUnreadable(TaskError):
-    """What is kept of an earlier try cannot be read, so nobody can tell what was sent."""
+    """What is kept of an earlier try cannot be read, so it is unknown what was sent."""
 
 
 class SendTakenOver(TaskError):
@@ -363,7 +363,7 @@ class BroadcastFailed(TaskError):
 
 
 class BroadcastActionRequired(TaskError):
-    """A broadcast goes on only when somebody acts at the service, and the author does not want to wait for that."""
+    """A broadcast requires manual action in the service, and the author does not want to wait for that."""
 
 
 class ExportError(TaskError):

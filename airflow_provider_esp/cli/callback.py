@@ -47,7 +47,8 @@ def read_answer(url: str, redirect_uri: str, state: str) -> str:
     given = {name: values[0] for name, values in fields.items()}
     if not hmac.compare_digest(given.get("state", "").encode(), state.encode()):
         raise CallbackRefused(
-            "the answer's state is not the one that was sent: it belongs to another question, or somebody forged it"
+            "the answer's state is not the one that was sent: it belongs to another authorization request, or it was "
+            "forged"
         )
     if "error" in given:
         raise _denied(given["error"])
@@ -93,7 +94,7 @@ class CallbackServer:
         end = time.monotonic() + seconds
         while self._result is None:
             if time.monotonic() >= end:
-                raise CallbackRefused(f"nobody came back from the consent page within {seconds:g} s")
+                raise CallbackRefused(f"no response from the consent page within {seconds:g} s")
             for server in self._servers:
                 server.handle_request()
         if isinstance(self._result, TokenError):

@@ -125,7 +125,9 @@ def _confirm(owner: str, *, yes: bool) -> None:
     try:
         answer = input("Keep these tokens? [y/N] ")
     except EOFError:
-        raise TokenError("nothing was stored: there is nobody to ask", advice="Say --yes to keep the tokens.") from None
+        raise TokenError(
+            "nothing was stored: there is no terminal to confirm on", advice="Say --yes to keep the tokens."
+        ) from None
     if answer.strip().lower() not in ("y", "yes"):
         raise TokenError(
             "nothing was stored", advice="Log out of the other account in your browser before you try again."

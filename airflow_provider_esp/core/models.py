@@ -154,7 +154,7 @@ class SendResult(msgspec.Struct, frozen=True):
     :ivar accepted: whether the service took it.
     :ivar request_id: to ask for its delivery; None where the service gives none.
     :ivar reason: the service's words where it did not take it.
-    :ivar unknown: nobody can tell whether it took it: its answer leaves this person out.
+    :ivar unknown: the service may have taken it: its response leaves this recipient out.
     :ivar held_back: nothing was sent: it is a dry run.
     """
 

@@ -19,11 +19,11 @@ class Outcome(enum.StrEnum):
     INVALID = "invalid"
     """We refused it: it could not be sent as it is."""
     DUPLICATE = "duplicate"
-    """Another row of the same run stands for the same person."""
+    """Duplicate of another row of the same run."""
     SUPPRESSED = "suppressed"
     """The author asked to leave this person out."""
     UNKNOWN = "unknown"
-    """It was sent, and nobody can tell what the service did with it."""
+    """It was sent, and its outcome is unknown."""
     NOT_REACHED = "not_reached"
     """The run ended before its turn."""
 

@@ -151,7 +151,7 @@ class EspNotifier(BaseNotifier):
             email = values.email(self.contact_email, "contact_email")
             phone = values.phone(self.contact_phone, "contact_phone")
             if not (email or phone):
-                raise ValueError("The event has nobody whose it is: give contact_email or contact_phone.")
+                raise ValueError("The event has no contact: give contact_email or contact_phone.")
             given = facts if self.data is None else self.data
             data = {name: values.json(value, name) for name, value in given.items()}
             return hook.adapter.send_events(EventOptions()).send([Event(self.event, data, email, phone)])

@@ -77,8 +77,7 @@ def check_entries(one: OneList, limits: OptOutLimits, log: Any) -> None:
 
     if one.unreadable:
         what = (
-            f"{one.origin}: {one.unreadable:,} of {one.entries:,} entries name nobody who could be left out: "
-            f"{_rows(one)}."
+            f"{one.origin}: {one.unreadable:,} of {one.entries:,} entries contain no email, phone or id: {_rows(one)}."
         )
         if not limits.ignores_unreadable:
             raise SourceError(
@@ -101,7 +100,7 @@ def check_amount(one: OneList, limits: OptOutLimits, counts: OptOutCounts | None
 
     if one.entries == one.blank:
         filled = f"{one.entries:,} entries, all of them blank" if one.entries else "no entries"
-        what = f"{one.origin} has {filled}, so that nobody would be left out because of it"
+        what = f"{one.origin} has {filled}, so it would suppress nobody"
         if not limits.takes_empty:
             raise EmptySource(
                 f"{what}. Nothing was sent. See to it that this source of suppress= is filled, or say "

@@ -14,7 +14,7 @@ _MOST_REASONS_IN_LINE = 3
 
 def outcome_table(counts: Counts, report: Report, report_path: str | None) -> str:
     """Draw the outcomes of a run's rows as a table of at most 80 columns."""
-    lines = ["What became of the rows:", *(f"  {name:<12} {rows:>12,}" for name, rows in counts.as_dict().items())]
+    lines = ["Row outcomes:", *(f"  {name:<12} {rows:>12,}" for name, rows in counts.as_dict().items())]
     lines.append(f"  {'rows read':<12} {counts.rows:>12,}")
     if report.reasons:
         lines.append("Why rows were not accepted:")
@@ -22,7 +22,7 @@ def outcome_table(counts: Counts, report: Report, report_path: str | None) -> st
         lines += [f"  {rows:>8,}  {_short(reason, 66)}" for reason, rows in first]
         lines += [f"  {others:>8,}  for other reasons: and {more:,} more"] if more else []
     if report_path and report.kept:
-        lines.append(f"Each of them: {report_path}")
+        lines.append(f"Report: {report_path}")
     return "\n".join(lines)
 
 

@@ -35,7 +35,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
     """An operator whose work may not be done twice, nor too late; for the latter see `TimedSendOperator`.
 
     A ledger (the task's state since Airflow 3.3, a Variable before, or a file) says which rows are behind it. A retry
-    goes on after them; rows of which nobody can tell whether they went out stop the task.
+    goes on after them; rows with unknown outcome stop the task.
 
     :param on_unknown: what to do about rows whose outcome is unknown: ``stop`` the task for good (default), ``skip``
         them, ``resend`` them at the next try, which Airflow's ``retries`` may make, or ``look_up`` whether the service
@@ -163,7 +163,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         :param once_each: whether a person who stands twice in the table is written to once.
         :param look_up: how to look up what is unknown, for ``look_up``.
         :param suppression: who is left out.
-        :raises AirflowException: nobody can tell what became of some rows, and the next try is to send them again.
+        :raises AirflowException: some rows have an unknown outcome, and the next try is to send them again.
         """
         from airflow_provider_esp.core.send.run import SendRun
         from airflow_provider_esp.core.simulation import DrySend
@@ -239,7 +239,7 @@ class SendOperator(TimedSendOperator, RowsOperator):
         if counts[Outcome.ACCEPTED] or counts[Outcome.UNKNOWN]:
             advice = " Correct them in place, or raise max_rejects, and clear this task: it tries only them again."
         else:
-            advice = " Nobody was written to: correct what is wrong and clear this task, which then begins anew."
+            advice = " Nothing was sent: correct what is wrong and clear this task, which then starts over."
         try:
             self.check_rejects(counts, reasons, "" if self.is_dry else _delivery_of(summary) + advice)
         except TooManyRejects:

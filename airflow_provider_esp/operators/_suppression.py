@@ -207,7 +207,7 @@ def _read(
 
 
 def _wrapped(value: Any) -> Any:
-    """Put what is people's into wrappers; sources, and what is still to be rendered, stay what they are."""
+    """Wrap personal data; sources, and what is still to be rendered, stay what they are."""
     values = _several(value)
     if values is None:
         return _wrapped_text(value) if isinstance(value, str) else _wrapped_one(value)

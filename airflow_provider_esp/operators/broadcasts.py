@@ -179,7 +179,7 @@ class CreateBroadcastOperator(StartOperator):
             self.push_links(context, hook, "broadcast", made.id)
             summary = {"broadcast_id": made.id, "title": made.title, "resolution": made.resolution}
             if goal is None:
-                self.ledger(context).end("nobody waited for its end")
+                self.ledger(context).end("its end was not awaited")
                 return summary
             self._waiting_for = made.id
             return self._wait(context, hook, summary, replace(goal, since=made.intended_at))

@@ -276,7 +276,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         )
 
     def _defer(self, upload: Upload, opened: list[dict[str, Any]], end: float) -> None:
-        self.log.info("Everything is handed over; waiting for %d imports in the triggerer.", len(opened))
+        self.log.info("All batches submitted; deferring until %d imports finish.", len(opened))
         state = {
             "open": opened,
             "counts": upload.counts.as_dict(),

@@ -147,7 +147,7 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
             if submitted.import_id is None:
                 _refuse(url, "; ".join(submitted.rejected.values()))
             self.push_links(context, hook, "import", submitted.import_id)
-            self.log.info("%s is handed over; the import is %s.", self.url, submitted.import_id)
+            self.log.info("%s submitted; the import is %s.", self.url, submitted.import_id)
             if not self.wait_for_completion:
                 return self._summary(Import(submitted.import_id, ImportState.RUNNING))
             end = self.end_of_wait(self.timeout)

@@ -31,7 +31,7 @@ class VerifyContactsOperator(RowsOperator):
     kind.
 
     The addresses of a source, and nothing else of its rows, go into a mailing list of their own, which is deleted in
-    the end. A try that dies leaves it behind for the next one, which deletes it and verifies anew. A list that is named
+    the end. A try that dies leaves it behind for the next one, which deletes it and starts over. A list that is named
     by ``segment`` stays. The service refuses one that a campaign has used; one that was verified, and has no new
     addresses since, is not verified again: its result is read.
 
@@ -266,7 +266,7 @@ class VerifyContactsOperator(RowsOperator):
                 own.close()
 
     def _too_late(self, list_id: str) -> None:
-        again = "verifies anew" if self.segment is None else "waits for it again"
+        again = "verifies again" if self.segment is None else "waits for it again"
         limit = limit_of_wait(self, self.timeout)
         raise TimeoutError(
             f"The verification of mailing list {list_id} had not ended after {limit}. The service goes on with it; a "

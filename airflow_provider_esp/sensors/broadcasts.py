@@ -35,7 +35,7 @@ class BroadcastSensor(BaseSensorOperator):
     :param segments: names or ids of the broadcast's segments, to be counted; empty for those that the service names,
         which may be the first alone. Templated.
     :param segments_exclude: names or ids of segments that it leaves out. Templated.
-    :param on_action_required: where it goes on only when somebody acts at the service: ``wait`` (default), or ``fail``.
+    :param on_action_required: where it requires manual action in the service: ``wait`` (default), or ``fail``.
     :param cancel_on_kill: cancel the broadcast when a person ends this task; while it is deferred that takes Airflow
         3.3.
     :param deferrable: wait in the triggerer instead of on a worker.

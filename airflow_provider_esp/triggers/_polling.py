@@ -90,7 +90,7 @@ class PollTrigger(BaseTrigger):
             with set_aside() if _freezes_heap() else nullcontext():
                 found = await self._wait()
         except Exception as error:  # a wait that cannot go on ends with an event that says why
-            self.log.exception("The wait cannot go on")
+            self.log.exception("Trigger failed")
             found = {"status": ERROR, "message": str(error) or type(error).__name__}
         yield TriggerEvent({**found, "state": self.state})
 
@@ -108,7 +108,7 @@ class PollTrigger(BaseTrigger):
                     failing_since = failing_since or time.monotonic()
                     if ends_the_wait(error) or time.monotonic() - failing_since >= self.error_budget:
                         raise
-                    self.log.warning("A look failed and is tried again: %s", str(error).splitlines()[0])
+                    self.log.warning("Polling failed, retrying: %s", str(error).splitlines()[0])
                 else:
                     failing_since = None
                     if found is not None:

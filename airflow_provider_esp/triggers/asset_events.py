@@ -329,7 +329,7 @@ async def patiently(look: Callable[[], Awaitable[T]], interval: float, budget: f
         except Exception as error:
             if ends_the_wait(error) or time.monotonic() - began >= budget:
                 raise
-            _log.warning("A look failed and is tried again: %s", (str(error) or type(error).__name__).splitlines()[0])
+            _log.warning("Polling failed, retrying: %s", (str(error) or type(error).__name__).splitlines()[0])
         await _pause(interval)
 
 

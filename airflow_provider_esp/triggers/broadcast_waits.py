@@ -55,7 +55,7 @@ def expected_recipients(
         return number
     counted = hook.run(hook.adapter.count_recipients(segments, excluded))
     if not counted:
-        raise ValueError("The broadcast's segments are empty: there is nobody whose share could be waited for.")
+        raise ValueError("The broadcast's segments are empty: they contain no contacts, so a share cannot be computed.")
     log.info("%d contacts in %d segments are expected to get the broadcast.", counted, len(segments))
     return counted
 

@@ -93,7 +93,7 @@ class BroadcastTrigger(PollTrigger):
         async with asyncio.timeout(_CANCEL_WITHIN):
             hook = await hook_for(self.esp_conn_id)
             await hook.arun(hook.adapter.cancel_broadcast(self.broadcast_id))
-        self.log.info("The task was ended by somebody: broadcast %s is cancelled.", self.broadcast_id)
+        self.log.info("The task was ended manually: broadcast %s is cancelled.", self.broadcast_id)
 
     async def _found(self, hook: EspHook, watch: BroadcastWatch) -> BroadcastLook:
         from airflow_provider_esp.core.broadcasts.wait import when_missing

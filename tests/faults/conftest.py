@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     line = terminalreporter.write_line
     line("")
-    line("Tries, accepted of 57 good rows, and ?: rows that nobody can tell of, each")
+    line("Tries, accepted of 57 good rows, and ?: rows with unknown outcome, each")
     line("named in the report. Lost: 0. Written to twice: 0. Counted by the sandbox.")
     line("")
     line(f"{'':<32}{'eSputnik':<23}{'SendPulse':<23}".rstrip())

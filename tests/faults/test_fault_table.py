@@ -2,8 +2,8 @@
 
 A row of the table is a fault that the sandbox plays, a column a service's upload or send. The work is done by the
 objects that operators use, over real sockets with short limits; a try that fails is followed by another over the same
-ledger and report, as Airflow's retries would make it. A send that stops because nobody can tell what became of some
-rows goes on with ``skip``. What arrived is counted by the sandbox. `make faults` prints the table.
+ledger and report, as Airflow's retries would make it. A send that stops because the outcome of some
+rows is unknown goes on with ``skip``. What arrived is counted by the sandbox. `make faults` prints the table.
 """
 
 from __future__ import annotations

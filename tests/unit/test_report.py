@@ -154,7 +154,7 @@ def test_request_ids_are_those_of_everybody_written_to(folder: Any) -> None:
 def test_reasons_are_counted_but_those_of_duplicates() -> None:
     report = Report(None)
     report.write(1, "a", "checked", [ANN, ANN, RowReport(1, "invalid", reason="bad"), RowReport(2, "accepted")])
-    report.write(1, "a", "checked", [RowReport(1, Outcome.DUPLICATE, reason="row 4 stands for the same person")])
+    report.write(1, "a", "checked", [RowReport(1, Outcome.DUPLICATE, reason="duplicate of row 4")])
     report.count_reason("on a list", 5)
     report.count_reason("nobody", 0)
     assert report.reasons == {"on a list": 7, "bad": 1}

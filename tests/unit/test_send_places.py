@@ -57,7 +57,7 @@ def test_a_full_disk_does_not_hide_why_a_send_stops() -> None:
     task = Task(batch_size=10)
     task.service.after[0] = lost
     run = make(task, FullDisk())
-    with pytest.raises(SendOutcomeUnknown, match="Of 10 recipients in rows 1 to 10 nobody can tell"):
+    with pytest.raises(SendOutcomeUnknown, match="Of 10 recipients in rows 1 to 10 it is unknown"):
         run.run(table(people(25)), mapper())
     assert counted(run) == {"unknown": 10}
     assert task.service.sent == Counter(people(10))

@@ -177,8 +177,8 @@ def test_within_a_batch_the_last_row_of_a_person_wins(tmp_path: Path) -> None:
     assert service.requests == [["b@x.com", "a@X.com"]]
     assert counted(up) == {"accepted": 2, "duplicate": 2}
     assert [(row.row, row.outcome, row.reason) for row in rows_of(tmp_path)] == [
-        (1, "duplicate", "row 4 stands for the same person"),
-        (3, "duplicate", "row 4 stands for the same person"),
+        (1, "duplicate", "duplicate of row 4"),
+        (3, "duplicate", "duplicate of row 4"),
     ]
 
 

@@ -136,8 +136,8 @@ class FileTokens:
             grant = self._unsealed(file.read(_MOST_CHARACTERS))
         if grant.issued_at < newest:
             raise TokensUnreadable(
-                f"{self.title} is older than the tokens that were last kept there: somebody has put it back, and its "
-                "refresh token has been used"
+                f"{self.title} is older than the tokens that were last kept there: it was restored from an old "
+                "copy, and its refresh token has been used"
             )
         return grant
 
@@ -241,7 +241,8 @@ class FileTokens:
         if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise StoreUnusable(
-                f"{self._lock_path(suffix)} belongs to another user, or is not a plain file: it could be held for ever",
+                f"{self._lock_path(suffix)} belongs to another user, or is not a plain file: its lock might never be "
+                "released",
                 advice="Remove it, and keep tokens in a folder in which no other user can write.",
             )
         return descriptor

@@ -189,7 +189,7 @@ class BroadcastCreator:
 
         :param resend: create another one although this task instance's has come to its end.
         :raises AlreadySent: it has, and `resend` is not said.
-        :raises BroadcastOutcomeUnknown: nobody can tell whether an earlier request has created it.
+        :raises BroadcastOutcomeUnknown: it is unknown whether an earlier request created it.
         :raises EspError: the service refused to create it, or was not reached.
         """
         record = self.ledger.load()

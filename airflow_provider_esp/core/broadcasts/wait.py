@@ -61,7 +61,7 @@ class BroadcastLogger:
         if said == self._told and now - self._told_at < self.EVERY:
             return
         if look.state is BroadcastState.ACTION_REQUIRED and said != self._told:
-            self._warn(f"Broadcast {self._id} goes on only when somebody acts at the service: {look.reason}.")
+            self._warn(f"Broadcast {self._id} requires manual action in the service: {look.reason}.")
         else:
             self._info(f"Broadcast {self._id} is {look.state.value}: {look.reason}.")
         self._told, self._told_at = said, now
@@ -90,9 +90,7 @@ def when_missing(goal: BroadcastGoal, now: float) -> BroadcastLook | None:
         return None
     if now - goal.since < ABSENCE_COUNTS_AFTER:
         return BroadcastLook(BroadcastState.RUNNING, reason="the service does not show it yet")
-    return BroadcastLook(
-        BroadcastState.FAILED, reason="the service has it no more: somebody has cancelled or removed it"
-    )
+    return BroadcastLook(BroadcastState.FAILED, reason="no longer listed: it was cancelled or deleted")
 
 
 def is_over(look: BroadcastLook, on_action_required: OnStuck) -> bool:
@@ -114,7 +112,7 @@ def check(broadcast_id: str, state: BroadcastState, reason: str) -> None:
         )
     if state is BroadcastState.ACTION_REQUIRED:
         raise BroadcastActionRequired(
-            f"Broadcast {broadcast_id} goes on only when somebody acts at the service: {reason}. Do so, then clear the "
+            f"Broadcast {broadcast_id} requires manual action in the service: {reason}. Do so, then clear the "
             "task: it goes on with the same broadcast. on_action_required='wait' waits instead."
         )
 

@@ -27,7 +27,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class ActivityRow(Row, frozen=True, kw_only=True):
-    """Something a person did with a message, or that befell the message.
+    """Something a person did with a message, or that happened to it.
 
     :ivar occurred_at: to the second; null where the service's time cannot be read.
     :ivar status: ``delivered``, ``undelivered``, ``read``, ``clicked``, ``unsubscribed``, ``complained``,

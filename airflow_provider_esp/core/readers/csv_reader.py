@@ -329,8 +329,8 @@ class CsvRows(Iterator[Sequence[str]]):
             self._warned = True
             log.warning(
                 "%s: line %s opens a quotation mark and does not close it. Each of its lines is read as a row of its "
-                "own, so that nobody is lost in a value. If values of the columns in use may hold line breaks, say "
-                "FileSource(path, allow_line_breaks=True).",
+                "own, so that no row is swallowed by another's value. If values of the columns in use may hold line "
+                "breaks, say FileSource(path, allow_line_breaks=True).",
                 self._origin,
                 first,
             )

@@ -157,7 +157,7 @@ def _rows(spool: Spool, folder: Folder, origin: str) -> Iterator[tuple[Any, ...]
         if _digest(content) != part.digest:
             raise SourceError(
                 f"{origin}: {part.name} of its copy in {folder} is gone or damaged. Remove that folder and run the "
-                "task again: the query is then carried out anew, and may find other rows."
+                "task again: the query is then run again, and may return other rows."
             )
         yield from decoder.decode(content)
 

@@ -1,7 +1,7 @@
 """Messages and events go out, each at most once: blocks of rows, an intent before each and its result after.
 
 An upload may be repeated; a message may not. So a block is written down before it leaves, a later try goes on
-only past blocks whose result is known, and a block of which nobody can tell what the service did with it stops
+only past blocks whose result is known, and a block with unknown outcome stops
 the run until the author says what to do. A send that ended with too many refused rows is gone on with: those rows
 are tried once more, since they may have been corrected in place, and nobody else is.
 """
@@ -133,7 +133,7 @@ class SendRun(Generic[Item]):
         :param resend: begin anew although this run has sent its messages before.
         :raises AlreadySent: it has, and `resend` is not said.
         :raises AudienceChanged: the rows already sent to are not the same any more.
-        :raises SendOutcomeUnknown: nobody can tell what became of some rows.
+        :raises SendOutcomeUnknown: some rows have an unknown outcome.
         :raises TaskStopped: the task is being ended.
         :raises EspError: a request failed for a reason that concerns all rows.
         """
@@ -234,7 +234,7 @@ class SendRun(Generic[Item]):
             raise AudienceChanged(
                 f"The first {self.record.rows:,} rows of the audience are not those that the last try sent to: only "
                 "refused rows may be corrected, each in its place. Restore the others; or send what is left in a run "
-                "of its own, and see to it that nobody is written to twice."
+                "of its own, and make sure that no one is messaged twice."
             )
         return refused
 
@@ -317,7 +317,7 @@ class SendRun(Generic[Item]):
             row.stands = self.once_each and self._met.add(row.key or "")
             if self.once_each and not row.stands:
                 # Whoever is left out is met all the same, so that a duplicate is one at every try.
-                row.outcome, row.reason = Outcome.DUPLICATE, "an earlier row stands for the same person"
+                row.outcome, row.reason = Outcome.DUPLICATE, "duplicate of an earlier row"
             elif self.suppression is not None and (reason := self.suppression.reason(names_of(item))):
                 row.outcome, row.reason = Outcome.SUPPRESSED, reason
         return block
@@ -443,7 +443,7 @@ class SendRun(Generic[Item]):
     def _judge(self, block: Block[Item], sent: list[SendRow[Item]], problems: list[EspError]) -> None:
         """Decide whether the run goes on after some requests.
 
-        :raises SendOutcomeUnknown: nobody can tell what became of some rows, and the author has to decide.
+        :raises SendOutcomeUnknown: some rows have an unknown outcome, and the author has to decide.
         :raises EspError: a request failed for a reason that concerns all rows, or for which they are sent again.
         """
         unknown = [row for row in sent if row.outcome is Outcome.UNKNOWN]
@@ -502,8 +502,8 @@ class SendRun(Generic[Item]):
         where = f" (listed in the report, {part})" if part else ""
         unknown = sum(row.outcome is Outcome.UNKNOWN for row in block.rows)
         raise SendOutcomeUnknown(
-            f"Of {unknown:,} recipients in rows {block.rows[0].number:,} to {block.rows[-1].number:,}{where} nobody "
-            f"can tell whether they were reached at {at}: {reason}. "
+            f"Of {unknown:,} recipients in rows {block.rows[0].number:,} to {block.rows[-1].number:,}{where} it "
+            f"is unknown whether they were reached at {at}: {reason}. "
             'Look them up at the service, then run the task again with on_unknown="skip" or "resend".'
         ) from cause
 

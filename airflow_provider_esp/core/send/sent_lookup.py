@@ -38,7 +38,7 @@ class AskSent(Protocol[Item_contra]):
 
 
 class Doubtful(Protocol):
-    """A row of a send, of which nobody can tell whether it was sent."""
+    """A row of a send with unknown outcome."""
 
     item: Any
     outcome: Outcome | None

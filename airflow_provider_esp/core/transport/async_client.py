@@ -198,7 +198,7 @@ def _lost(error: Exception, account: Account) -> TransportFailure:
         case aiohttp.ClientHttpProxyError():
             return network.not_connected(account, f"the proxy refused: {error.message}")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return network.not_made("its address is none of http or https")
+            return network.not_made("URL scheme is not http(s)")
         case exceptions.UnusableProxy():
             return network.not_made(str(error))
         case aiohttp.ServerTimeoutError():

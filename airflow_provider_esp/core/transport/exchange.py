@@ -424,7 +424,7 @@ def _request_id(service: Service, answer: Response) -> str | None:
 def _no_place(call: Call[Any], account: Account) -> exceptions.RateLimited:
     names = ", ".join(f"{bucket.name} ({bucket.limit:g} in {bucket.seconds:g} s)" for bucket in call.buckets)
     return exceptions.RateLimited(
-        f"the rate limit leaves no place within {account.retry.patience:g} s: {names}",
+        f"rate limit: no capacity within {account.retry.patience:g} s: {names}",
         service=account.service.title,
         method=call.name,
     )

@@ -26,7 +26,7 @@ IDLE_SECONDS = 2.0
 """How long a connection may be idle and be used again.
 
 Shorter than servers keep one: a request that meets one just closed could not be sent again where it is not repeatable,
-because nobody can tell whether it arrived.
+because it is unknown whether it arrived.
 """
 
 
@@ -67,7 +67,7 @@ def proxy_for(url: str) -> str | None:
 
     A proxy is for the world outside, not for a sandbox on this machine.
 
-    :raises UnusableProxy: it is none of HTTP.
+    :raises UnusableProxy: it is not an HTTP proxy.
     """
     parts = urlsplit(url)
     if is_loopback(url) or proxy_bypass(parts.hostname or ""):

@@ -38,7 +38,7 @@ T = TypeVar("T")
 _LOOKS_WHEN_FULL = 5
 """How much sooner than usual the first look is where an upload can go no further until an import ends."""
 
-ENDED_BEFORE = "the run ended before its turn"
+ENDED_BEFORE = "not sent: the run ended first"
 
 
 class UploadTarget(Protocol):
@@ -225,7 +225,7 @@ class Upload:
         groups = [everybody.take(positions) for positions in self.target.groups(checked.contacts)]
         refused = [self._about(row, Outcome.INVALID, None, reason, values) for row, values, reason in checked.invalid]
         refused += [  # within a batch the last row wins
-            self._about(row, Outcome.DUPLICATE, key, f"row {winner} stands for the same person", values)
+            self._about(row, Outcome.DUPLICATE, key, f"duplicate of row {winner}", values)
             for row, values, key, winner in checked.duplicates
         ]
         refused += [
@@ -268,7 +268,7 @@ class Upload:
         doubt = f", and of {unknown:,} no answer had come" if unknown else ""
         return (
             f"Airflow ended this task while it was uploading: {self.counts[Outcome.ACCEPTED]:,} rows are accepted"
-            f"{doubt}; nothing more leaves. A retry goes on, and uploads anew what is not known to have ended."
+            f"{doubt}; nothing more leaves. A retry goes on, and repeats what is not known to have been imported."
         )
 
     def _collect(self) -> None:
@@ -297,7 +297,7 @@ class Upload:
             self._count_lost(group, Outcome.UNKNOWN, "the run ended while its request was under way")
             return []
         if future.exception() is not None:  # a bug: no service and no network causes one that is not in the pieces
-            self._count_lost(group, Outcome.UNKNOWN, "its request failed in a way that nobody foresaw")
+            self._count_lost(group, Outcome.UNKNOWN, "unexpected error while sending the request")
         problems = []
         for piece in future.result():
             match piece:

@@ -34,7 +34,7 @@ class ValidatedBatch:
     :param keys: what each is known by; no two are the same.
     :param values: the source row of each.
     :param invalid: (row number, source row, reason).
-    :param duplicates: (row number, source row, key, number of the row that stands for the same person).
+    :param duplicates: (row number, source row, key, number of the row that it duplicates).
     :param suppressed: (row number, source row, key, reason): people the author leaves out, see `suppression.py`.
     """
 

@@ -88,7 +88,7 @@ def check(groups: Iterable[MethodGroup], right: str, conn_id: str) -> None:
             raise ScopeMissing(
                 f"connection {conn_id!r} has an application with {RIGHTS[right]}, and this needs {group}",
                 service=ESPUTNIK.title,
-                advice=f"{advice(group)} When it has, say so in the connection's application_scope.",
+                advice=f"{advice(group)} Then set application_scope in the connection.",
             )
 
 

@@ -286,7 +286,7 @@ def test_a_draft_needs_a_person_and_the_task_says_so(worker: Any, sandbox: Sandb
         campaign(draft=True, wait_for_completion=True, on_action_required="fail", **SOON)
     ran = worker.run_dag(dag)["create"]
     assert ran.state == "failed"
-    assert "goes on only when somebody acts at the service: its status is 26 (draft)" in ran.error
+    assert "requires manual action in the service: its status is 26 (draft)" in ran.error
     sandbox.set(sendpulse__campaign_status={"*": 3})  # somebody has launched it
     assert worker.clear(dag)["create"].value["resolution"] == "known"
 

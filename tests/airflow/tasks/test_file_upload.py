@@ -66,7 +66,7 @@ def test_a_file_is_handed_over_and_its_import_awaited(
     (request,) = sandbox.requests("*/contacts/upload")
     assert request["body"].count(SECRET) == 1
     told = "".join(capfd.readouterr()) + caplog.text
-    assert "people.csv?*** is handed over" in told
+    assert "people.csv?*** submitted" in told
     assert SECRET not in told
     assert SECRET not in str(ran.value)
     assert SECRET not in whole_database()

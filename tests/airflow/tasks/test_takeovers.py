@@ -142,7 +142,7 @@ def test_a_variable_may_say_how_to_go_on_after_a_stop(
     told: dict[str, Any] = {"on_unknown": "{{ var.value.get('on_unknown', 'stop') }}", "message_id": 1001}
     with worker.dag() as dag:
         SmartSendOperator(task_id="send", esp_conn_id="esputnik_default", source=source, **told)
-    assert "nobody can tell" in worker.run_dag(dag)["send"].error
+    assert "it is unknown" in worker.run_dag(dag)["send"].error
     monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "perhaps")
     assert "on_unknown must be 'stop', 'skip'" in worker.clear(dag)["send"].error
     monkeypatch.setenv("AIRFLOW_VAR_ON_UNKNOWN", "lookup")

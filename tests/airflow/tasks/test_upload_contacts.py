@@ -321,7 +321,7 @@ def test_the_outcomes_add_up_to_the_rows_and_the_report_names_each(run: Run, san
     assert outcomes(ran) == {"accepted": 1, "rejected": 1, "invalid": 3, "duplicate": 1}
     told = {row["row"]: (row["outcome"], row.get("reason", "")) for row in report(tmp_path / "report")}
     assert told == {
-        1: ("duplicate", "row 6 stands for the same person"),
+        1: ("duplicate", "duplicate of row 6"),
         2: ("invalid", "the e-mail address is not valid: it has no @"),
         3: ("invalid", "no email"),
         4: ("invalid", "the phone number is not valid"),
@@ -374,7 +374,7 @@ def test_the_table_of_outcomes_stands_in_the_log(
 ) -> None:
     run(upload(MIXED, max_rejects=5))
     told = "".join(capfd.readouterr()) + caplog.text
-    assert "What became of the rows:" in told
+    assert "Row outcomes:" in told
     assert "rows read" in told
     assert not [word for word in (ANN, BEN, CID) if word in told]
 

@@ -44,7 +44,7 @@ class StatusData(Model, frozen=True, kw_only=True):
 
 
 class Activity(Model, frozen=True, kw_only=True):
-    """Something a contact did with a message, or that befell the message.
+    """Something a contact did with a message, or that happened to it.
 
     :ivar activity_date_time: ``YYYY-MM-DDTHH:mm:ss`` on the account's clock.
     :ivar offset: the cursor: what comes after this row.

@@ -102,6 +102,8 @@ def add(orders: Sequence[Order]) -> Call[FailedOrders]:
     check_size(orders, MOST_ORDERS, "orders")
     for index, order in enumerate(orders):
         if not (order.external_customer_id or order.email or order.phone):
-            raise ValueError(f"Order {index} is nobody's: give an external customer id, an e-mail address or a phone.")
+            raise ValueError(
+                f"Order {index} has no customer: give an external customer id, an e-mail address or a phone."
+            )
     whole_seconds = [msgspec.structs.replace(order, date=order.date.replace(microsecond=0)) for order in orders]
     return request("POST", "v1/orders", answer=FailedOrders, body={"orders": whole_seconds}, repeatable=False)

@@ -31,9 +31,9 @@ class Status(enum.Enum):
 
     IDLE = ("completed", BroadcastState.DONE, True)
     RUNNING = ("being sent", BroadcastState.RUNNING, True)
-    PAUSED = ("paused by somebody", BroadcastState.ACTION_REQUIRED, True)
+    PAUSED = ("paused manually", BroadcastState.ACTION_REQUIRED, True)
     SCHEDULED = ("waits for its time", BroadcastState.RUNNING, False)
-    UNCONFIRMED = ("waits for somebody to confirm it", BroadcastState.ACTION_REQUIRED, False)
+    UNCONFIRMED = ("waits for manual confirmation", BroadcastState.ACTION_REQUIRED, False)
     CONSIDERATION = ("waits for a moderator", BroadcastState.ACTION_REQUIRED, False)
     BLOCKED = ("blocked by the service", BroadcastState.FAILED, None)
 

@@ -31,9 +31,9 @@ class SentMessages:
     def __call__(self, items: Sequence[Recipient], since: datetime) -> Flow[list[SendResult | None]]:
         """Return for each person whether a message with the label is shown; None where there is none (yet).
 
-        Anything that befell a message shows that it went out, a bounce as well.
+        Any activity of a message shows that it was sent, a bounce included.
 
-        :param since: an aware moment; what befell before it is not this send's.
+        :param since: an aware moment; earlier activity is not of this send.
         """
         begin = on_account_clock(since - _BEFORE, self.zone)
         end = on_account_clock(datetime.now(UTC) + _AFTER, self.zone)

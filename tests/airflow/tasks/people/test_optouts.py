@@ -139,7 +139,7 @@ def test_each_operator_understands_entries_or_stops_before_anything_is_sent(
 ) -> None:
     ran = run(make(suppress=[ANN, "ben@example"], retries=2))
     assert (ran.state, len(ran.errors)) == ("failed", 1)
-    assert "the list in suppress=: 1 of 2 entries name nobody who could be left out: row 2. Nothing was" in ran.error
+    assert "the list in suppress=: 1 of 2 entries contain no email, phone or id: row 2. Nothing was" in ran.error
     assert 'on_unreadable_suppression="ignore"' in ran.error
     assert "@" not in ran.error
     assert wrote(sandbox) == []
@@ -214,7 +214,7 @@ def test_rows_that_name_nobody_are_listed_up_to_twenty(
     path = write("optouts.csv", "email\n" + "".join(f"x{number}@example\n" for number in range(30)))
     ran = run(send(suppress=path))
     assert ran.state == "failed"
-    assert "optouts.csv: 30 of 30 entries name nobody who could be left out: rows 1, 2, 3," in ran.error
+    assert "optouts.csv: 30 of 30 entries contain no email, phone or id: rows 1, 2, 3," in ran.error
     assert "19, 20 and 10 more. Nothing was sent." in ran.error
     assert wrote(sandbox) == []
     people_line("opt-out not read", "30 x x@example", people_line.sent(of=3), NOTHING_SENT, ran.error)

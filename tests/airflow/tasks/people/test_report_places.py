@@ -103,7 +103,7 @@ def test_the_summary_the_log_and_the_link_give_the_whole_path(
     assert ran["task"].state == "success", ran["task"].error
     folder = f"{tmp_path}/reports/{dag.dag_id}/{safe_name(ran.id)}/task"
     assert ran["task"].value["report_path"] == folder
-    assert f"Each of them: {folder}" in leaks.output()
+    assert f"Report: {folder}" in leaks.output()
     assert any(folder.replace("/", "%2F") in str(row) for row in stored(leaks, "xcom"))
     assert [row["outcome"] for row in lines(folder) if row["row"] == 3] == ["invalid"]
 
