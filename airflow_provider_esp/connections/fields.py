@@ -110,7 +110,7 @@ _OAUTH = {
     "client_id": Field("Client ID", "OAuth 2.0 instead of an API key: the registered application's id."),
     "client_secret": Field("Client secret", "The registered application's secret.", format="password"),
     "application_scope": Field(
-        "Right of the application",
+        "Application scope",
         "What it was registered with: full, events, events and contacts, or messages. Empty means full.",
         example="events and contacts",
     ),
@@ -120,14 +120,14 @@ _OAUTH = {
         format="url",
     ),
     "oauth_store": Field(
-        "Tokens are kept in",
+        "Token storage",
         "variable (an Airflow Variable), connection (this one; Airflow 2 only, since tasks of Airflow 3 cannot write "
         "to connections), or the absolute path of a file that every worker sees. Empty means variable.",
         example="variable",
     ),
     # No secret; but Airflow hides whatever has such a name.
     "token_key": Field(
-        "Name of the consent",
+        "Consent name",
         "Tells accounts apart that consented to the same application. Usually empty.",
         format="password",
     ),
@@ -137,10 +137,10 @@ _OAUTH = {
         format="url",
     ),
     "credentials_in": Field(
-        "Credentials go into", "The token request's header or its query; the service shows both. Empty means header."
+        "Client credentials in", "The token request's header or its query; the service shows both. Empty means header."
     ),
     "send_code": Field(
-        "Send the code again", "yes sends the authorization code with every refresh. Empty means no: it is not needed."
+        "Send code on refresh", "yes sends the authorization code with every refresh. Empty means no: it is not needed."
     ),
     "oauth_token": Field(
         "Tokens", "Written by the authorize command where tokens are kept in the connection.", format="password"

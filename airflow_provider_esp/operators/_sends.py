@@ -96,18 +96,18 @@ class SendOperator(TimedSendOperator, RowsOperator):
         self.concurrency = concurrency
         self.max_recipients = max_recipients
 
-    def audience(self, hook: EspHook, make: Callable[[Table], Mapper[Any]], *, once_each: bool) -> Suppression | None:
+    def audience(self, hook: EspHook, make: Callable[[Table], Mapper[Any]], *, deduplicate: bool) -> Suppression | None:
         """Find out, before anything is sent, who is left out, and that there are not too many recipients.
 
         :param make: makes the mapper for the opened source.
-        :param once_each: whether a person who stands twice in the source is written to once.
+        :param deduplicate: whether a person who stands twice in the source is written to once.
         :returns: who is left out.
         :raises SourceError: the source has no order.
         :raises TooManyRecipients: there are more than ``max_recipients``.
         """
         self.check_order()
         suppression = self.suppression(hook)
-        check_recipients(self.source, self.max_recipients, make, once_each=once_each, suppression=suppression)
+        check_recipients(self.source, self.max_recipients, make, deduplicate=deduplicate, suppression=suppression)
         if self.values is not None:  # what was read for this alone is read again
             self.values.notes.clear()
         return suppression
@@ -154,13 +154,13 @@ class SendOperator(TimedSendOperator, RowsOperator):
         target: SendTarget[Item],
         mapper: Mapper[Item],
         *,
-        once_each: bool,
+        deduplicate: bool,
         look_up: LookUp[Item] | None = None,
         suppression: Suppression | None = None,
     ) -> SendRun[Item]:
         """Send to every row of a table that was not sent to before; `end_send` has to follow.
 
-        :param once_each: whether a person who stands twice in the table is written to once.
+        :param deduplicate: whether a person who stands twice in the table is written to once.
         :param look_up: how to look up what is unknown, for ``look_up``.
         :param suppression: who is left out.
         :raises AirflowException: some rows have an unknown outcome, and the next try is to send them again.
@@ -179,11 +179,11 @@ class SendOperator(TimedSendOperator, RowsOperator):
             perform=notes.before(hook.run),
             ledger=self.ledger(context),
             report=self.report(),
-            once_each=once_each,
+            deduplicate=deduplicate,
             concurrency=self.concurrency,
             on_unknown=self.policy_for_unknown,
             look_up=look_up,
-            awaits=True,
+            awaits_delivery=True,
             progress=progress.tell,
             keep_values=self.report_rows,
             suppression=suppression,

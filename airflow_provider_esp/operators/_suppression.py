@@ -127,7 +127,7 @@ def check_recipients(
     limit: int | str | None,
     make: Callable[[Table], Mapper[Any]],
     *,
-    once_each: bool,
+    deduplicate: bool,
     suppression: Suppression | None,
 ) -> None:
     """Refuse an audience that is larger than its author thought, before anything is sent.
@@ -138,7 +138,7 @@ def check_recipients(
     :param source: the operator's.
     :param limit: the operator's ``max_recipients``, rendered; None for any number.
     :param make: makes the mapper for the opened source.
-    :param once_each: whether a person who stands twice is written to once.
+    :param deduplicate: whether a person who stands twice is written to once.
     :raises TooManyRecipients: there are more.
     :raises ValueError: the limit is no number.
     """
@@ -153,7 +153,7 @@ def check_recipients(
     if known is not None and known <= most:
         return
     with looking_ahead(), rows.open() as table:
-        at = _row_beyond(most, table, make(table), once_each, suppression)
+        at = _row_beyond(most, table, make(table), deduplicate, suppression)
         if at is not None:
             of = "" if known is None else f" of {known:,} rows"
             raise TooManyRecipients(
@@ -164,7 +164,7 @@ def check_recipients(
 
 
 def _row_beyond(
-    most: int, table: Table, mapper: Mapper[Any], once_each: bool, suppression: Suppression | None
+    most: int, table: Table, mapper: Mapper[Any], deduplicate: bool, suppression: Suppression | None
 ) -> int | None:
     """Find the row that holds one recipient too many; None where there is none."""
     from airflow_provider_esp.core.validation.key_set import CompactKeySet
@@ -173,7 +173,7 @@ def _row_beyond(
     met, recipients = CompactKeySet(), 0
     for number, row in enumerate(table.rows, 1):
         item = mapper(row)
-        if isinstance(item, str) or (once_each and not met.add(mapper.key(item))):
+        if isinstance(item, str) or (deduplicate and not met.add(mapper.key(item))):
             continue
         if suppression is not None and suppression.reason(names_of(item)):
             continue

@@ -132,8 +132,8 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             hook.check_access("upload", "imports")
             self.push_links(context, hook, "import")
             upload = self._upload(hook, self._ledger(context, trial=True))
-            if upload.watermark.imports["imports"]:
-                self.push_links(context, hook, "import", upload.watermark.imports["imports"][0])
+            if upload.checkpoint.imports["imports"]:
+                self.push_links(context, hook, "import", upload.checkpoint.imports["imports"][0])
             if not upload.open_imports or not self.wait_for_completion:
                 return self._conclude(upload)
             end = self.end_of_wait(self.timeout)
@@ -240,7 +240,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
                 keep_values=self.report_rows,
                 row_keys=self.row_keys(table, contact_columns(table.columns, self.columns, target.identity)),
                 stop=self.stop,
-                watermark=Checkpoint(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
+                checkpoint=Checkpoint(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
             )
             try:
                 upload.run(table, checker if left_out is None else SuppressingValidator(checker, left_out))
@@ -282,7 +282,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             "counts": upload.counts.as_dict(),
             "reasons": upload.report.reasons,
             "suppression": self.suppression_counts,
-            **upload.watermark.imports,
+            **upload.checkpoint.imports,
         }
         self.defer_until_imported([item["id"] for item in opened], end, state)
 
@@ -290,9 +290,9 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         try:
             self.conclude(upload.counts, upload.report)
         finally:  # whatever is said of its rows, the upload has come to its end
-            upload.watermark.clear(upload.report)
+            upload.checkpoint.clear(upload.report)
         self.discard_copy()
-        return {**self.summary(upload.counts), **upload.watermark.imports}
+        return {**self.summary(upload.counts), **upload.checkpoint.imports}
 
     def _too_late(self, imports: int) -> NoReturn:
         self.fail_too_late(f"{imports} imports", "The service goes on with them; a retry waits for them again.")

@@ -118,13 +118,13 @@ class SendEventOperator(SendOperator):
                 one = self._one_event(self.values)
                 mapper = Mapper(lambda row: one, lambda event: event.email or event.phone or "")
                 left_out = self.suppression(hook)
-                run = self.send(context, hook, _table_of(one), target, mapper, once_each=False, suppression=left_out)
+                run = self.send(context, hook, _table_of(one), target, mapper, deduplicate=False, suppression=left_out)
                 return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
             # Two events of one person are two events, so nobody counts as met before.
-            left_out = self.audience(hook, self._mapper, once_each=False)
+            left_out = self.audience(hook, self._mapper, deduplicate=False)
             with self.rows() as table:
                 mapper = self._mapper(table)
-                run = self.send(context, hook, table, target, mapper, once_each=False, suppression=left_out)
+                run = self.send(context, hook, table, target, mapper, deduplicate=False, suppression=left_out)
             return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
 
     @property

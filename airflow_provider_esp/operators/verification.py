@@ -172,7 +172,7 @@ class VerifyContactsOperator(RowsOperator):
                 progress=self.begin_progress().tell,
                 keep_values=self.report_rows,
                 stop=self.stop,
-                watermark=Checkpoint(UploadLedger(MemoryStore()), every=3600),
+                checkpoint=Checkpoint(UploadLedger(MemoryStore()), every=3600),
             )
             try:
                 upload.run(table, checker if left_out is None else SuppressingValidator(checker, left_out))

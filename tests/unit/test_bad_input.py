@@ -135,7 +135,7 @@ def send(table: Table, service: str, wire: Wire) -> Counts:
 
 def send_events(table: Table, service: str, wire: Wire) -> Counts:
     target: Any = esputnik.events(EventOptions()) if service == "esputnik" else sendpulse.events(EventOptions(), None)
-    run = SendRun(target, wire.perform, Ledger(MemoryStore()), Kept(), once_each=False, keep_values=True)
+    run = SendRun(target, wire.perform, Ledger(MemoryStore()), Kept(), deduplicate=False, keep_values=True)
     run.run(table, event_mapper(table, "bought", {"email": "email", "phone": "phone"}, None))
     return run.counts
 

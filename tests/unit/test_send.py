@@ -222,7 +222,7 @@ def test_a_person_who_stands_twice_gets_one_message_wherever_the_rows_stand(task
 
 
 def test_where_each_row_counts_for_itself_nobody_is_left_out(task: Task) -> None:
-    run = task.run(["p1", "p1"], once_each=False)
+    run = task.run(["p1", "p1"], deduplicate=False)
     assert task.service.sent == Counter(p1=2)
     assert counted(run) == {"accepted": 2}
 
@@ -677,12 +677,12 @@ def test_a_resend_that_fails_is_gone_on_with_and_not_begun_again(task: Task) -> 
 
 
 def test_a_try_that_comes_while_the_delivery_is_awaited_sends_nothing_and_is_no_mistake(task: Task) -> None:
-    task.run(people(3), awaits=True)
-    assert counted(task.run(people(3), awaits=True)) == {"accepted": 3}
+    task.run(people(3), awaits_delivery=True)
+    assert counted(task.run(people(3), awaits_delivery=True)) == {"accepted": 3}
     assert task.service.sent == Counter(people(3))
     Ledger(task.store).end()
     with pytest.raises(AlreadySent):
-        task.run(people(3), awaits=True)
+        task.run(people(3), awaits_delivery=True)
 
 
 def test_a_send_to_nobody_is_done_at_once_and_is_no_finished_send(task: Task) -> None:

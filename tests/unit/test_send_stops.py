@@ -256,8 +256,8 @@ def test_an_upload_waits_two_seconds_for_what_hangs_and_calls_it_unknown(tmp_pat
 
 
 def upload(service: uploads.Service, folder: Path, store: MemoryStore, stop: Stop) -> Upload:
-    watermark = Checkpoint(UploadLedger(store), every=0)
-    return uploads.upload(service, Report(folder), concurrency=2, watermark=watermark, stop=stop)
+    checkpoint = Checkpoint(UploadLedger(store), every=0)
+    return uploads.upload(service, Report(folder), concurrency=2, checkpoint=checkpoint, stop=stop)
 
 
 def test_the_wait_for_imports_ends_by_the_stop(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ class Process:
             report=Report(world.folder / "report"),
             on_unknown=self.on_unknown,
             concurrency=1,
-            awaits=True,
+            awaits_delivery=True,
         )
         world.running.append(self)
         try:

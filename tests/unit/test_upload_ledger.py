@@ -1,4 +1,4 @@
-"""The ledger of an upload: what is behind the watermark is not uploaded again, and what is not is."""
+"""The ledger of an upload: what is behind the checkpoint is not uploaded again, and what is not is."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Store(MemoryStore):
 
 def tried(service: Service, store: Any, report: Report | None = None, every: float = 0, **options: Any) -> Upload:
     """Make one try of an upload; it writes its ledger as often as it can, unless told otherwise."""
-    return upload(service, report, watermark=Checkpoint(UploadLedger(store), every), concurrency=1, **options)
+    return upload(service, report, checkpoint=Checkpoint(UploadLedger(store), every), concurrency=1, **options)
 
 
 def record_of(store: MemoryStore) -> UploadRecord:
@@ -90,7 +90,7 @@ def test_counts_and_imports_add_up_over_tries(tmp_path: Path) -> None:
     assert second.wait()
     assert counted(second) == {"accepted": 26, "rejected": 2, "invalid": 2}
     # The import that was under way when the first try failed may not have been noted any more: its batch goes again.
-    assert second.watermark.imports["imports_total"] in (len(service.members) - 1, len(service.members))
+    assert second.checkpoint.imports["imports_total"] in (len(service.members) - 1, len(service.members))
     assert sorted(row.row for row in rows_of(tmp_path)) == [2, 5, 22, 30]
     assert Report(tmp_path).names("open") == []
 
@@ -189,7 +189,7 @@ def test_once_all_is_handed_in_a_retry_only_waits(store: Any, tmp_path: Path) ->
     assert counted(second) == {"accepted": 11, "rejected": 1}
     assert [(row.row, row.key) for row in rows_of(tmp_path / "report")] == [(6, "p5@example.com")]
     assert Report(tmp_path / "report").names("open") == []
-    second.watermark.clear(second.report)
+    second.checkpoint.clear(second.report)
     assert store.load() is None
 
 
@@ -302,17 +302,17 @@ def test_a_ledger_that_cannot_be_written_does_not_hide_what_failed() -> None:
 
 def test_the_record_stays_below_16_kb_whatever_is_open(tmp_path: Path) -> None:
     store = Store()
-    watermark = Checkpoint(UploadLedger(store), every=3600)
-    watermark.resume(table([]), 3000, Report(None))
+    checkpoint = Checkpoint(UploadLedger(store), every=3600)
+    checkpoint.resume(table([]), 3000, Report(None))
     report = Report(tmp_path)
     for number in range(500):
         batch = Batch(number * 3000 + 1_000_000_001, 3000, f"{number:016x}")
         batch.counts.add(Outcome.ACCEPTED, 3000)
-        watermark.begin(batch)
+        checkpoint.add_batch(batch)
         members = Members([batch.first_row], ["ann@example.com"])
         item = OpenImport(f"00000000-0000-0000-0000-{number:012}", 3000, batch.first_row, batch.digest, members=members)
-        watermark.opened(batch, item)
-    watermark.settle(report)
+        checkpoint.import_opened(batch, item)
+    checkpoint.flush(report)
     record = record_of(store)
     assert (len(record.open), record.rows) == (MOST_OPEN_KEPT, 1_000_000_000 + 3000 * MOST_OPEN_KEPT)
     assert (len(record.imports), record.imports_total) == (100, 500)

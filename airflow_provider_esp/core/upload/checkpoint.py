@@ -1,9 +1,9 @@
 """How far an upload is: which batches have come to their end, and what the ledger may say of it.
 
-The watermark moves past a batch once each of its rows has its outcome for good: all its requests are answered and all
+The checkpoint moves past a batch once each of its rows has its outcome for good: all its requests are answered and all
 its imports have ended. So while rows are read nothing about open imports has to be kept; a process that is killed
 uploads their batches again. Only in order, when nothing is left to hand in or the run fails, the members of the open
-imports are written into the report and the watermark moves past their batches as well.
+imports are written into the report and the checkpoint moves past their batches as well.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Checkpoint:
     def resume(self, table: Table, batch_size: int, report: Report) -> tuple[int, Counts, list[OpenImport]]:
         """Read past the rows that an earlier try has dealt with, and check that they are the same.
 
-        :param batch_size: how the rows behind the watermark will be cut.
+        :param batch_size: how the rows behind the checkpoint will be cut.
         :param report: from which parts are removed that a killed process could not remove any more.
         :returns: how many rows there are, their counts, and the imports that are still to be awaited.
         :raises SourceChanged: they are not the same.
@@ -106,11 +106,11 @@ class Checkpoint:
         self._kept = {str(facts["id"]): OpenImport(**facts) for facts in record.open}
         return record.rows, Counts.from_dict(record.counts), list(self._kept.values())
 
-    def begin(self, batch: Batch) -> None:
+    def add_batch(self, batch: Batch) -> None:
         """Take note of a batch that was read; they come in their order."""
         self._batches.append(batch)
 
-    def opened(self, batch: Batch, item: OpenImport) -> None:
+    def import_opened(self, batch: Batch, item: OpenImport) -> None:
         """Take note of an import that contacts of a batch are in."""
         batch.imports[item.id] = item
         self._owners[item.id] = batch
@@ -123,7 +123,7 @@ class Checkpoint:
         """Ids of the first imports of all tries, and how many there were: ``imports``, ``imports_total``."""
         return {"imports": self._record.imports, "imports_total": self._record.imports_total}
 
-    def closed(self, item: OpenImport, state: Import, report: Report) -> Counts:
+    def import_closed(self, item: OpenImport, state: Import, report: Report) -> Counts:
         """Take note of an import that has ended.
 
         :returns: what it changes in the counts.
@@ -142,7 +142,7 @@ class Checkpoint:
             self._served.append(item.part)
         return change
 
-    def settle(self, report: Report) -> None:
+    def flush(self, report: Report) -> None:
         """Write down who is in the open imports, and move past their batches as far as nothing else is left to do."""
         while self._batches and self._batches[0].handed_in:
             batch = self._batches[0]
@@ -155,7 +155,7 @@ class Checkpoint:
             self._move_past(self._batches.popleft())
         self.write(report)
 
-    def tick(self, report: Report) -> None:
+    def maybe_flush(self, report: Report) -> None:
         """Write the ledger, if it is time and there is something to say."""
         if time.monotonic() - self._written_at >= self._every:
             self.write(report)

@@ -3,7 +3,7 @@
 The main thread reads, checks and counts; a few threads carry requests. At most `concurrency` + 1 requests are
 alive at once and at most `max_open_imports` imports open at the service, so memory is that of a few batches
 however long the source is. Uploads are upserts: whoever is interrupted goes on at the first batch that the ledger
-(see `watermark`) does not tell has come to its end, and may repeat a few.
+(see `checkpoint`) does not tell has come to its end, and may repeat a few.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Upload:
     :param keep_values: whether the report holds the rows themselves.
     :param row_keys: by what the report names rows; None for what the service knows people by.
     :param stop: says that the task is being ended: then nothing more leaves, and what is known is written down.
-    :param watermark: tells what earlier tries have done, and keeps what this one has.
+    :param checkpoint: tells what earlier tries have done, and keeps what this one has.
     """
 
     target: UploadTarget
@@ -139,7 +139,7 @@ class Upload:
     keep_values: bool = False
     row_keys: RowKeys | None = None
     stop: Stop = field(default_factory=Stop)
-    watermark: Checkpoint = field(default_factory=lambda: Checkpoint(UploadLedger(MemoryStore())))
+    checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(UploadLedger(MemoryStore())))
     counts: Counts = field(default_factory=Counts)
     passed: int = 0
     imports: list[str] = field(default_factory=list)
@@ -160,7 +160,7 @@ class Upload:
         :raises EspError: a request failed for good; `counts` and `report` tell what became of the rows so far.
         """
         self._columns = table.columns
-        self.passed, counts, still_open = self.watermark.resume(table, self.target.batch_size, self.report)
+        self.passed, counts, still_open = self.checkpoint.resume(table, self.target.batch_size, self.report)
         self.counts.include(counts)
         self.open_imports.update((item.id, item) for item in still_open)
         self.progress(self)
@@ -168,14 +168,14 @@ class Upload:
             try:
                 first_row = self.passed + 1
                 while self._read(table):
-                    first_row += self._sort_out(first_row, checker)
+                    first_row += self._validate_and_group(first_row, checker)
                     while self._ready:
-                        self._hand_in(pool)
+                        self._submit_next(pool)
                 while self._under_way:
                     self._collect()
-                self.watermark.write(self.report)
+                self.checkpoint.write(self.report)
             except BaseException as error:
-                self._abandon(error)
+                self._abort(error)
                 if self.stop.requested and isinstance(error, TaskStopped | EspError):
                     raise TaskStopped(self._how_far()) from error
                 raise
@@ -204,7 +204,7 @@ class Upload:
 
         :returns: the imports, JSON-able, for `close_import` in another process (`OpenImport` takes them back).
         """
-        self.watermark.settle(self.report)
+        self.checkpoint.flush(self.report)
         return [item.hand_over(self.report) for item in self.open_imports.values()]
 
     def _read(self, table: Table) -> bool:
@@ -214,7 +214,7 @@ class Upload:
         self._reading = table.take(self.target.batch_size, begun)
         return bool(self._reading)
 
-    def _sort_out(self, first_row: int, checker: Checker) -> int:
+    def _validate_and_group(self, first_row: int, checker: Checker) -> int:
         """Check the rows that were read, report those that cannot go, and divide the others into requests.
 
         :returns: how many rows there are.
@@ -234,7 +234,7 @@ class Upload:
         self._reading = ()
         self._ready.extend(groups)
         batch.requests = len(groups)
-        self.watermark.begin(batch)
+        self.checkpoint.add_batch(batch)
         self._count(batch, Outcome.INVALID, len(checked.invalid))
         self._count(batch, Outcome.DUPLICATE, len(checked.duplicates))
         self._count(batch, Outcome.SUPPRESSED, len(checked.suppressed))
@@ -242,10 +242,10 @@ class Upload:
         self.report.write(first_row, batch.digest, "checked", sorted(refused, key=lambda row: row.row))
         return batch.rows
 
-    def _hand_in(self, pool: ThreadPoolExecutor) -> None:
+    def _submit_next(self, pool: ThreadPoolExecutor) -> None:
         while len(self._under_way) > self.concurrency:
             self._collect()
-        self._make_room()
+        self._apply_backpressure()
         self._check_stop()
         group = self._ready.popleft()
         self._under_way[pool.submit(self._submit, group)] = group
@@ -279,7 +279,7 @@ class Upload:
         self.stop.wait_for(self._under_way, "FIRST_COMPLETED")
         answered = [future for future in self._under_way if future.done()]
         problems = [problem for future in answered for problem in self._settle(future)]
-        self.watermark.tick(self.report)
+        self.checkpoint.maybe_flush(self.report)
         self.progress(self)
         if problems:
             raise problems[0]
@@ -302,7 +302,7 @@ class Upload:
         for piece in future.result():
             match piece:
                 case Answered(some, answer):
-                    self._take_in(some, answer)
+                    self._record_response(some, answer)
                 case RefusedAlone(some, reason, by_us):
                     self._count_lost(some, Outcome.INVALID if by_us else Outcome.REJECTED, reason)
                 case NotTried(some, error):
@@ -313,7 +313,7 @@ class Upload:
                     problems.append(error)
         return problems
 
-    def _take_in(self, group: Group, answer: Submitted) -> None:
+    def _record_response(self, group: Group, answer: Submitted) -> None:
         if answer.held_back:
             self._count(group.batch, Outcome.NOT_REACHED, len(group))
             self.report.count_reason(HELD_BACK, len(group))
@@ -336,7 +336,7 @@ class Upload:
             item = OpenImport(answer.import_id, len(taken), taken.rows[0], taken.batch.digest, members=members)
             self.imports.append(item.id)
             self.open_imports[item.id] = item
-            self.watermark.opened(group.batch, item)
+            self.checkpoint.import_opened(group.batch, item)
 
     def _count_lost(self, group: Group, outcome: Outcome, reason: str) -> None:
         self._count(group.batch, outcome, len(group))
@@ -347,7 +347,7 @@ class Upload:
         self.counts.add(outcome, rows)
         batch.counts.add(outcome, rows)
 
-    def _make_room(self) -> None:
+    def _apply_backpressure(self) -> None:
         """Look after the open imports now and then, and wait while there are too many."""
         if self.open_imports and time.monotonic() - self._polled_at >= self.poll_interval:
             self._look_at_imports()
@@ -367,11 +367,11 @@ class Upload:
             state = self.perform(self.target.import_state(item.id))
             if state.state is not ImportState.RUNNING:
                 del self.open_imports[item.id]
-                self.counts.include(self.watermark.closed(item, state, self.report))
-        self.watermark.tick(self.report)
+                self.counts.include(self.checkpoint.import_closed(item, state, self.report))
+        self.checkpoint.maybe_flush(self.report)
         self._polled_at = time.monotonic()
 
-    def _abandon(self, error: BaseException) -> None:
+    def _abort(self, error: BaseException) -> None:
         """Count what was under way or next when something failed: nobody lost, nobody counted twice."""
         self.counts.add(Outcome.NOT_REACHED, len(self._reading))
         self._reading = ()
@@ -384,7 +384,7 @@ class Upload:
         while self._ready:
             self._count_lost(self._ready.popleft(), Outcome.NOT_REACHED, ENDED_BEFORE)
         try:
-            self.watermark.settle(self.report)
+            self.checkpoint.flush(self.report)
         except Exception as problem:  # noqa: BLE001  # it may be what began it all; the next try uploads a little more again
             error.add_note(f"The ledger of the upload could not be written ({type(problem).__name__}).")
 

@@ -155,7 +155,7 @@ class BatchValidator:
         else:
             column = list(map(str.strip, cells)) if all_text else self._spelled(cells, name, rule, reasons)
             self._tidy(column, name, field_name, reasons)
-        if rule is not None and not (all_text and rule.takes(column)):
+        if rule is not None and not (all_text and rule.accepts(column)):
             self._settle(column, rule, reasons)
         if "" in column:
             column = [blank if value == "" else value for value in column]
@@ -192,11 +192,11 @@ class BatchValidator:
                 reasons.setdefault(position, f"column {name!r} holds {problem}")
 
     def _settle(self, column: list[Any], rule: Rule, reasons: dict[int, str]) -> None:
-        ordinary, settle = rule.ordinary, rule.settle
+        ordinary, normalize = rule.ordinary, rule.normalize
         for position, value in enumerate(column):
             if isinstance(value, str) and value and not ordinary(value):
                 try:
-                    column[position] = settle(value)
+                    column[position] = normalize(value)
                 except InvalidValue as reason:
                     reasons.setdefault(position, str(reason))
 

@@ -30,19 +30,19 @@ class Rule:
     """What a field's values must be.
 
     :param ordinary: takes a value that certainly is right (anything true), quickly.
-    :param settle: gives the value as it is sent, "" for a blank one, or raises `InvalidValue`.
+    :param normalize: gives the value as it is sent, "" for a blank one, or raises `InvalidValue`.
     :param spell: gives a value of any type as text, None for a blank one, or raises `InvalidValue`.
     :param repeats: whether many have the same value, so that each need be looked at once only.
     :param suspect: what each value that is not ordinary has in it; "" for nothing.
     """
 
     ordinary: Callable[[str], object]
-    settle: Callable[[str], str]
+    normalize: Callable[[str], str]
     spell: Callable[[object, str], str | None]
     repeats: bool = True
     suspect: str = ""
 
-    def takes(self, column: Sequence[str]) -> bool:
+    def accepts(self, column: Sequence[str]) -> bool:
         """Check whether all values of a column are ordinary."""
         if self.suspect and self.suspect not in "".join(column):
             return True
@@ -91,7 +91,7 @@ def rule_of(asked: FieldRule, column: str, zone: datetime.tzinfo | None) -> Rule
     """
     matches = re.compile(asked.pattern, re.DOTALL).fullmatch
 
-    def settle(value: str) -> str:
+    def normalize(value: str) -> str:
         spelled = _respelled(value, asked.kind, zone)
         if not spelled or matches(spelled):
             return spelled
@@ -102,7 +102,7 @@ def rule_of(asked: FieldRule, column: str, zone: datetime.tzinfo | None) -> Rule
             return spelled
         raise InvalidValue(reason)
 
-    return Rule(matches, settle, lambda value, name: text(value, name, zone))
+    return Rule(matches, normalize, lambda value, name: text(value, name, zone))
 
 
 def _respelled(value: str, kind: FieldKind, zone: datetime.tzinfo | None) -> str:
