@@ -124,7 +124,7 @@ class SmartSendOperator(SendOperator):
             self.push_links(context, hook, "message", self.message_id)
             self.values = self.value_rules(hook)
             target, look_up = hook.adapter.send_messages(self._options()), self._look_up(hook)
-            left_out = self.audience(hook, self._mapper, once_each=True)
+            left_out = self.audience(hook, self._mapper, deduplicate=True)
             estimate = self._check_balance(context, hook, left_out)
             with self.rows() as table:
                 run = self.send(
@@ -133,7 +133,7 @@ class SmartSendOperator(SendOperator):
                     table,
                     target,
                     self._mapper(table),
-                    once_each=True,
+                    deduplicate=True,
                     look_up=look_up,
                     suppression=left_out,
                 )

@@ -168,15 +168,15 @@ class UploadWork(Work):
     def work(self, hook: EspHook, client: Client) -> Counts:
         rows = table()
         target = client.run(hook.adapter.upload(self.options()))
-        watermark = Checkpoint(UploadLedger(self.ledger), every=0)
-        up = Upload(target, client.run, self.report, poll_interval=0.05, watermark=watermark)
+        checkpoint = Checkpoint(UploadLedger(self.ledger), every=0)
+        up = Upload(target, client.run, self.report, poll_interval=0.05, checkpoint=checkpoint)
         up.run(rows, BatchValidator(rows, None, target.identity, rules=target.rules))
         up.hand_over()
         if not up.wait(timeout=1.0):
             if self.tries < 3:
                 raise TimeoutError
             return up.counts  # its imports never end, and the task would fail for that
-        watermark.clear(self.report)
+        checkpoint.clear(self.report)
         return up.counts
 
 
