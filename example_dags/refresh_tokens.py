@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_esp.operators.tokens import RefreshTokensOperator
 
 with DAG(
-    "keep_tokens",
+    "refresh_tokens",
     description="Refreshes the tokens of every authorised connection; a failure means that a person must look.",
     schedule="@daily",
     start_date=datetime(2026, 1, 1),
@@ -18,4 +18,4 @@ with DAG(
     default_args={"retries": 4, "retry_delay": timedelta(minutes=5), "retry_exponential_backoff": True},
     tags=["esputnik", "oauth"],
 ) as dag:
-    RefreshTokensOperator(task_id="keep_tokens")
+    RefreshTokensOperator(task_id="refresh_tokens")
