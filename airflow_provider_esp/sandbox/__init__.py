@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
     try:
         from .server import Sandbox
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        if error.name not in ("jinja2", "starlette", "uvicorn"):
             raise
         message = f"The sandbox needs {error.name}: install airflow-provider-esp[sandbox]."
         raise ModuleNotFoundError(message, name=error.name) from None

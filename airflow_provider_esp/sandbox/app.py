@@ -19,7 +19,7 @@ from .origins import SameOrigin
 from .registry import Registry
 from .request_log import Recorder
 from .router import Dispatcher
-from .ui import views as page
+from .ui import views
 
 
 class _Name(bytes):
@@ -44,7 +44,7 @@ def build(registry: Registry) -> ASGIApp:
     state = registry.state
     parts = {f"{service.prefix}/": Dispatcher(service, state) for service in registry.services.values()}
     prefixes = tuple(parts)
-    rest = Starlette(routes=[*control.routes(registry), *page.routes(registry)])
+    rest = Starlette(routes=[*control.routes(registry), *views.routes(registry)])
 
     def label(scope: Scope) -> str:
         return next(part.label(scope) for prefix, part in parts.items() if scope["path"].startswith(prefix))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -52,7 +53,7 @@ def test_a_message_is_shown_as_read_with_its_way(sandbox: Sandbox, web: httpx.Cl
     number = sandbox.messages()[0]["id"]
     page = web.get(f"/messages/{number}").text
     assert "Hello, anna" in page
-    way = page[page.index("Its way") :]
+    way = page[page.index("History") :]
     assert way.index("IN_QUEUE") < way.index("DELIVERED") < way.index("READ")
 
 
@@ -100,3 +101,14 @@ def test_what_is_not_there_is_404(sandbox: Sandbox, web: httpx.Client, path: str
 def test_odd_queries_still_give_a_page(sandbox: Sandbox, web: httpx.Client, query: str) -> None:
     for path in ("/", "/messages", "/see/esputnik/contacts"):
         assert web.get(f"{path}?{query}").status_code == 200
+
+
+def test_whatever_a_template_shows_is_escaped(sandbox: Sandbox, web: httpx.Client, esputnik: httpx.Client) -> None:
+    nasty = "\"'><b>&x</b>"
+    body = {"from": "a@b.example", "subject": nasty, "htmlText": nasty, "plainText": nasty, "emails": ["a@example.com"]}
+    assert esputnik.post("/v1/message/email", json=body).status_code == 200
+    number = sandbox.messages()[0]["id"]
+    for path in ("/", "/messages", f"/messages/{number}", f"/?q={quote(nasty)}"):
+        page = web.get(path).text
+        assert "&gt;&lt;b&gt;&amp;x&lt;/b&gt;" in page, path
+        assert "<b>&" not in page

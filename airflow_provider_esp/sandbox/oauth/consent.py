@@ -10,14 +10,14 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping
-from html import escape
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
 from ..routing import Incoming, Routes
 from ..store import Row
-from ..ui.html import document, facts, grid
+from ..ui.rendering import page
 from . import registry
 from .secure import over_tls
 
@@ -33,19 +33,7 @@ _PASSED_ON = ("response_type", "client_id", "redirect_uri", "state", "scope", "c
 def applications(incoming: Incoming) -> Response:
     """The applications there are, and a form for one more."""
     rows = registry.APPLICATIONS.rows(incoming.state, "", 100, 0)
-    options = "".join(
-        f'<option value="{escape(key)}">{escape(label)}</option>' for key, label in registry.RIGHTS.items()
-    )
-    body = [
-        grid(("name", "client_id", "callback", "scope"), rows),
-        "<h2>Register an application</h2>",
-        '<form method="post" action="/uaa/applications" class="tall">'
-        '<input name="name" placeholder="Name" aria-label="Name" required>'
-        '<input name="callback" placeholder="Callback URL" aria-label="Callback URL" required>'
-        f'<select name="scope" aria-label="Right">{options}</select>'
-        "<button>Register</button></form>",
-    ]
-    return document("For partners", body)
+    return page("oauth/applications.html", "For partners", applications=rows, rights=registry.RIGHTS)
 
 
 @routes("POST", "applications")
@@ -54,10 +42,16 @@ def register(incoming: Incoming) -> Response:
     """Register an application and show its id and secret, once."""
     name, callback, scope = (incoming.form.get(field, "").strip() for field in ("name", "callback", "scope"))
     if not (name and urlsplit(callback).scheme in ("http", "https") and scope in registry.RIGHTS):
-        return document("Not registered", ["<p>It needs a name, a callback URL and a right.</p>"], status=400)
+        reason = "A name, a callback URL and a right are required."
+        return page("oauth/refused.html", "Not registered", 400, reason=reason)
     client_id, secret = registry.add(incoming.state, name, callback=callback, scope=scope)
-    pairs = [("Client ID", client_id), ("Client Secret", secret), ("Callback URL", callback)]
-    return document("Registered", [facts([*pairs, ("Right", registry.RIGHTS[scope])])])
+    pairs = [
+        ("Client ID", client_id),
+        ("Client Secret", secret),
+        ("Callback URL", callback),
+        ("Right", registry.RIGHTS[scope]),
+    ]
+    return page("oauth/registered.html", "Registered", pairs=pairs)
 
 
 @routes("GET", "oauth/authorize")
@@ -67,13 +61,19 @@ def authorize(incoming: Incoming) -> Response:
     given = {name: incoming.query[name] for name in _PASSED_ON if name in incoming.query}
     app, problem = _application(incoming, given)
     if app is None:
-        return document("This request cannot be answered", [f"<p>{escape(problem)}</p>"], status=400)
+        return _refused(problem)
     if given.get("response_type") != "code":
         return _back(given, error="unsupported_response_type")
     login = _login(incoming)
     if login is None:
-        return _page("Log in", _login_form(given), given)
-    return _page("Consent", _question(app, login, given), given)
+        return _log_in_page(given)
+    values = {
+        "application": app["name"],
+        "account": login["user"],
+        "access": registry.RIGHTS[app["scope"]],
+        "form": login["form"],
+    }
+    return _form("oauth/consent.html", "Consent", given, **values)
 
 
 @routes("POST", "login")
@@ -83,7 +83,7 @@ def log_in(incoming: Incoming) -> Response:
     given = {name: incoming.form[name] for name in _PASSED_ON if name in incoming.form}
     name, password = incoming.form.get("login", ""), incoming.form.get("password", "")
     if (name, password) != (registry.USER, registry.PASSWORD):
-        return _page("Log in", ["<p class='status bad'>Wrong login or password.</p>", *_login_form(given)], given, 401)
+        return _log_in_page(given, is_wrong=True)
     session = secrets.token_urlsafe(24)
     ends = incoming.now + _LOGIN_SECONDS
     incoming.store.run("INSERT INTO uaa_logins VALUES (?, ?, ?, ?)", session, name, secrets.token_urlsafe(24), ends)
@@ -102,7 +102,7 @@ def decide(incoming: Incoming) -> Response:
     app, problem = _application(incoming, given)
     login = _login(incoming)
     if app is None or login is None or not hmac.compare_digest(incoming.form.get("form", ""), login["form"]):
-        return document("This request cannot be answered", [f"<p>{escape(problem or 'Log in again.')}</p>"], status=400)
+        return _refused(problem or "Log in again.")
     if incoming.form.get("decision") != "allow":
         return _back(given, error="access_denied")
     challenge = given.get("code_challenge", "")
@@ -137,41 +137,22 @@ def _back(given: Mapping[str, str], **answer: str) -> Response:
     return RedirectResponse(f"{given['redirect_uri']}{glue}{urlencode(answer)}", 302, {"Cache-Control": "no-store"})
 
 
-def _page(title: str, body: list[str], given: Mapping[str, str], status: int = 200) -> Response:
-    response = document(title, body, status=status)
+def _refused(reason: str) -> Response:
+    return page("oauth/refused.html", "This request cannot be answered", 400, reason=reason)
+
+
+def _log_in_page(given: Mapping[str, str], is_wrong: bool = False) -> Response:
+    values = {"user": registry.USER, "password": registry.PASSWORD, "is_wrong": is_wrong}
+    return _form("oauth/log_in.html", "Log in", given, 401 if is_wrong else 200, **values)
+
+
+def _form(template: str, title: str, given: Mapping[str, str], status: int = 200, **values: Any) -> Response:
+    """Return a page with a form that passes on the request for consent."""
+    response = page(template, title, status, request=given, **values)
     # The form's answer redirects to the callback, which a browser counts as a place that the form is sent to.
-    place = urlsplit(given.get("redirect_uri", ""))
-    policy = response.headers["Content-Security-Policy"]
-    if place.scheme in ("http", "https"):
-        policy = policy.replace("form-action 'self'", f"form-action 'self' {place.scheme}://{place.netloc}")
-    response.headers["Content-Security-Policy"] = policy
+    callback = urlsplit(given.get("redirect_uri", ""))
+    if callback.scheme in ("http", "https"):
+        policy = response.headers["Content-Security-Policy"]
+        allowed = f"form-action 'self' {callback.scheme}://{callback.netloc}"
+        response.headers["Content-Security-Policy"] = policy.replace("form-action 'self'", allowed)
     return response
-
-
-def _hidden(given: Mapping[str, str]) -> str:
-    return "".join(
-        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in given.items()
-    )
-
-
-def _login_form(given: Mapping[str, str]) -> list[str]:
-    return [
-        "<p>Log in to your eSputnik account to go on.</p>",
-        f'<form method="post" action="/uaa/login">{_hidden(given)}'
-        '<input name="login" placeholder="Login" aria-label="Login" autocomplete="username" required>'
-        '<input name="password" type="password" placeholder="Password" aria-label="Password" required>'
-        "<button>Log in</button></form>",
-        f"<p class='dim'>In this sandbox: {registry.USER}, {registry.PASSWORD}</p>",
-    ]
-
-
-def _question(app: Row, login: Row, given: Mapping[str, str]) -> list[str]:
-    pairs = [("Application", app["name"]), ("Account", login["user"]), ("It asks for", registry.RIGHTS[app["scope"]])]
-    return [
-        f"<p><b>{escape(app['name'])}</b> asks for access to your eSputnik account.</p>",
-        facts(pairs),
-        f'<form method="post" action="/uaa/oauth/authorize">{_hidden(given)}'
-        f'<input type="hidden" name="form" value="{escape(login["form"])}">'
-        '<button name="decision" value="allow">Allow</button>'
-        '<button name="decision" value="deny">Deny</button></form>',
-    ]
