@@ -30,6 +30,11 @@ def is_final(error: BaseException) -> bool:
     return isinstance(error, ValueError | TypeError)
 
 
+def headline(error: BaseException) -> str:
+    """Return the first line of an error, or the name of its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 # -- calls to a service
 
 
@@ -368,10 +373,6 @@ class BroadcastActionRequired(TaskError):
 
 class ExportError(TaskError):
     """What was asked for cannot be written to a file."""
-
-
-class ImportFailed(TaskError):
-    """The service says that an import failed."""
 
 
 class TooManyRecipients(TaskError):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from airflow_provider_esp.exceptions import SendTakenOver
+from airflow_provider_esp.exceptions import SendTakenOver, headline
 
 T = TypeVar("T")
 
@@ -107,4 +107,4 @@ def reason_of(error: BaseException) -> str:
     """Return what a disk or a store said, in one line and without the path, which the message names itself."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return headline(error)

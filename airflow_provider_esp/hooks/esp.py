@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_esp import connections
 from airflow_provider_esp.core.stopping import Stop
+from airflow_provider_esp.exceptions import headline
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -221,7 +222,7 @@ class EspHook(BaseHook):
         try:
             name = self.run(self.adapter.account_name())
         except (EspError, ConnectionInvalid) as error:
-            return False, str(error).splitlines()[0]
+            return False, headline(error)
         finally:
             self.close()
         return True, f"Connected to {self.service.title} as {name}."

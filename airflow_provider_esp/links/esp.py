@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
+from airflow_provider_esp.exceptions import headline
 from airflow_provider_esp.utils.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def push_links(context: Any, hook: EspHook, about: About, report_path: str | Non
         if found := find_links(hook, about, report_path):
             context["ti"].xcom_push(key=XCOM_KEY, value=found)
     except Exception as error:  # noqa: BLE001  # links are an extra
-        _log.warning("This task has no links in Airflow's UI: %s", _first_line(error))
+        _log.warning("This task has no links in Airflow's UI: %s", headline(error))
 
 
 def find_links(hook: EspHook, about: About, report_path: str | None = None) -> dict[str, str]:
@@ -191,9 +192,5 @@ def _message_page(hook: EspHook, about: About) -> str | None:
     except Unsupported:
         return None
     except (EspError, ValueError) as error:
-        _log.info("There is no link to the message: %s", _first_line(error))
+        _log.info("There is no link to the message: %s", headline(error))
         return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -184,9 +184,10 @@ class EspNotifier(BaseNotifier):
         _log.info("The notification is sent.")
 
     def _failed(self, error: Exception) -> None:
+        from airflow_provider_esp.exceptions import headline
         from airflow_provider_esp.utils.redaction import redact
 
-        said = redact((str(error) or type(error).__name__).splitlines()[0])
+        said = redact(headline(error))
         _log.error("The notification by %s was not sent, and nothing else changes: %s", self.esp_conn_id, said)
 
 

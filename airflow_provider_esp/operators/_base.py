@@ -39,7 +39,6 @@ T = TypeVar("T")
 
 OnEmpty = Literal["skip", "fail", "continue"]
 
-MOST_IDS = 100
 _LIST_THEM = "Give report_path= to list them."
 
 

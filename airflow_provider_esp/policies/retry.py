@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_esp.exceptions import EspError, is_final
+from airflow_provider_esp.exceptions import EspError, headline, is_final
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -72,11 +72,11 @@ class EspRetryPolicy(RetryPolicy):
         :param context: not used.
         """
         if is_final(exception):
-            return RetryDecision.fail(reason=_first_line(exception))
+            return RetryDecision.fail(reason=headline(exception))
         after = wanted_pause(exception)
         if after is None:
             return RetryDecision.default()
-        return RetryDecision.retry(delay=after, reason=_first_line(exception))
+        return RetryDecision.retry(delay=after, reason=headline(exception))
 
 
 def wanted_pause(error: BaseException) -> timedelta | None:
@@ -95,7 +95,3 @@ def retry_arguments(retries: int, **arguments: Any) -> dict[str, Any]:
     """
     policy = {"retry_policy": EspRetryPolicy()} if HAS_POLICIES else {}
     return {"retries": retries, **arguments, **policy}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_esp.exceptions import EspException, is_final
+from airflow_provider_esp.exceptions import EspException, headline, is_final
 from airflow_provider_esp.triggers._hooks import hook_for
 from airflow_provider_esp.utils.frozen_heap import set_aside
 
@@ -108,7 +108,7 @@ class PollTrigger(BaseTrigger):
                     failing_since = failing_since or time.monotonic()
                     if ends_the_wait(error) or time.monotonic() - failing_since >= self.error_budget:
                         raise
-                    self.log.warning("Polling failed, retrying: %s", str(error).splitlines()[0])
+                    self.log.warning("Polling failed, retrying: %s", headline(error))
                 else:
                     failing_since = None
                     if found is not None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_esp.exceptions import headline
 from airflow_provider_esp.triggers._hooks import hook_for
 from airflow_provider_esp.triggers._polling import ends_the_wait
 
@@ -329,7 +330,7 @@ async def patiently(look: Callable[[], Awaitable[T]], interval: float, budget: f
         except Exception as error:
             if ends_the_wait(error) or time.monotonic() - began >= budget:
                 raise
-            _log.warning("Polling failed, retrying: %s", (str(error) or type(error).__name__).splitlines()[0])
+            _log.warning("Polling failed, retrying: %s", headline(error))
         await _pause(interval)
 
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
     from airflow_provider_esp.hooks.esp import EspHook
 
-CATCH_UP = 1.0
-"""Seconds to the next look where there is more to read already."""
-
 _CANCEL_WITHIN = 20.0
 
 
@@ -126,6 +123,8 @@ class BroadcastTrigger(PollTrigger):
     async def _pause(self) -> None:
         """Wait no longer than a moment where there is more to read already."""
         if self._behind:
+            from airflow_provider_esp.core.broadcasts.wait import CATCH_UP
+
             left = max(0.0, self.end_time - time.time())
             await asyncio.sleep(min(CATCH_UP, self.poll_interval, left))
         else:

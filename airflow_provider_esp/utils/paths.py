@@ -109,7 +109,7 @@ def storage_path(path: str) -> Any:
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_esp.exceptions import SourceError
+    from airflow_provider_esp.exceptions import SourceError, headline
 
     try:
         made = ObjectStoragePath(path if "://" in path else f"file://{_absolute(path)}")
@@ -121,7 +121,7 @@ def storage_path(path: str) -> Any:
         package = _FILE_SYSTEMS.get(scheme)
         advice = f"pip install '{package}'" if package else "install the provider that brings it, or correct the scheme"
         raise SourceError(
-            f"{_shown(path)}: this worker cannot reach {scheme}:// ({str(error).splitlines()[0]}): {advice}."
+            f"{_shown(path)}: this worker cannot reach {scheme}:// ({headline(error)}): {advice}."
         ) from None
     return made
 

@@ -27,6 +27,7 @@ from airflow_provider_esp.exceptions import (
     EspError,
     LedgerUnreadable,
     RateLimited,
+    headline,
 )
 
 VERSION = 1
@@ -231,9 +232,9 @@ class BroadcastCreator:
                 self._forget(record)
                 raise
             # The request is like no other, by its marker: a duplicate is one of which the service knows already.
-            found = self._look_up(record, str(error).splitlines()[0])
+            found = self._look_up(record, headline(error))
             if found is None:
-                self._stop(record, str(error).splitlines()[0], "it is not listed")
+                self._stop(record, headline(error), "it is not listed")
             return self._note(record, found, "found")
         except (ValueError, TypeError):  # it could not even be told to the service
             self._forget(record)
@@ -259,7 +260,7 @@ class BroadcastCreator:
         try:
             found = self.perform(self.find(record.marker))
         except (EspError, RuntimeError, ValueError) as error:
-            self._stop(record, reason, f"looking for it failed: {str(error).splitlines()[0]}")
+            self._stop(record, reason, f"looking for it failed: {headline(error)}")
         if len(found) > 1:
             ids = ", ".join(one.id for one in found)
             self._stop(record, reason, f"{len(found)} are listed ({ids}), which is one too many: cancel all but one")

@@ -18,7 +18,7 @@ from airflow_provider_esp.core.calls import Flow, Perform
 from airflow_provider_esp.core.models import SendResult
 from airflow_provider_esp.core.outcomes import Outcome
 from airflow_provider_esp.core.stopping import Stop
-from airflow_provider_esp.exceptions import EspError, RateLimited, Refused, ServerFailed, TaskStopped
+from airflow_provider_esp.exceptions import EspError, RateLimited, Refused, ServerFailed, TaskStopped, headline
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -121,4 +121,4 @@ def _is_final(error: EspError) -> bool:
 
 
 def _said(error: EspError) -> str:
-    return str(error).splitlines()[0].rstrip(".")
+    return headline(error).rstrip(".")
