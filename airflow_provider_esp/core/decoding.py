@@ -132,7 +132,7 @@ def _reshape_union(value: Any, want: mi.UnionType) -> Any:
 
 
 def _only_option(want: mi.UnionType) -> mi.Type | None:
-    """The type of ``X | None``; None where there are several to choose from."""
+    """Return the type of ``X | None``; None where there are several to choose from."""
     fitting = [option for option in want.types if not isinstance(option, mi.NoneType)]
     return fitting[0] if len(fitting) == 1 else None
 

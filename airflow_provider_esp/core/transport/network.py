@@ -90,14 +90,14 @@ def why(error: BaseException) -> str:
 
 
 def not_connected(account: Account, reason: str) -> TransportFailure:
-    """No connection was made."""
+    """Make the failure of a connection that was not made."""
     return TransportFailure(
         exceptions.ConnectionFailed, f"no connection to {_host(account)}: {redact(reason)}", sent=False
     )
 
 
 def not_connected_in_time(account: Account) -> TransportFailure:
-    """No connection was made within the limit for that."""
+    """Make the failure of a connection that was not made in time."""
     seconds = account.timeouts.connect
     return TransportFailure(
         exceptions.ConnectionFailed, f"no connection to {_host(account)} within {seconds:g} s", sent=False
@@ -115,22 +115,22 @@ def not_made(reason: str) -> TransportFailure:
 
 
 def silent(account: Account) -> TransportFailure:
-    """The service said nothing for too long."""
+    """Make the failure of a service that said nothing for too long."""
     return TransportFailure(exceptions.TimedOut, f"no answer within {account.timeouts.silence:g} s", sent=True)
 
 
 def too_long(account: Account) -> TransportFailure:
-    """The whole request took too long, however much came meanwhile."""
+    """Make the failure of a request that took too long, however much came meanwhile."""
     return TransportFailure(exceptions.TimedOut, f"no whole answer within {account.timeouts.total:g} s", sent=True)
 
 
 def unusable(refused: BodyRefused) -> TransportFailure:
-    """An answer came whose body is too large, or packed in a way that cannot be read."""
+    """Make the failure of a response whose body is too large, or compressed in a way that cannot be read."""
     return TransportFailure(exceptions.UnexpectedResponse, str(refused), sent=True)
 
 
 def broken(reason: str) -> TransportFailure:
-    """The connection ended early, or something else than HTTP came."""
+    """Make the failure of a connection that ended early, or that brought something else than HTTP."""
     return TransportFailure(
         exceptions.ConnectionLost, f"the connection broke before the whole answer came: {redact(reason)}", sent=True
     )

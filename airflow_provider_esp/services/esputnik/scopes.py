@@ -52,7 +52,7 @@ since no other right names it.
 
 
 def rights_for(group: MethodGroup) -> tuple[Right, ...]:
-    """The rights that open a group of methods, the widest first (our reading, see `COVERS`)."""
+    """Return the rights that open a group of methods, the widest first (our reading, see `COVERS`)."""
     return tuple(right for right in Right if group in COVERS[right])
 
 

@@ -200,7 +200,7 @@ def find_contact(
 
 
 def _holder(rows: Sequence[Contact], kind: str, address: str) -> int | None:
-    """The first contact of a search, which is not exact, that has exactly this address."""
+    """Return the first contact of a search, which is not exact, that has exactly this address."""
     for row in rows:
         if any(channel.type == kind and same_address(channel.value or "", address) for channel in row.channels):
             return row.id

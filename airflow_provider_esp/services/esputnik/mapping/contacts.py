@@ -55,7 +55,7 @@ _CUSTOM = "custom."
 
 
 def carried(contact: neutral.Contact) -> frozenset[str]:
-    """The fields a contact carries, erased ones included; additional fields as ``custom.KEY``."""
+    """Return the fields a contact carries, erased ones included; additional fields as ``custom.KEY``."""
     standard = (name for name in CONTACT_FIELDS if getattr(contact, name) is not UNSET)
     return frozenset([*standard, *(f"{_CUSTOM}{key}" for key in contact.custom)])
 
@@ -288,7 +288,7 @@ def _filled(value: Any) -> bool:
 def _keys(
     email: str | UnsetType | None, phone: str | UnsetType | None, external_id: str | UnsetType | None
 ) -> list[tuple[str, str]]:
-    """What a contact may be recognised by in an answer."""
+    """Return what a contact may be recognised by in a response."""
     keys = [(kind, plain_address(value)) for kind, value in (("email", email), ("sms", phone)) if value]
     return [*keys, ("external", external_id)] if external_id else keys
 
