@@ -52,7 +52,7 @@ def test_methods_with_a_limit_of_their_own_do_not_use_up_the_shared_one(
 
 
 def test_a_method_under_two_limits_must_be_admitted_by_both(sandbox: Sandbox, esputnik: httpx.Client) -> None:
-    sandbox.limit("esputnik.email_template_hourly", 2, 3600)
+    sandbox.limit("esputnik.templates.email.hour", 2, 3600)
     assert statuses(esputnik, 3, "/v1/messages/email/1001") == [200, 200, 429]
     sandbox.advance(60)
     assert statuses(esputnik, 1, "/v1/messages/email/1001") == [429]
@@ -69,8 +69,8 @@ def test_the_documented_limits_are_in_force(sandbox: Sandbox, web: httpx.Client)
     limits = web.get("/_sandbox/limits").json()
     assert limits["esputnik.default"] == [200, 1.0]
     assert limits["esputnik.event"] == [350, 1.0]
-    assert limits["esputnik.delete_past_events"] == [5, 1.0]
-    assert limits["esputnik.email_templates_hourly"] == [500, 3600]
+    assert limits["esputnik.past_events.delete"] == [5, 1.0]
+    assert limits["esputnik.templates.email.list.hour"] == [500, 3600]
 
 
 def test_limits_are_overridden_over_http(sandbox: Sandbox, web: httpx.Client, esputnik: httpx.Client) -> None:

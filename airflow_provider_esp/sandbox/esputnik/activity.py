@@ -184,7 +184,7 @@ SELECT id FROM esputnik_contacts c WHERE NOT deleted AND (id = :id OR external_i
 """
 
 
-@routes("GET", "v2/contacts/messages", buckets=("esputnik.contact_messages",))
+@routes("GET", "v2/contacts/messages", buckets=("esputnik.contacts.messages",))
 def messages(incoming: Incoming) -> Response:
     """Messages one contact was sent in a period, newest first."""
     begin, end = window(incoming)

@@ -51,17 +51,17 @@ _HOURLY = ("email", "sms", "viber", "mobilepush", "appinbox", "telegram")
 
 LIMITS: dict[str, Limit] = {
     "esputnik.default": Limit(200),
-    "esputnik.contacts": Limit(50),
-    "esputnik.token_contact": Limit(150),
+    "esputnik.contacts.search": Limit(50),
+    "esputnik.token.contact": Limit(150),
     "esputnik.event": Limit(350),
     "esputnik.past_events": Limit(100),
-    "esputnik.delete_past_events": Limit(5),
+    "esputnik.past_events.delete": Limit(5),
     "esputnik.interactions": Limit(300),
-    "esputnik.contact_messages": Limit(10),
-    "esputnik.email_template": Limit(10),
-    "esputnik.view_links_hourly": Limit(500, 3600),
-    **{f"esputnik.{channel}_templates_hourly": Limit(500, 3600) for channel in _HOURLY},
-    **{f"esputnik.{channel}_template_hourly": Limit(500, 3600) for channel in _HOURLY},
+    "esputnik.contacts.messages": Limit(10),
+    "esputnik.templates.email": Limit(10),
+    "esputnik.templates.email.link.hour": Limit(500, 3600),
+    **{f"esputnik.templates.{channel}.list.hour": Limit(500, 3600) for channel in _HOURLY},
+    **{f"esputnik.templates.{channel}.hour": Limit(500, 3600) for channel in _HOURLY},
 }
 
 

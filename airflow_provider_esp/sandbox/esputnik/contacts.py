@@ -160,7 +160,7 @@ _BY_UPDATE = f"SELECT c.* {_SEARCH} ORDER BY c.updated DESC, c.id DESC LIMIT :li
 _COUNT = f"SELECT count(*) {_SEARCH}"
 
 
-@routes("GET", "v1/contacts", right="read", buckets=("esputnik.contacts",))
+@routes("GET", "v1/contacts", right="read", buckets=("esputnik.contacts.search",))
 def search(incoming: Incoming) -> Response:
     """Contacts in short form: all of them, or those with a value."""
     query = incoming.query

@@ -26,7 +26,7 @@ def _owner(incoming: Incoming) -> int | None:
     return None if found is None else int(found)
 
 
-@routes("GET", "v1/contact/token/{app_uuid}/{token_id}/contactId", buckets=("esputnik.token_contact",))
+@routes("GET", "v1/contact/token/{app_uuid}/{token_id}/contactId", buckets=("esputnik.token.contact",))
 def contact(incoming: Incoming) -> Response:
     """The contact a push token belongs to."""
     owner = _owner(incoming)

@@ -302,7 +302,7 @@ class Period(msgspec.Struct, rename={"begin": "from", "end": "to"}):
     end: str
 
 
-@routes("DELETE", "v1/past_events", buckets=("esputnik.delete_past_events",))
+@routes("DELETE", "v1/past_events", buckets=("esputnik.past_events.delete",))
 def delete_past(incoming: Incoming) -> Response:
     """Remove the past events of a period; off until support switches it on."""
     if not incoming.state.settings["esputnik.delete_past_events"]:

@@ -84,11 +84,11 @@ def _known(incoming: Incoming, channel: str) -> dict[str, Any]:
 def _register(channel: str) -> None:
     """Register the methods of one channel."""
     base = f"v1/messages/{channel}"
-    one_limits = ["esputnik.default", f"esputnik.{channel}_template_hourly"]
+    one_limits = ["esputnik.default", f"esputnik.templates.{channel}.hour"]
     if channel == "email":
-        one_limits[0] = "esputnik.email_template"
+        one_limits[0] = "esputnik.templates.email"
 
-    @routes("GET", base, buckets=("esputnik.default", f"esputnik.{channel}_templates_hourly"))
+    @routes("GET", base, buckets=("esputnik.default", f"esputnik.templates.{channel}.list.hour"))
     def search(incoming: Incoming) -> Response:
         """Templates by part of a name or tag."""
         values = {
@@ -156,7 +156,7 @@ def _save_translations(
     _save(incoming.store, known["id"], channel, {**content, "translations": translations})
 
 
-@routes("GET", "v1/messages/email/{id}/viewLink", buckets=("esputnik.default", "esputnik.view_links_hourly"))
+@routes("GET", "v1/messages/email/{id}/viewLink", buckets=("esputnik.default", "esputnik.templates.email.link.hour"))
 def view_link(incoming: Incoming) -> Response:
     """The address of the sandbox's page about the template."""
     number = _known(incoming, "email")["id"]
