@@ -229,7 +229,7 @@ class Stage:
         """Make the sandbox fresh; each request takes a few milliseconds before it is worked off."""
         self.sandbox.reset()
         self.sandbox.set(import_seconds=0.1, delivery_seconds=1000.0)
-        for bucket in ("esputnik.default", "esputnik.contacts"):
+        for bucket in ("esputnik.default", "esputnik.contacts.search"):
             self.sandbox.limit(bucket, None)
         for path in PATHS.values():
             self.sandbox.fault("delay", "POST", path, times=None, seconds=0.008)

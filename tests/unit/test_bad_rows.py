@@ -28,7 +28,7 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 def fail_at_the_end(task: Task, audience: list[str], **options: Any) -> SendRun[Any]:
     """Run a try that ends with too many refused rows."""
-    run = task.run(audience, awaits=True, **options)
+    run = task.run(audience, awaits_delivery=True, **options)
     Ledger(task.store).end(too_many_refused=True)
     return run
 
@@ -124,8 +124,8 @@ def test_whoever_was_accepted_stays_in_place(task: Task, changed: Any) -> None:
 
 
 def test_a_try_that_only_has_to_wait_does_not_need_the_rows(task: Task) -> None:
-    task.run(crowd(bad=[7]), awaits=True)
-    run = task.run([], awaits=True)
+    task.run(crowd(bad=[7]), awaits_delivery=True)
+    run = task.run([], awaits_delivery=True)
     assert counted(run) == {"accepted": 199, "invalid": 1}
 
 

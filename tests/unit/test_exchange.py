@@ -283,7 +283,7 @@ def test_an_attempt_that_was_lost_is_not_forgotten_by_a_later_refusal() -> None:
 
 def test_an_attempt_that_was_lost_is_not_forgotten_where_the_rate_limit_leaves_no_place() -> None:
     hour = Bucket("toy.hour", 1, 3600)
-    with pytest.raises(exceptions.RateLimited, match=r"no place within 600 s: toy.hour \(1 in 3600 s\)") as caught:
+    with pytest.raises(exceptions.RateLimited, match=r"no capacity within 600 s: toy.hour \(1 in 3600 s\)") as caught:
         run(Call("toy", "POST", "things", Reply, buckets=(hour,), repeatable=True), LOST)
     assert caught.value.outcome_unknown
 

@@ -53,7 +53,7 @@ def check(one: OneList, before: int | None = None, **limits: Any) -> None:
 )
 def test_unreadable_entries_are_named_by_their_rows(wrong: int, rows: str) -> None:
     with pytest.raises(
-        SourceError, match=rf"of {wrong + 1:,} entries name nobody .*{rows}\. Nothing was sent\."
+        SourceError, match=rf"of {wrong + 1:,} entries contain no email, phone or id: .*{rows}\. Nothing was sent\."
     ) as raised:
         check(listed("ann@example.com", *["ben@example"] * wrong))
     assert "example" not in str(raised.value)

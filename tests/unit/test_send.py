@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType
 from typing import IO, Any
 
 import pytest
@@ -481,14 +482,19 @@ def test_an_answer_for_another_number_of_people_settles_nobody() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.usefixtures("interruptible")
 def test_what_was_under_way_when_the_task_was_stopped_is_still_counted() -> None:
-    task = Task(batch_size=1)
+    task, told = Task(batch_size=1), threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        told.set()
+        raise KeyboardInterrupt
 
     def stop_the_task(people: Sequence[str]) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        time.sleep(0.1)  # until the main thread has been told
+        assert told.wait(30)
+        time.sleep(0.5)  # the main thread runs, and has only to say that nothing more begins
 
+    signal.signal(signal.SIGINT, interrupt)
     task.service.after[2] = stop_the_task
     with pytest.raises(KeyboardInterrupt):
         task.run(people(50), concurrency=1)
