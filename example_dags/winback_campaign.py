@@ -15,7 +15,7 @@ from pathlib import Path
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sources import FileSource
 
@@ -72,7 +72,7 @@ with DAG(
 
     best = choose_best()
 
-    event = SendEventOperator(
+    event = SendEventsOperator(
         task_id="tell_sendpulse",
         esp_conn_id="sendpulse_default",
         event="winback",

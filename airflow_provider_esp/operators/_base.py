@@ -1,4 +1,4 @@
-"""What the operators of this provider share: rows in, a hook in between, a table of outcomes out.
+"""What all operators of this provider share: a connection, links, and dry runs.
 
 Nothing is imported here that a DAG file would pay for: the hook, the readers and the delivery come when a task runs.
 """
@@ -8,38 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_esp.core.stopping import Stop
 from airflow_provider_esp.links import esp as links
 from airflow_provider_esp.operators._dry_run import DryRunAttribute
-from airflow_provider_esp.operators._optout_limits import ARGUMENTS
-from airflow_provider_esp.operators._outcome_tables import main_reasons, outcome_table
-from airflow_provider_esp.operators._report_folders import folder_of_this_task, open_report
-from airflow_provider_esp.operators._suppressing import Suppressing
 from airflow_provider_esp.operators._templating import switch_of
-from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
 from airflow_provider_esp.utils.wait_limits import end_of_wait, until_after
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.calls import Call, Flow
-    from airflow_provider_esp.core.outcomes import Counts
-    from airflow_provider_esp.core.readers.table import Table
-    from airflow_provider_esp.core.row_keys import RowKeys
-    from airflow_provider_esp.core.row_report import Report
     from airflow_provider_esp.core.simulation import Preview
-    from airflow_provider_esp.core.validation.addresses import PhoneRules
-    from airflow_provider_esp.core.validation.values import ValueRules
     from airflow_provider_esp.hooks.esp import EspHook
-    from airflow_provider_esp.operators._progress import Progress
 
 T = TypeVar("T")
-
-OnEmpty = Literal["skip", "fail", "continue"]
-
-_LIST_THEM = "Give report_path= to list them."
 
 
 class EspOperator(BaseOperator):
@@ -169,223 +153,3 @@ class ChangingOperator(EspOperator):
     def told(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Return what the task returns; of a dry run it says that it was one, and how many requests it kept back."""
         return {**summary, "dry_run": True, "requests_held_back": self.preview.requests} if self.is_dry else summary
-
-
-class RowsOperator(Suppressing, ChangingOperator):
-    """An operator that does something for each row of a source.
-
-    :param source: a path, a `FileSource`, a `SqlSource`, or a list of dictionaries (also through an XCom).
-    :param report_path: a folder, at anything `ObjectStoragePath` takes, for the rows that are not accepted. Any number
-        of tasks and runs may share it: each task instance writes into ``<dag_id>/<run_id>/<task_id>`` below it, with
-        the map index and the loop's iteration where there are any. Templated.
-    :param report_rows: whether the report holds the rows themselves, not only number, key and reason.
-    :param max_rejects: rows that may be refused (rejected or invalid) before the task fails: a number, or a share
-        such as ``"1%"``. Whatever it says, everything is tried first.
-    :param on_empty: what to do about a source without rows: ``skip`` the task (the default), ``fail`` it, or
-        ``go_on`` with nothing.
-    :param suppress: people who are left out: addresses and phone numbers in a list, a path, a source, rows, the word
-        ``unsubscribed`` for the service's own list, the result of a `VerifyContactsOperator` or an export, or several
-        of these in a list. They are read before anything is sent, at every try anew, and count as *suppressed*.
-        Templated.
-    :param suppress_column: the column, or columns, of these sources that name people; None for those whose names say
-        so (``email``, ``phone``, ``external_id``, ``E-Mail Address``, ``mobile``), or else those that hold addresses.
-    :param on_unreadable_suppression: what to do about entries of ``suppress`` that name nobody: ``stop`` the task
-        before anything is sent (the default), or ``ignore`` them and count them in the result. Templated.
-    :param on_empty_suppression: what to do about a source of ``suppress`` without entries: ``stop`` the task, or
-        ``continue``. Templated.
-    :param max_suppression_shrink: the share of its people, such as 0.2 or ``"20%"``, that a source may have lost since
-        this task last succeeded; more stop the task. None for any. Templated.
-    :param min_suppressed: stop the task where ``suppress`` names fewer people than this in all. Templated.
-    :param default_country: two letters, e.g. ``UA``: phone numbers without plus are read as numbers of that country,
-        with its code or without. None for what the connection says. Templated.
-    :param phone_format: ``international`` where every phone number carries its country's code, with plus or without.
-        None for what the connection says. Templated.
-    :param clean_text: whether control and invisible characters are removed from texts, which are counted; otherwise a
-        row that may not hold them is invalid. Templated.
-    """
-
-    template_fields: Sequence[str] = (
-        *ChangingOperator.template_fields,
-        "source",
-        "report_path",
-        "max_rejects",
-        "suppress",
-        *ARGUMENTS,
-        "default_country",
-        "phone_format",
-        "clean_text",
-    )
-    template_ext: Sequence[str] = (".sql",)
-    source = SourceAttribute()
-    progress: Progress | None = None
-
-    def __init__(
-        self,
-        *,
-        source: Any = None,
-        report_path: str | None = None,
-        report_rows: bool = False,
-        max_rejects: int | str = 0,
-        on_empty: OnEmpty = "skip",
-        suppress: Any = None,
-        suppress_column: str | Sequence[str] | None = None,
-        on_unreadable_suppression: str = "stop",
-        on_empty_suppression: str = "stop",
-        max_suppression_shrink: float | str | None = 0.2,
-        min_suppressed: int | str | None = None,
-        default_country: str | None = None,
-        phone_format: str | None = None,
-        clean_text: bool | str = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if on_empty not in ("skip", "fail", "continue"):
-            raise ValueError(f"on_empty must be 'skip', 'fail' or 'go_on', not {on_empty!r}.")
-        self.source = source
-        self.report_path = report_path
-        self.report_rows = report_rows
-        self.max_rejects = max_rejects
-        self.on_empty = on_empty
-        self.suppress = suppress
-        self.suppress_column = suppress_column
-        self.on_unreadable_suppression = on_unreadable_suppression
-        self.on_empty_suppression = on_empty_suppression
-        self.max_suppression_shrink = max_suppression_shrink
-        self.min_suppressed = min_suppressed
-        self.check_suppression()
-        self.default_country = default_country
-        self.phone_format = phone_format
-        self.clean_text = clean_text
-
-    @contextmanager
-    def rows(self, columns: Sequence[str] | None = None) -> Iterator[Table]:
-        """Open the source, and deal with one that has no rows.
-
-        :param columns: keys to expect where the rows have no header.
-        :raises AirflowSkipException: there are no rows, and ``on_empty`` is skip.
-        :raises EmptySource: there are no rows, and ``on_empty`` is fail.
-        :raises ValueError: ``max_rejects`` is neither a number nor a share.
-        """
-        from airflow_provider_esp.exceptions import EmptySource
-
-        self.check_max_rejects()
-
-        with source_of(self.source).open(columns) as table:
-            empty = table.is_empty()
-            if empty and self.on_empty == "skip":
-                raise AirflowSkipException(f"{table.origin} has no rows, so there is nothing to do (on_empty='skip').")
-            if empty and self.on_empty == "fail":
-                raise EmptySource(f"{table.origin} has no rows.")
-            yield table
-
-    def check_max_rejects(self) -> None:
-        """Find out that ``max_rejects`` cannot be read before anything is sent, not after.
-
-        :raises ValueError: it is neither a number nor a share.
-        """
-        from airflow_provider_esp.core.outcomes import allowed_rejects
-
-        allowed_rejects(self.max_rejects, 0)
-
-    def discard_copy(self) -> None:
-        """Remove the copy that a `SqlSource` made of its rows, now that everything is done with them."""
-        if isinstance(self.source, SqlSource):
-            self.source.discard()
-
-    @property
-    def report_folder(self) -> str | None:
-        """The folder of this task instance's report below ``report_path``; None without a report."""
-        return folder_of_this_task(self.report_path, dry_run=self.is_dry)
-
-    def report(self, *, trial: bool = True) -> Report:
-        """Open the report of this task instance; a dry run's begins empty.
-
-        :param trial: whether to find out with a real write, before anything leaves, that it can be written.
-        :raises StorageUnwritable: it cannot.
-        """
-        return open_report(
-            self.report_folder, self.report_path, dry_run=self.is_dry, trial=trial, stopped=self._is_stopped
-        )
-
-    def _is_stopped(self) -> bool:
-        return self.stop.requested
-
-    def row_keys(self, table: Table, identity: Sequence[str]) -> RowKeys:
-        """Return by what the report names rows: the source's ``key=``, or the address as it stands there.
-
-        :param identity: columns that tell whose a row is, the ones that decide first.
-        """
-        from airflow_provider_esp.core.row_keys import RowKeys
-
-        return RowKeys(table.columns, getattr(self.source, "key", None), identity)
-
-    def phone_rules(self, hook: EspHook) -> PhoneRules:
-        """Return how phone numbers are read, in the rows and in ``suppress``.
-
-        :raises ValueError: an argument names no country or format, or both are given.
-        """
-        from airflow_provider_esp.operators._values import phone_rules
-
-        return phone_rules(self.default_country, self.phone_format, hook.settings)
-
-    def value_rules(self, hook: EspHook) -> ValueRules:
-        """Return how the values of rows are read; it counts what the author should know of them.
-
-        :raises ValueError: an argument cannot be read.
-        """
-        from airflow_provider_esp.core.validation.values import ValueRules
-
-        zone = getattr(hook.settings, "timezone", None)
-        return ValueRules(self.phone_rules(hook), zone, switch_of("clean_text", self.clean_text))
-
-    def begin_progress(self, *, reads: bool = True) -> Progress:
-        """Begin to tell how far this try is; `conclude` ends it.
-
-        :param reads: whether the source is about to be read, and can be asked how many rows it has.
-        """
-        from airflow_provider_esp.operators._progress import Progress
-
-        total = source_of(self.source).count() if reads and self.source is not None else None
-        self.progress = Progress(self.log, self.metric_tags, total, quiet=self.is_dry)
-        return self.progress
-
-    def conclude(self, counts: Counts, report: Report) -> None:
-        """Log the table of outcomes, and fail if too many rows were refused.
-
-        :raises TooManyRejects: more than ``max_rejects`` allows.
-        """
-        self.show_outcomes(counts, report)
-        self.check_rejects(counts, main_reasons(report))
-
-    def show_outcomes(self, counts: Counts, report: Report) -> None:
-        """Log the table of outcomes, and of a dry run what it kept back."""
-        self.log.info("%s", outcome_table(counts, report, self.report_folder))
-        if self.progress is not None:
-            self.progress.count(counts)
-        if self.is_dry:
-            self.log.info("%s", self.preview.shown())
-
-    def check_rejects(self, counts: Counts, reasons: str, advice: str = "") -> None:
-        """Fail if too many rows were refused.
-
-        :param reasons: why, as `main_reasons` has it.
-        :param advice: what to do next.
-        :raises TooManyRejects: more than ``max_rejects`` allows.
-        """
-        from airflow_provider_esp.core.outcomes import Outcome, allowed_rejects
-        from airflow_provider_esp.exceptions import TooManyRejects
-
-        if counts.refused > allowed_rejects(self.max_rejects, counts.rows):
-            where = f"They are listed in {self.report_folder}." if self.report_folder else _LIST_THEM
-            others = " The others went through." if counts[Outcome.ACCEPTED] else ""
-            raise TooManyRejects(
-                f"{counts.refused:,} of {counts.rows:,} rows were refused and max_rejects allows {self.max_rejects}: "
-                f"{reasons}. {where}{others}{advice}"
-            )
-
-    def summary(self, counts: Counts) -> dict[str, Any]:
-        """Return what the task returns: small, and no row in it."""
-        told: dict[str, Any] = {"rows": counts.rows, **counts.as_dict(), "report_path": self.report_folder}
-        if self.suppression_counts is not None:
-            told["suppression"] = self.suppression_counts
-        return self.told(told)

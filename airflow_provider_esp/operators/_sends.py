@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_esp.operators._base import RowsOperator
 from airflow_provider_esp.operators._outcome_tables import outcome_table
+from airflow_provider_esp.operators._reporting import ReportingOperator
+from airflow_provider_esp.operators._rows import RowsOperator
 from airflow_provider_esp.operators._send_policy import TIMING_FIELDS, TimedSendOperator
 from airflow_provider_esp.operators._source_marks import source_mark
 from airflow_provider_esp.operators._suppression import check_recipients
@@ -21,8 +22,10 @@ from airflow_provider_esp.utils.task_identity import task_identity
 if TYPE_CHECKING:
     from airflow_provider_esp.core.ledger import Ledger
     from airflow_provider_esp.core.readers.table import Table
+    from airflow_provider_esp.core.row_keys import RowKeys
     from airflow_provider_esp.core.send.run import OnUnknown, SendRun, SendTarget
     from airflow_provider_esp.core.send.sent_lookup import LookUp
+    from airflow_provider_esp.core.source_mark import SourceMark
     from airflow_provider_esp.core.validation.mapper import Mapper
     from airflow_provider_esp.core.validation.suppression import Suppression
     from airflow_provider_esp.core.validation.values import ValueRules
@@ -30,38 +33,31 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+_LEDGER_FIELDS = ("on_unknown", "resend", "ledger_path")
 
-class SendOperator(TimedSendOperator, RowsOperator):
+
+class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
     """An operator whose work may not be done twice, nor too late; for the latter see `TimedSendOperator`.
 
     A ledger (the task's state since Airflow 3.3, a Variable before, or a file) says which rows are behind it. A retry
     goes on after them; rows with unknown outcome stop the task.
 
     :param on_unknown: what to do about rows whose outcome is unknown: ``stop`` the task for good (default), ``skip``
-        them, ``resend`` them at the next try, which Airflow's ``retries`` may make, or ``look_up`` whether the service
+        them, ``resend`` them at the next try, which Airflow's ``retries`` may make, or ``lookup`` whether the service
         shows them as sent (messages of eSputnik), and stop where it does not. Templated, so that a run's conf can say
         it after a stop.
     :param resend: send again although this task instance has sent before (it was cleared). Templated, so that a
         Variable can say it.
     :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
         Templated; it must differ by run.
-    :param sent_retention: how long Airflow remembers a finished send; a task that is cleared
-        later sends again. A file at ``ledger_path`` stays.
+    :param sent_retention: how long Airflow remembers a finished send; a task that is cleared later sends again.
+        A file at ``ledger_path`` stays.
     :param ledger_patience: how long the ledger may refuse to be written, in seconds or as a `timedelta`: while the API
         server or the disk is away, nothing leaves and saving is tried again.
-    :param concurrency: requests under way at once, where each carries one row.
-    :param max_recipients: refuse to send anything where there are more recipients than this: rows that can be sent,
-        without people who stand twice and those who are left out. Templated.
     """
 
-    template_fields: Sequence[str] = (
-        *RowsOperator.template_fields,
-        *TIMING_FIELDS,
-        "on_unknown",
-        "resend",
-        "ledger_path",
-        "max_recipients",
-    )
+    template_fields: Sequence[str] = (*ReportingOperator.template_fields, *TIMING_FIELDS, *_LEDGER_FIELDS)
+    concurrency: int = 1
     values: ValueRules | None = None
     """How this run reads values, once it has begun."""
 
@@ -73,15 +69,11 @@ class SendOperator(TimedSendOperator, RowsOperator):
         ledger_path: str | None = None,
         sent_retention: timedelta = timedelta(days=90),
         ledger_patience: timedelta | float = 300,
-        concurrency: int = 4,
-        max_recipients: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not is_template(on_unknown):
             _check_on_unknown(on_unknown)
-        if concurrency < 1:
-            raise ValueError("concurrency must be at least 1.")
         self.on_unknown = on_unknown
         self.resend = resend
         self.ledger_path = ledger_path
@@ -93,29 +85,6 @@ class SendOperator(TimedSendOperator, RowsOperator):
         )
         if self.ledger_patience < timedelta(0):
             raise ValueError("ledger_patience must not be negative.")
-        self.concurrency = concurrency
-        self.max_recipients = max_recipients
-
-    def audience(self, hook: EspHook, make: Callable[[Table], Mapper[Any]], *, deduplicate: bool) -> Suppression | None:
-        """Find out, before anything is sent, who is left out, and that there are not too many recipients.
-
-        :param make: makes the mapper for the opened source.
-        :param deduplicate: whether a person who stands twice in the source is written to once.
-        :returns: who is left out.
-        :raises SourceError: the source has no order.
-        :raises TooManyRecipients: there are more than ``max_recipients``.
-        """
-        self.check_order()
-        suppression = self.suppression(hook)
-        check_recipients(self.source, self.max_recipients, make, deduplicate=deduplicate, suppression=suppression)
-        if self.values is not None:  # what was read for this alone is read again
-            self.values.notes.clear()
-        return suppression
-
-    @property
-    def identity_columns(self) -> Sequence[str]:
-        """Columns of the source that tell whose a row is, the ones that decide first."""
-        return ()
 
     @property
     def policy_for_unknown(self) -> OnUnknown:
@@ -157,12 +126,16 @@ class SendOperator(TimedSendOperator, RowsOperator):
         deduplicate: bool,
         look_up: LookUp[Item] | None = None,
         suppression: Suppression | None = None,
+        row_keys: RowKeys | None = None,
+        source: SourceMark | None = None,
     ) -> SendRun[Item]:
         """Send to every row of a table that was not sent to before; `end_send` has to follow.
 
         :param deduplicate: whether a person who stands twice in the table is written to once.
-        :param look_up: how to look up what is unknown, for ``look_up``.
+        :param look_up: how to look up what is unknown, for ``lookup``.
         :param suppression: who is left out.
+        :param row_keys: by what the report names rows; None for what people are known by.
+        :param source: what the ledger remembers of the source; None where there is none.
         :raises AirflowException: some rows have an unknown outcome, and the next try is to send them again.
         """
         from airflow_provider_esp.core.send.run import SendRun
@@ -170,8 +143,6 @@ class SendOperator(TimedSendOperator, RowsOperator):
         from airflow_provider_esp.exceptions import SendOutcomeUnknown, SendWindowClosed
         from airflow_provider_esp.operators._values import ValueNotes
 
-        self.check_max_rejects()
-        self.check_order()
         progress = self.begin_progress()
         notes = ValueNotes(self.values or self.value_rules(hook), self.log)
         run = SendRun(
@@ -187,8 +158,8 @@ class SendOperator(TimedSendOperator, RowsOperator):
             progress=progress.tell,
             keep_values=self.report_rows,
             suppression=suppression,
-            row_keys=self.row_keys(table, self.identity_columns),
-            source=None if self.source is None else source_mark(source_of(self.source)),
+            row_keys=row_keys,
+            source=source,
             stop=self.stop,
             mapped=context["ti"].map_index >= 0,
         )
@@ -252,6 +223,91 @@ class SendOperator(TimedSendOperator, RowsOperator):
         self.discard_copy()
         return summary
 
+    def ledger(self, context: Any) -> Ledger:
+        """Open the ledger of this task instance; that of a dry run is forgotten with it."""
+        from airflow_provider_esp.core.ledger import Ledger, MemoryStore
+        from airflow_provider_esp.core.patience import Patience
+        from airflow_provider_esp.stores.tries import send_store
+
+        store = send_store(context, self.ledger_path, keep=self.sent_retention)
+        saving = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
+        return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
+
+
+class SendOperator(AtMostOnceOperator, RowsOperator):
+    """An operator that sends to each row of a source, at most once; see `AtMostOnceOperator`.
+
+    :param concurrency: requests under way at once, where each carries one row.
+    :param max_recipients: refuse to send anything where there are more recipients than this: rows that can be sent,
+        without people who stand twice and those who are left out. Templated.
+    """
+
+    template_fields: Sequence[str] = (
+        *RowsOperator.template_fields,
+        *TIMING_FIELDS,
+        *_LEDGER_FIELDS,
+        "max_recipients",
+    )
+
+    def __init__(self, *, concurrency: int = 4, max_recipients: int | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1.")
+        self.concurrency = concurrency
+        self.max_recipients = max_recipients
+
+    def audience(self, hook: EspHook, make: Callable[[Table], Mapper[Any]], *, deduplicate: bool) -> Suppression | None:
+        """Find out, before anything is sent, who is left out, and that there are not too many recipients.
+
+        :param make: makes the mapper for the opened source.
+        :param deduplicate: whether a person who stands twice in the source is written to once.
+        :returns: who is left out.
+        :raises SourceError: the source has no order.
+        :raises TooManyRecipients: there are more than ``max_recipients``.
+        """
+        self.check_order()
+        suppression = self.suppression(hook)
+        check_recipients(self.source, self.max_recipients, make, deduplicate=deduplicate, suppression=suppression)
+        if self.values is not None:  # what was read for this alone is read again
+            self.values.notes.clear()
+        return suppression
+
+    @property
+    def identity_columns(self) -> Sequence[str]:
+        """Columns of the source that tell whose a row is, the ones that decide first."""
+        return ()
+
+    def send_rows(
+        self,
+        context: Any,
+        hook: EspHook,
+        table: Table,
+        target: SendTarget[Item],
+        mapper: Mapper[Item],
+        *,
+        deduplicate: bool,
+        look_up: LookUp[Item] | None = None,
+        suppression: Suppression | None = None,
+    ) -> SendRun[Item]:
+        """Do what `send` does, with the rows of ``source``.
+
+        :raises SourceError: the source has no order.
+        """
+        self.check_max_rejects()
+        self.check_order()
+        return self.send(
+            context,
+            hook,
+            table,
+            target,
+            mapper,
+            deduplicate=deduplicate,
+            look_up=look_up,
+            suppression=suppression,
+            row_keys=self.row_keys(table, self.identity_columns),
+            source=source_mark(source_of(self.source)),
+        )
+
     def check_order(self) -> None:
         """Refuse a query whose rows have no order: no retry could tell who has been written to.
 
@@ -265,21 +321,11 @@ class SendOperator(TimedSendOperator, RowsOperator):
                 "can tell who has been written to."
             )
 
-    def ledger(self, context: Any) -> Ledger:
-        """Open the ledger of this task instance; that of a dry run is forgotten with it."""
-        from airflow_provider_esp.core.ledger import Ledger, MemoryStore
-        from airflow_provider_esp.core.patience import Patience
-        from airflow_provider_esp.stores.tries import send_store
-
-        store = send_store(context, self.ledger_path, keep=self.sent_retention)
-        saving = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
-        return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
-
 
 def _check_on_unknown(value: Any) -> OnUnknown:
     policy = str(value).strip()
     if policy not in ("stop", "skip", "resend", "lookup"):
-        raise ValueError(f"on_unknown must be 'stop', 'skip', 'resend' or 'look_up', not {value!r}.")
+        raise ValueError(f"on_unknown must be 'stop', 'skip', 'resend' or 'lookup', not {value!r}.")
     return cast("OnUnknown", policy)
 
 

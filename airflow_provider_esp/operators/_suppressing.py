@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Suppressing:
-    """The part of an operator that leaves people out; the arguments are those of `RowsOperator`."""
+    """The part of an operator that leaves people out; the arguments are those of `ReportingOperator`."""
 
     suppress = SuppressAttribute()
     suppress_column: str | Sequence[str] | None

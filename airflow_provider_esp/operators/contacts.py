@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_esp.assets.esp import tells_outlets
-from airflow_provider_esp.operators._base import RowsOperator
 from airflow_provider_esp.operators._import_waits import ImportWaits
+from airflow_provider_esp.operators._rows import RowsOperator
 from airflow_provider_esp.operators._templating import as_tuple
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable
@@ -65,7 +65,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
     :param report_rows: whether the report holds the rows themselves.
     :param max_rejects: rows that may be refused before the task fails. Templated.
     :param on_empty: ``skip``, ``fail`` or ``go_on`` where the source has no rows.
-    :param suppress: people who are not uploaded, see `RowsOperator`. Templated.
+    :param suppress: people who are not uploaded, see `ReportingOperator`. Templated.
     :param suppress_column: the columns that name them.
     :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
     :returns: counts by outcome, the ids of the first 100 imports, and where the report is.

@@ -57,7 +57,7 @@ class SmartSendOperator(SendOperator):
     :param wait_for_delivery: wait until each message is delivered or has failed, and count them.
     :param deferrable: wait in the triggerer instead of on the worker.
     :param poll_interval: seconds between two looks.
-    :param suppress: people who get nothing, see `RowsOperator`. Templated.
+    :param suppress: people who get nothing, see `ReportingOperator`. Templated.
     :param suppress_column: the columns that name them.
     :param max_recipients: refuse to send anything to more people than this. Templated.
     :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
@@ -127,7 +127,7 @@ class SmartSendOperator(SendOperator):
             left_out = self.audience(hook, self._mapper, deduplicate=True)
             estimate = self._check_balance(context, hook, left_out)
             with self.rows() as table:
-                run = self.send(
+                run = self.send_rows(
                     context,
                     hook,
                     table,

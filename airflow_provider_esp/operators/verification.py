@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_esp.assets.esp import tells_outlets
-from airflow_provider_esp.operators._base import RowsOperator
+from airflow_provider_esp.operators._rows import RowsOperator
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.paths import export_path, file_mode_of
 from airflow_provider_esp.utils.task_identity import task_identity
@@ -51,7 +51,7 @@ class VerifyContactsOperator(RowsOperator):
     :param report_rows: whether the report holds the rows themselves.
     :param max_rejects: rows that may be no addresses before the task fails. Templated.
     :param on_empty: ``skip``, ``fail`` or ``go_on`` (with an empty file) where the source has no rows.
-    :param suppress: people whose addresses are not given to the service, see `RowsOperator`. Templated.
+    :param suppress: people whose addresses are not given to the service, see `ReportingOperator`. Templated.
     :param suppress_column: the columns that name them.
     :param file_mode: permissions of the file on a local disk, in octal such as ``"600"``; None for what the worker's
         umask says.
@@ -66,6 +66,7 @@ class VerifyContactsOperator(RowsOperator):
         self,
         *,
         path: str,
+        source: Any = None,
         segment: str | int | None = None,
         email_column: str = "email",
         accept: Sequence[Accepted] = ("valid",),
@@ -76,10 +77,10 @@ class VerifyContactsOperator(RowsOperator):
         timeout: float = 6 * 60 * 60,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if (segment is None) == (kwargs.get("source") is None):
+        super().__init__(source=source, **kwargs)
+        if (segment is None) == (source is None):
             raise ValueError("Give either source= (rows) or segment= (a mailing list).")
-        if segment is not None and kwargs.get("suppress") is not None:
+        if segment is not None and self.suppress is not None:
             raise ValueError("suppress= is about the rows of source=: a mailing list is verified as a whole.")
         wanted = (accept,) if isinstance(accept, str) else tuple(accept)
         if not wanted or not set(wanted) <= {"valid", "unconfirmed", "unverified"}:

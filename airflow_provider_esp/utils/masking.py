@@ -55,23 +55,18 @@ class MaskedAttribute(WrappedAttribute):
     """An operator's argument that is somebody's; `unmask` gives what it is.
 
     What is still to be rendered (a template, an XCom) is left as it is: it names nobody yet.
-
-    :param when: whether an operator's value is anybody's; None for always.
     """
 
-    def __init__(self, when: Callable[[Any], bool] | None = None) -> None:
-        super().__init__(lambda value: value)
-        self._when = when
+    def __init__(self) -> None:
+        super().__init__(lambda value: value if value is None or _is_bare(value) else MaskedValue(value))
 
-    def __set__(self, operator: Any, value: Any) -> None:
-        bare = value is None or isinstance(value, MaskedValue) or is_template(value)
-        if not bare and (self._when is None or self._when(operator)):
-            value = MaskedValue(value)
-        super().__set__(operator, value)
+
+def _is_bare(value: Any) -> bool:
+    return isinstance(value, MaskedValue) or is_template(value)
 
 
 def unmask(value: Any) -> Any:
-    """Give what a `MaskedAttribute` holds."""
+    """Return what a `MaskedAttribute` holds."""
     return value.value if isinstance(value, MaskedValue) else value
 
 

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.contacts_file import ImportContactsFromUrlOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.deliveries import DeliverySensor
@@ -69,7 +69,7 @@ def dry() -> Any:
 
 
 def event() -> Any:
-    return SendEventOperator(task_id="event", esp_conn_id=CONN_ID, event="bought", source=Unread())
+    return SendEventsOperator(task_id="event", esp_conn_id=CONN_ID, event="bought", source=Unread())
 
 
 def imports() -> Any:

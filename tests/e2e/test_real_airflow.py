@@ -30,7 +30,7 @@ from pathlib import Path
 
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 
 with DAG("through_xcom", start_date=datetime(2026, 1, 1), schedule="@once", catchup=False) as dag:
@@ -44,7 +44,7 @@ with DAG("through_xcom", start_date=datetime(2026, 1, 1), schedule="@once", catc
     told = {"source": find(), "max_rejects": 50}
     UploadContactsOperator(task_id="upload", esp_conn_id="esputnik_default", deferrable=True, poll_interval=2, **told)
     SmartSendOperator(task_id="send", esp_conn_id="esputnik_default", message_id=1001, **told)
-    SendEventOperator(task_id="event", esp_conn_id="sendpulse_default", event="purchase", **told)
+    SendEventsOperator(task_id="event", esp_conn_id="sendpulse_default", event="purchase", **told)
 """
 OUTCOMES = ("accepted", "rejected", "invalid", "duplicate", "suppressed", "unknown", "not_reached")
 

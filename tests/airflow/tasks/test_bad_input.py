@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -34,6 +34,10 @@ def send(source: Any, **arguments: Any) -> SmartSendOperator:
 def event(**arguments: Any) -> SendEventOperator:
     told = {"esp_conn_id": "esputnik_default", "event": "purchase"}
     return SendEventOperator(task_id="event", **{**told, **arguments})
+
+
+def events(source: Any) -> SendEventsOperator:
+    return SendEventsOperator(task_id="event", esp_conn_id="esputnik_default", event="purchase", source=source)
 
 
 def only_error(ran: Any) -> str:
@@ -155,7 +159,7 @@ def test_an_audience_of_nobody_needs_no_wait(run: Run, sandbox: Sandbox, deferra
 
 
 def test_events_of_nobody_skip_the_task(run: Run, sandbox: Sandbox) -> None:
-    assert run(event(source=[])).state == "skipped"
+    assert run(events([])).state == "skipped"
     assert not written(sandbox)
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sources import FileSource
@@ -46,6 +46,12 @@ def mail(source: Any = PEOPLE, **arguments: Any) -> SmartSendOperator:
 
 def event(**arguments: Any) -> SendEventOperator:
     return SendEventOperator(task_id="event", **{"esp_conn_id": "esputnik_default", "event": "bought", **arguments})
+
+
+def events(source: Any, **arguments: Any) -> SendEventsOperator:
+    return SendEventsOperator(
+        task_id="event", **{"esp_conn_id": "esputnik_default", "event": "bought", "source": source, **arguments}
+    )
 
 
 def report(folder: Path) -> dict[int, dict[str, Any]]:
@@ -115,7 +121,7 @@ def test_a_send_leaves_people_out(run: Run, sandbox: Sandbox, write: Write) -> N
 
 def test_events_leave_people_out_by_address_and_by_number(run: Run, sandbox: Sandbox) -> None:
     source = [{"email": ANN, "phone": "+447700900001"}, {"email": BEN, "phone": ""}, {"email": CID, "phone": None}]
-    ran = run(event(source=source, suppress=["44 7700 900001", CID]))
+    ran = run(events(source, suppress=["44 7700 900001", CID]))
     assert (ran.value["accepted"], ran.value["suppressed"]) == (1, 2)
     ran = run(event(contact_email=ANN, suppress=ANN.upper()))
     assert (ran.state, ran.value["accepted"], ran.value["suppressed"]) == ("success", 0, 1)
@@ -258,7 +264,7 @@ def test_who_gets_nothing_is_no_recipient(run: Run, sandbox: Sandbox) -> None:
 
 
 def test_events_count_one_by_one(run: Run, sandbox: Sandbox) -> None:
-    ran = run(event(source=[{"email": ANN}] * 3, max_recipients=2))
+    ran = run(events([{"email": ANN}] * 3, max_recipients=2))
     assert "row 3 of 3 rows holds the next one" in ran.error
     assert wrote(sandbox) == []
 

@@ -1,4 +1,4 @@
-"""`SendEventOperator`, run by Airflow against the sandbox: both services, every way an event can go."""
+"""One event and one for each row, run by Airflow against the sandbox: both services, every way an event can go."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_esp.exceptions import Unsupported
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.sandbox import Sandbox
 
 Run = Callable[..., Any]
@@ -24,6 +25,11 @@ FLOW = 120_002
 
 def send(**arguments: Any) -> SendEventOperator:
     return SendEventOperator(task_id="send", **{"event": "purchase", "esp_conn_id": "esputnik_default", **arguments})
+
+
+def send_rows(source: Any, **arguments: Any) -> SendEventsOperator:
+    told = {"event": "purchase", "esp_conn_id": "esputnik_default", **arguments}
+    return SendEventsOperator(task_id="send", source=source, **told)
 
 
 def pulse(**arguments: Any) -> SendEventOperator:
@@ -71,7 +77,7 @@ def test_one_event_goes_to_esputnik_by_version_1_where_the_author_says_so(run: R
 
 def test_each_row_of_a_source_is_an_event(run: Run, sandbox: Sandbox, write: Write) -> None:
     path = write("orders.csv", f"mail,order,total,internal\n{ANN},o1,10,x\n{BEN},o2,20,y\n{ANN},o3,30,z\n")
-    ran = run(send(source=path, email_column="mail", key_column="order", data={"total": "sum"}))
+    ran = run(send_rows(path, email_column="mail", key_column="order", data={"total": "sum"}))
     assert (ran.state, ran.value["rows"], ran.value["accepted"], ran.value["duplicate"]) == ("success", 3, 3, 0)
     told = sorted(
         (event["key"], event["params"]["email"], event["params"]["sum"]) for event in events(sandbox, "esputnik")
@@ -81,7 +87,7 @@ def test_each_row_of_a_source_is_an_event(run: Run, sandbox: Sandbox, write: Wri
 
 
 def test_columns_that_nobody_names_become_parameters_under_their_own_names(run: Run, sandbox: Sandbox) -> None:
-    run(send(source=[{"email": ANN, "total": 5, "gift": True}]))
+    run(send_rows([{"email": ANN, "total": 5, "gift": True}]))
     assert events(sandbox, "esputnik")[0]["params"] == {"email": ANN, "total": 5, "gift": True}
 
 
@@ -151,7 +157,7 @@ def test_a_connection_with_a_credential_keeps_it_to_itself_at_the_event_url(
 @pytest.mark.parametrize("way", [{}, {"to_event_url": True}, {"to_event_url": True, "form": True}])
 def test_many_events_go_in_every_way(run: Run, sandbox: Sandbox, event_url: str, way: dict[str, Any]) -> None:
     source = [{"email": ANN, "total": 1}, {"phone": PHONE, "total": 2}]
-    ran = run(pulse(esp_conn_id="event_url" if way else "sendpulse_default", source=source, **way))
+    ran = run(send_rows(source, esp_conn_id="event_url" if way else "sendpulse_default", **way))
     assert (ran.state, ran.value["accepted"]) == ("success", 2)
     told = {(event["email"], event["phone"], str(event["params"]["total"])) for event in events(sandbox, "sendpulse")}
     assert told == {(ANN, "", "1"), ("", PHONE, "2")}
@@ -192,7 +198,7 @@ def test_of_many_events_one_without_an_owner_is_invalid_and_the_others_go(
     run: Run, sandbox: Sandbox, conn_id: str, tmp_path: Path
 ) -> None:
     source = [{"email": ANN}, {"email": "", "phone": None}, {"email": "nobody"}, {"phone": PHONE}]
-    ran = run(send(esp_conn_id=conn_id, source=source, max_rejects=2, report_path=str(tmp_path / "report")))
+    ran = run(send_rows(source, esp_conn_id=conn_id, max_rejects=2, report_path=str(tmp_path / "report")))
     assert (ran.state, ran.value["accepted"], ran.value["invalid"]) == ("success", 2, 2)
     assert len(events(sandbox, conn_id.removesuffix("_default"))) == 2
     lines = [line for part in (tmp_path / "report").rglob("*.ndjson") for line in part.read_text().splitlines()]
@@ -205,14 +211,14 @@ def test_of_many_events_one_without_an_owner_is_invalid_and_the_others_go(
 def test_max_rejects_decides_whether_events_without_an_owner_fail_the_task(
     run: Run, sandbox: Sandbox, conn_id: str
 ) -> None:
-    ran = run(send(esp_conn_id=conn_id, source=[{"email": ANN}, {"email": ""}]))
+    ran = run(send_rows([{"email": ANN}, {"email": ""}], esp_conn_id=conn_id))
     assert ran.state == "failed"
     assert "1 of 2 rows were refused and max_rejects allows 0: neither email nor phone is there (1)." in ran.error
     assert len(events(sandbox, conn_id.removesuffix("_default"))) == 1
 
 
 def test_rows_without_any_column_that_names_an_owner_are_refused_as_a_whole(run: Run, sandbox: Sandbox) -> None:
-    ran = run(send(source=[{"mail": ANN}]))
+    ran = run(send_rows([{"mail": ANN}]))
     assert (ran.state, sent(sandbox)) == ("failed", [])
     assert "an event needs an email or phone column" in ran.error
 
@@ -257,7 +263,7 @@ def test_an_event_of_more_than_20_kb_is_not_sent(run: Run, sandbox: Sandbox) -> 
 
 
 def test_of_many_events_one_of_more_than_20_kb_is_invalid_and_the_others_go(run: Run, sandbox: Sandbox) -> None:
-    ran = run(send(source=[{"email": ANN, "text": "x" * 21_000}, {"email": BEN, "text": "x"}], max_rejects=1))
+    ran = run(send_rows([{"email": ANN, "text": "x" * 21_000}, {"email": BEN, "text": "x"}], max_rejects=1))
     assert (ran.state, ran.value["invalid"], ran.value["accepted"]) == ("success", 1, 1)
     assert len(sent(sandbox)) == 1
 
@@ -283,8 +289,23 @@ def test_what_no_service_has_together_is_refused_when_the_dag_is_parsed(asked: d
 
 
 def test_a_person_beside_a_source_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(ValueError, match="with source= name the columns"):
-        send(source=[{"email": ANN}], contact_email=BEN)
+    with pytest.raises((AirflowException, TypeError), match="contact_email"):
+        send_rows([{"email": ANN}], contact_email=BEN)
+
+
+@pytest.mark.parametrize("about_rows", ["source", "email_column", "max_rejects", "max_recipients", "on_empty"])
+def test_one_event_takes_nothing_that_is_about_rows(about_rows: str) -> None:
+    with pytest.raises((AirflowException, TypeError), match=about_rows):
+        send(contact_email=ANN, **{about_rows: "1"})
+
+
+def test_an_event_that_the_service_refuses_is_no_row(run: Run, sandbox: Sandbox) -> None:
+    sandbox.fault("status", "POST", "*/v2/event", status=400)
+    ran = run(send(contact_email=ANN))
+    assert (ran.state, ran.value["rejected"]) == ("failed", 1)
+    assert ran.error.startswith("The event was refused: ")
+    assert ran.error.endswith(" correct what is wrong and clear this task, which then starts over.")
+    assert "rows" not in ran.error
 
 
 def test_an_event_url_that_the_connection_does_not_have_is_missed(run: Run, sandbox: Sandbox) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from tests.airflow.tasks.conftest import IS_AIRFLOW_2
@@ -84,7 +84,7 @@ MAILS = Case(
     1,
     {"message_id": 700_001, "subject": "Hello", "sender_email": "sender@sandbox.example"},
 )
-EVENTS = Case(SendEventOperator, "esputnik", "*/v2/event", 1, {"event": "bought", "email_column": "email"})
+EVENTS = Case(SendEventsOperator, "esputnik", "*/v2/event", 1, {"event": "bought", "email_column": "email"})
 UPLOAD = Case(UploadContactsOperator, "esputnik", "*/v1/contacts", 20, {"batch_size": 20})
 UPLOAD_SP = Case(
     UploadContactsOperator,

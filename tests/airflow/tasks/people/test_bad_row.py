@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -40,9 +40,9 @@ def message(service: str, source: Any, **arguments: Any) -> SmartSendOperator:
     return SmartSendOperator(task_id="send", esp_conn_id=f"{service}_default", source=source, **options)
 
 
-def event(service: str, source: Any, **arguments: Any) -> SendEventOperator:
+def event(service: str, source: Any, **arguments: Any) -> SendEventsOperator:
     options = {"event": "purchase", "concurrency": 8, **arguments}
-    return SendEventOperator(task_id="send", esp_conn_id=f"{service}_default", source=source, **options)
+    return SendEventsOperator(task_id="send", esp_conn_id=f"{service}_default", source=source, **options)
 
 
 def people(*, bad: dict[int, str] | None = None, count: int = COUNT) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sources import NULL_VALUES, FileSource, ListSource
 from tests.airflow.tasks.people.test_quotes import SERVICES, send, upload
@@ -108,7 +108,7 @@ def test_an_upload_leaves_what_such_a_word_stands_for_alone(
 
 @KINDS
 def test_events_carry_no_such_word(run: Run, sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    event = SendEventOperator(
+    event = SendEventsOperator(
         task_id="event",
         esp_conn_id="esputnik_default",
         event="bought",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sources import FileSource, SqlSource
@@ -44,12 +44,12 @@ def upload_to_list(source: Any = PEOPLE, **arguments: Any) -> UploadContactsOper
     return upload(source, esp_conn_id="sendpulse_default", segments=["Readers"], create_segments=True, **arguments)
 
 
-def events(source: Any = PEOPLE, **arguments: Any) -> SendEventOperator:
+def events(source: Any = PEOPLE, **arguments: Any) -> SendEventsOperator:
     given = {"esp_conn_id": "esputnik_default", "event": "bought", **arguments}
-    return SendEventOperator(task_id="events", source=source, **given)
+    return SendEventsOperator(task_id="events", source=source, **given)
 
 
-def events_at_sendpulse(source: Any = PEOPLE, **arguments: Any) -> SendEventOperator:
+def events_at_sendpulse(source: Any = PEOPLE, **arguments: Any) -> SendEventsOperator:
     return events(source, esp_conn_id="sendpulse_default", **arguments)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -44,6 +44,12 @@ def upload(service: str, source: Any, **arguments: Any) -> UploadContactsOperato
 
 def event(service: str, **arguments: Any) -> SendEventOperator:
     return SendEventOperator(task_id="event", esp_conn_id=f"{service}_default", event="purchase", **arguments)
+
+
+def events(service: str, source: Any, **arguments: Any) -> SendEventsOperator:
+    return SendEventsOperator(
+        task_id="event", esp_conn_id=f"{service}_default", event="purchase", source=source, **arguments
+    )
 
 
 def written_to(sandbox: Sandbox) -> list[str]:
@@ -120,7 +126,7 @@ def test_the_zero_of_a_float_is_no_digit_of_a_contact_or_an_event(
 ) -> None:
     source = write("a.csv", f"email,phone\nann@example.com,{ANN}.0\n")
     assert run(upload(service, source)).state == "success"
-    assert run(event(service, source=source)).state == "success"
+    assert run(events(service, source)).state == "success"
     assert run(event(service, contact_phone=f"{BOB}.0")).state == "success"
     assert f'"{ANN}"' in body_text(sandbox)
     assert f'"{BOB}"' in body_text(sandbox)
@@ -212,7 +218,7 @@ def test_an_operator_goes_before_its_connection(
 def test_contacts_and_events_know_the_country_too(service: str, run: Run, sandbox: Sandbox, write: Write) -> None:
     source = write("a.csv", "email,phone\nann@example.com,0951112233\n")
     assert run(upload(service, source, default_country="UA")).state == "success"
-    assert run(event(service, source=source, default_country="UA")).state == "success"
+    assert run(events(service, source, default_country="UA")).state == "success"
     assert run(event(service, contact_phone="0951112233", default_country="UA")).state == "success"
     assert body_text(sandbox).count(f'"{BOB}"') == 3
 

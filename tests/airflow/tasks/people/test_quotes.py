@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sources import FileSource
@@ -99,7 +99,7 @@ def test_an_upload_takes_everybody_but_the_line_of_the_mark(
 
 def test_events_are_sent_for_everybody_but_the_line_of_the_mark(run: Run, sandbox: Sandbox, write: Write) -> None:
     path = write("people.csv", NEVER_CLOSED)
-    event = SendEventOperator(
+    event = SendEventsOperator(
         task_id="event",
         esp_conn_id="esputnik_default",
         event="bought",

@@ -17,7 +17,7 @@ import airflow
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.deliveries import DeliverySensor
@@ -43,7 +43,7 @@ def operator(kind: str, service: str, source: Any, **arguments: Any) -> Any:
         segments: dict[str, Any] = {} if service == "esputnik" else {"segments": ["Readers"], "create_segments": True}
         return UploadContactsOperator(**arguments, **segments, poll_interval=0.05)
     if kind == "events":
-        return SendEventOperator(event="purchase", **arguments)
+        return SendEventsOperator(event="purchase", **arguments)
     extra: dict[str, Any] = {"message_id": 1001}
     if service == "sendpulse":
         extra = {"message_id": 700_001, "subject": "Hello", "sender_email": "sender@sandbox.example"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventsOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sources import SqlSource
 from tests.airflow.tasks.leaks import LeakSearch
@@ -107,7 +107,7 @@ def test_reasons_end_with_how_many_more_there_are(
 ) -> None:
     broken = "".join(f'{{"email": {number}\n' for number in range(8))
     source = write("people.ndjson", '{"email": "ann@example.com"}\n' + broken)
-    ran = run(SendEventOperator(task_id="task", esp_conn_id=f"{service}_default", event="bought", source=source))
+    ran = run(SendEventsOperator(task_id="task", esp_conn_id=f"{service}_default", event="bought", source=source))
     assert ran.state == "failed"
     assert ", and 5 more." in ran.error
     assert "       3  for other reasons: and 3 more" in leaks.output()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -133,7 +133,7 @@ def test_a_message_says_nothing_of_invisible_characters_where_they_are_removed(
 ) -> None:
     source = [{"email": "ann@example.com\u200e", "name": "A\u200bnn"}]
     for clean in (False, True):
-        operator = SendEventOperator(
+        operator = SendEventsOperator(
             task_id="event",
             esp_conn_id=f"{service}_default",
             event="purchase",
@@ -219,10 +219,11 @@ SPELLED = {
 def test_an_events_data_is_spelled_without_loss(
     service: str, single: bool, run: Run, sandbox: Sandbox, in_kyiv: None, people_line: Any
 ) -> None:
-    who: dict[str, Any] = {"contact_email": "ann@example.com", "data": data()}
-    if not single:
-        who = {"source": [{"email": "ann@example.com", **data()}]}
-    ran = run(SendEventOperator(task_id="event", esp_conn_id=f"{service}_default", event="purchase", **who))
+    common: dict[str, Any] = {"task_id": "event", "esp_conn_id": f"{service}_default", "event": "purchase"}
+    if single:
+        ran = run(SendEventOperator(contact_email="ann@example.com", data=data(), **common))
+    else:
+        ran = run(SendEventsOperator(source=[{"email": "ann@example.com", **data()}], **common))
     assert ran.state == "success", ran.error
     body = bodies(sandbox, EVENTS[service])[-1]
     for name, spelled in SPELLED.items():

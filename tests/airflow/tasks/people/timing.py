@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
-from airflow_provider_esp.operators.events import SendEventOperator
+from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.utils import clock
@@ -121,8 +121,8 @@ def message(service: str = "esputnik", source: Any = PEOPLE, **arguments: Any) -
     )
 
 
-def events(service: str = "esputnik", source: Any = PEOPLE, **arguments: Any) -> SendEventOperator:
-    return SendEventOperator(
+def events(service: str = "esputnik", source: Any = PEOPLE, **arguments: Any) -> SendEventsOperator:
+    return SendEventsOperator(
         task_id="send", event="purchase", source=source, **{"esp_conn_id": f"{service}_default", **arguments}
     )
 
