@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._base import ChangingOperator
 from airflow_provider_esp.operators._broadcast_start import StartOperator
+from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.triggers import broadcast_waits as awaiting
@@ -332,15 +333,10 @@ class CreateBroadcastOperator(StartOperator):
         return self.title or f"{self.dag_id} {self.task_id}"
 
     def _refuse_mixture(self) -> None:
-        given = [[name for name in group if getattr(self, name)] for group in (_OF_ESPUTNIK, _OF_SENDPULSE)]
-        if all(given):
-            from airflow_provider_esp.exceptions import Unsupported
-
-            raise Unsupported(
-                "No service",
-                "take all of these at once",
-                f"{', '.join(given[0])} are eSputnik's; {', '.join(given[1])} are SendPulse's.",
-            )
+        refuse_mixture(
+            esputnik={name: bool(getattr(self, name)) for name in _OF_ESPUTNIK},
+            sendpulse={name: bool(getattr(self, name)) for name in _OF_SENDPULSE},
+        )
         if self.until in (None, "settled") and self.wait_for_completion and self.batch_interval:
             between = _SECONDS.get(self.batch_interval, 0.0)
             if self.settle_time <= between:

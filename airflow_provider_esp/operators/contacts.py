@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._import_waits import ImportWaits
 from airflow_provider_esp.operators._rows import RowsOperator
+from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.operators._templating import as_tuple
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable
@@ -105,8 +106,14 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             raise ValueError(f"blank_values must be 'keep' or 'clear', not {blank_values!r}.")
         if concurrency < 1 or max_open_imports < 1:
             raise ValueError("concurrency and max_open_imports must be at least 1.")
-        if confirmation and (segments_exclude or restore_deleted or event_key_for_new_contacts):
-            _refuse_mixture()
+        refuse_mixture(
+            esputnik={
+                "segments_exclude": bool(segments_exclude),
+                "restore_deleted": restore_deleted,
+                "event_key_for_new_contacts": bool(event_key_for_new_contacts),
+            },
+            sendpulse={"confirmation": bool(confirmation)},
+        )
         self.columns = columns
         self.blank_values = blank_values
         self.dedupe_on = dedupe_on
@@ -302,13 +309,3 @@ def _table(upload: Upload, report_path: str | None) -> str:
     from airflow_provider_esp.operators._outcome_tables import outcome_table
 
     return outcome_table(upload.counts, upload.report, report_path)
-
-
-def _refuse_mixture() -> None:
-    from airflow_provider_esp.exceptions import Unsupported
-
-    raise Unsupported(
-        "eSputnik",
-        "ask people in an upload to confirm (confirmation)",
-        "SendPulse can, and cannot do segments_exclude, restore_deleted and event_key_for_new_contacts.",
-    )

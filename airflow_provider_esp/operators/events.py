@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._outcome_tables import main_reasons
 from airflow_provider_esp.operators._sends import AtMostOnceOperator, SendOperator
+from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.masking import MaskedAttribute, unmask
 
@@ -76,13 +77,20 @@ class EventOperator(AtMostOnceOperator):
             )
         )
 
-    def check_mixture(self, key: str | None) -> None:
+    def refuse_mixture(self, **key: Any) -> None:
         """Refuse arguments of both services.
 
-        :param key: what is eSputnik's, ``key`` or ``key_column``.
+        :param key: the argument, of one of the two operators, that is eSputnik's alone.
+        :raises ValueError: the author gave some of both.
         """
-        if (self.version != 2 or key is not None) and (self.automation_id or self.to_event_url or self.form):
-            _refuse_mixture()
+        refuse_mixture(
+            esputnik={"version": self.version != 2, **{name: value is not None for name, value in key.items()}},
+            sendpulse={
+                "automation_id": bool(self.automation_id),
+                "to_event_url": self.to_event_url,
+                "form": self.form,
+            },
+        )
 
 
 class SendEventOperator(EventOperator):
@@ -133,7 +141,7 @@ class SendEventOperator(EventOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.check_mixture(key)
+        self.refuse_mixture(key=key)
         self.contact_email = contact_email
         self.contact_phone = contact_phone
         self.key = key
@@ -231,7 +239,7 @@ class SendEventsOperator(EventOperator, SendOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.check_mixture(key_column)
+        self.refuse_mixture(key_column=key_column)
         self.data = data
         self.email_column = email_column
         self.phone_column = phone_column
@@ -266,17 +274,7 @@ def _refuse_look_up() -> None:
     from airflow_provider_esp.exceptions import Unsupported
 
     raise Unsupported(
-        "No service",
-        'tell which events it has taken (on_unknown="lookup")',
+        "eSputnik and SendPulse",
+        'tell which events they have taken (on_unknown="lookup")',
         "eSputnik's activity shows messages, and SendPulse shows nothing of an event: say stop, skip or resend.",
-    )
-
-
-def _refuse_mixture() -> None:
-    from airflow_provider_esp.exceptions import Unsupported
-
-    raise Unsupported(
-        "No service",
-        "take all of these at once",
-        "version=1 and key are eSputnik's; automation_id, to_event_url and form are SendPulse's.",
     )

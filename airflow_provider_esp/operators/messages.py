@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._outcome_tables import main_reasons
 from airflow_provider_esp.operators._sends import SendOperator
+from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
@@ -93,8 +94,10 @@ class SmartSendOperator(SendOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if external_request_id is not None and (subject is not None or sender_email is not None):
-            _refuse_mixture()
+        refuse_mixture(
+            esputnik={"external_request_id": external_request_id is not None},
+            sendpulse={"subject": subject is not None, "sender_email": sender_email is not None},
+        )
         if self.on_unknown == "lookup" and not external_request_id:
             raise ValueError(_LABEL_NEEDED)
         if lookup_timeout < 0:
@@ -297,13 +300,3 @@ def _sum(told: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Add what two waits for different messages have counted."""
     counts = {state: told[state] + before[state] for state in _STATES}
     return {**counts, "statuses": dict(Counter(told["statuses"]) + Counter(before["statuses"]))}
-
-
-def _refuse_mixture() -> None:
-    from airflow_provider_esp.exceptions import Unsupported
-
-    raise Unsupported(
-        "No service",
-        "take all of these at once",
-        "external_request_id is eSputnik's; subject and sender_email are SendPulse's.",
-    )

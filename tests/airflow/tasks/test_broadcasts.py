@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.broadcasts import CancelBroadcastOperator, CreateBroadcastOperator
 from airflow_provider_esp.sandbox import Sandbox
@@ -218,8 +217,9 @@ def test_a_dry_run_shows_the_request_and_creates_nothing(
 
 
 def test_what_belongs_to_different_services_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(Unsupported, match="batch_size are eSputnik's; subject are SendPulse's"):
+    with pytest.raises(ValueError, match="cannot be combined") as raised:
         create(subject="Hi", batch_size=5)
+    assert str(raised.value) == "These arguments cannot be combined: batch_size (eSputnik) and subject (SendPulse)."
 
 
 @pytest.mark.parametrize(

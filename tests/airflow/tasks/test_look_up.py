@@ -131,10 +131,11 @@ def test_a_label_that_renders_to_nothing_stops_before_anything_is_sent(run: Run,
 
 
 def test_events_cannot_be_looked_up() -> None:
-    with pytest.raises(Unsupported, match="activity shows messages"):
+    with pytest.raises(Unsupported, match="activity shows messages") as raised:
         SendEventOperator(
             task_id="send", esp_conn_id="x", event="e", contact_email="ann@example.com", on_unknown="lookup"
         )
+    assert str(raised.value).startswith("eSputnik and SendPulse cannot tell which events they have taken")
 
 
 def test_sendpulse_has_no_labels(run: Run, sandbox: Sandbox) -> None:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -282,10 +281,27 @@ def test_sendpulse_says_what_only_esputnik_has(run: Run, sandbox: Sandbox, asked
     assert "SendPulse cannot " in ran.error
 
 
-@pytest.mark.parametrize("asked", [{"version": 1, "automation_id": 5}, {"key": "k", "form": True}])
-def test_what_no_service_has_together_is_refused_when_the_dag_is_parsed(asked: dict[str, Any]) -> None:
-    with pytest.raises(Unsupported, match="at once"):
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"version": 1, "automation_id": 5}, "version (eSputnik) and automation_id (SendPulse)"),
+        ({"key": "k", "form": True}, "key (eSputnik) and form (SendPulse)"),
+        (
+            {"version": 1, "key": "k", "automation_id": 5, "to_event_url": True, "form": True},
+            "version, key (eSputnik) and automation_id, to_event_url, form (SendPulse)",
+        ),
+    ],
+)
+def test_what_no_service_has_together_is_refused_when_the_dag_is_parsed(asked: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match="cannot be combined") as raised:
         send(contact_email=ANN, **asked)
+    assert str(raised.value) == f"These arguments cannot be combined: {named}."
+
+
+def test_what_no_service_has_together_is_refused_of_rows_as_well() -> None:
+    with pytest.raises(ValueError, match="cannot be combined") as raised:
+        send_rows([{"email": ANN}], key_column="order", form=True)
+    assert str(raised.value) == "These arguments cannot be combined: key_column (eSputnik) and form (SendPulse)."
 
 
 def test_a_person_beside_a_source_is_refused_when_the_dag_is_parsed() -> None:

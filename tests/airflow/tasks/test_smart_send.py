@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -231,5 +230,8 @@ def test_sendpulse_says_that_it_has_no_labels(run: Run, sandbox: Sandbox) -> Non
 
 
 def test_what_no_service_has_together_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(Unsupported, match="at once"):
+    with pytest.raises(ValueError, match="cannot be combined") as raised:
         send(external_request_id="x", subject="y")
+    assert str(raised.value) == (
+        "These arguments cannot be combined: external_request_id (eSputnik) and subject (SendPulse)."
+    )

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.core.outcomes import Outcome
-from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.sandbox import Sandbox
@@ -442,8 +441,11 @@ def test_esputnik_says_that_it_cannot_ask_people_to_confirm(run: Run, sandbox: S
 
 @pytest.mark.parametrize("asked", [{"segments_exclude": ["Old"]}, {"restore_deleted": True}])
 def test_what_no_service_can_do_is_refused_when_the_dag_is_parsed(asked: dict[str, Any]) -> None:
-    with pytest.raises(Unsupported, match="confirm"):
+    with pytest.raises(ValueError, match="cannot be combined") as raised:
         upload(PEOPLE, confirmation="sender@example.com", **asked)
+    assert str(raised.value) == (
+        f"These arguments cannot be combined: {next(iter(asked))} (eSputnik) and confirmation (SendPulse)."
+    )
 
 
 @pytest.mark.parametrize(
