@@ -17,11 +17,11 @@ class Clock:
         self._shift = 0.0
 
     def now(self) -> float:
-        """Unix time in seconds."""
+        """Return the Unix time in seconds."""
         return time.time() + self._shift
 
     def moment(self, at: float | None = None) -> datetime:
-        """`at` (default: now) as a date-time in UTC."""
+        """Return `at` (default: now) as a date-time in UTC."""
         return datetime.fromtimestamp(self.now() if at is None else at, UTC)
 
     def advance(self, seconds: float) -> None:
@@ -29,5 +29,5 @@ class Clock:
         self._shift += seconds
 
     def reset(self) -> None:
-        """Go back to real time."""
+        """Reset to real time."""
         self._shift = 0.0

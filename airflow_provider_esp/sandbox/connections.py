@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def as_environment(sandbox: Sandbox) -> dict[str, str]:
-    """Give the variables that make Airflow's connections `esputnik_default` and `sendpulse_default`.
+    """Return the variables that make Airflow's connections `esputnik_default` and `sendpulse_default`.
 
     The accounts' time zone stands in them, as it should in yours.
     """

@@ -42,17 +42,17 @@ class Control:
         self._state = registry.state
 
     def faults(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Set one fault or several (a list)."""
+        """Add one fault or several (a list)."""
         given = _decode(body, Fault | list[Fault])
         ids = [self._state.faults.add(fault) for fault in (given if isinstance(given, list) else [given])]
         return {"ids": ids}
 
     def waiting(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Faults that have not run out."""
+        """Return the faults that have not run out."""
         return self._state.faults.waiting()
 
     def no_faults(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Forget all faults."""
+        """Clear all faults."""
         self._state.faults.clear()
         return {}
 
@@ -62,11 +62,11 @@ class Control:
         return self.all_limits(query, b"")
 
     def all_limits(self, query: Mapping[str, str], body: bytes) -> Any:
-        """All buckets: ``[requests, seconds]`` or null."""
+        """Return all buckets: ``[requests, seconds]`` or null."""
         return {name: limit and [limit.requests, limit.seconds] for name, limit in self._state.limits.all().items()}
 
     def settings(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Change switches: ``{"import_seconds": 0.1}``."""
+        """Change settings: ``{"import_seconds": 0.1}``."""
         try:
             self._state.settings.change(_decode(body, dict[str, Any]))
         except WrongSetting as error:
@@ -74,7 +74,7 @@ class Control:
         return self._state.settings.values()
 
     def all_settings(self, query: Mapping[str, str], body: bytes) -> Any:
-        """All switches with their values, defaults and meanings."""
+        """Return all settings with their values, defaults and meanings."""
         known = self._state.settings.known
         return {
             name: {"value": self._state.settings[name], "default": known[name].default, "meaning": known[name].meaning}
@@ -93,23 +93,23 @@ class Control:
         return self.time(query, b"")
 
     def time(self, query: Mapping[str, str], body: bytes) -> Any:
-        """The sandbox's time."""
+        """Return the sandbox's time."""
         now = self._state.clock.now()
         return {"now": now, "utc": self._state.stamp(now)}
 
     def reset(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Back to a fresh sandbox."""
+        """Reset the sandbox to its first state."""
         self._registry.reset()
         return {}
 
     def requests(self, query: Mapping[str, str], body: bytes) -> Any:
-        """The request log: ``?path=*/v1/contacts&method=POST&since=12&limit=100``, and counts per method."""
+        """Return the request log, ``?path=*/v1/contacts&method=POST&since=12&limit=100``, and counts per method."""
         limit = _number(query, "limit", 1000)
         rows = self._state.log.find(query.get("path", "*"), query.get("method", "*"), _number(query, "since", 0), limit)
         return {"counts": self._state.log.counts(), "requests": rows}
 
     def forget(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Empty the request log."""
+        """Clear the request log."""
         self._state.log.clear()
         return {}
 
@@ -118,7 +118,7 @@ class Control:
         return do(self._registry, service, action, _decode(body or b"{}", dict[str, Any]))
 
     def state(self, query: Mapping[str, str], body: bytes) -> Any:
-        """Counts of everything; with ``?service=&section=`` the things themselves (``q``, ``limit``, ``offset``)."""
+        """Return counts of everything; with ``?service=&section=`` the rows (``q``, ``limit``, ``offset``)."""
         if "section" not in query:
             return {"now": self._state.stamp(self._state.clock.now()), "counts": self._registry.counts()}
         return read_section(
@@ -134,7 +134,7 @@ class Control:
 def read_section(
     registry: Registry, service: str, name: str, *, q: str = "", limit: int = 100, offset: int = 0
 ) -> dict[str, Any]:
-    """Rows of one section: ``{"total": int, "rows": [...]}``; the section ``messages`` exists for every service.
+    """Return rows of one section: ``{"total": int, "rows": [...]}``; each service also has the section ``messages``.
 
     :raises Wrong: there is no such section.
     """

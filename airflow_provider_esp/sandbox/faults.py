@@ -53,7 +53,7 @@ class Fault(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     id: int = 0
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether it is meant for such a request."""
+        """Check whether it is meant for such a request."""
         return self.method.upper() in ("*", method) and fnmatchcase(path, self.path)
 
 
@@ -66,7 +66,7 @@ class Faults:
         self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> int:
-        """Set a fault behind those already set.
+        """Add a fault behind those already set.
 
         :return: its id.
         """
@@ -76,7 +76,7 @@ class Faults:
             return fault.id
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault for this request, if any; counts it down."""
+        """Return the fault for this request, if any, and count it down."""
         with self._lock:
             for fault in self._waiting:
                 if not fault.matches(method, path):
@@ -92,12 +92,12 @@ class Faults:
         return None
 
     def waiting(self) -> list[Fault]:
-        """Faults that have not run out."""
+        """Return faults that have not run out."""
         with self._lock:
             return list(self._waiting)
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Clear all faults."""
         with self._lock:
             self._waiting.clear()
 
@@ -128,7 +128,7 @@ class FaultMaker:
             await self._replace(fault, scope, receive, send)
 
     async def _replace(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lose the service's answer, or never ask the service."""
+        """Lose the service's response, or never ask the service."""
         if fault.processed:
             await self._run(scope, receive)
         else:
@@ -149,7 +149,7 @@ class FaultMaker:
             await _respond(fault, send)
 
     async def _deform(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the service answer, and spoil how the answer arrives."""
+        """Let the service respond, and spoil how the response arrives."""
         start, body = await self._run(scope, receive)
         await send(start)
         if fault.kind == "truncate":
@@ -165,7 +165,7 @@ class FaultMaker:
         await send({"type": "http.response.body", "body": b""})
 
     async def _run(self, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-        """What the service answers, held back."""
+        """Return the service's response, held back."""
         start: Message = {}
         body = bytearray()
 

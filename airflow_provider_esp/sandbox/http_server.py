@@ -51,7 +51,7 @@ class Listener:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to serve; returns when requests are answered.
+        """Start to serve; returns when requests are answered.
 
         :raises OSError: the port is taken.
         """

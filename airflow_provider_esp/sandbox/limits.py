@@ -77,7 +77,7 @@ class Limits:
         return None
 
     def of(self, name: str) -> Limit | None:
-        """The limit of a bucket now; None when it was switched off."""
+        """Return the limit of a bucket now; None when it was switched off."""
         return self._overrides[name] if name in self._overrides else self._documented[name]
 
     def override(self, name: str, limit: Limit | None) -> None:
@@ -91,11 +91,11 @@ class Limits:
             self._overrides[name] = limit
 
     def all(self) -> dict[str, Limit | None]:
-        """Every bucket and its limit now."""
+        """Return every bucket and its limit now."""
         return {name: self.of(name) for name in self._documented}
 
     def reset(self) -> None:
-        """Back to the documented limits, with empty windows."""
+        """Reset to the documented limits, with empty windows."""
         with self._lock:
             self._overrides.clear()
             self._admitted.clear()

@@ -38,7 +38,7 @@ _TAGS = {"unread": "delivered", "click": "clicked", "bounce": "bounced", "unsubs
 
 
 def fate(settings: Settings, recipient: str) -> str:
-    """What becomes of a message to `recipient`: one of `settings.FATES`.
+    """Return what becomes of a message to `recipient`: one of `settings.FATES`.
 
     The setting ``outcomes`` decides for the addresses it names; otherwise a plus tag in the address does
     (``anna+bounce@example.com``, ``+unread``, ``+click``, ``+spam``, ``+unsubscribe``, ``+stuck``), and otherwise it
@@ -93,7 +93,7 @@ class Outbox:
         self._clock = clock
 
     def add(self, messages: Iterable[Message]) -> list[int]:
-        """Keep messages.
+        """Save messages.
 
         :return: their numbers, in the same order.
         """
@@ -119,7 +119,7 @@ class Outbox:
         return [row[0] for row in rows]
 
     def way(self, number: int) -> list[Row]:
-        """The steps a message has reached by now: rows of (at, status, note), oldest first."""
+        """Return the statuses a message has reached by now: rows of (at, status, note), oldest first."""
         return self._store.all(
             "SELECT at, status, note FROM outbox_steps WHERE message_id = ? AND at <= ? ORDER BY position",
             number,
@@ -127,32 +127,32 @@ class Outbox:
         )
 
     def status(self, number: int) -> str:
-        """The status a message has now."""
+        """Return the status a message has now."""
         way = self.way(number)
         return str(way[-1]["status"]) if way else ""
 
     def by_request(self, service: str, request_id: str) -> Row | None:
-        """The message that was accepted under a request id."""
+        """Return the message that was accepted under a request id."""
         return self._store.one(
             "SELECT * FROM outbox_messages WHERE service = ? AND request_id = ?", service, request_id
         )
 
     def get(self, number: int) -> Row | None:
-        """A message with what it says (columns of messages and contents)."""
+        """Return a message with its text (columns of messages and contents)."""
         return self._store.one(_SELECT_ONE, number)
 
     def page(self, q: str, limit: int, offset: int, service: str = "") -> list[Row]:
-        """Messages, newest first, whose recipient, name, request id or content contains `q`."""
+        """Return messages, newest first, whose recipient, name, request id or content contains `q`."""
         values = {"q": like(q), "all": not q, "limit": limit, "offset": offset, "service": service}
         return self._store.named(_SELECT_PAGE, values)
 
     def count(self, q: str = "", service: str = "") -> int:
-        """How many messages `page` has in all."""
+        """Return how many messages `page` has in all."""
         values = {"q": like(q), "all": not q, "service": service}
         return int(self._store.named(_SELECT_COUNT, values)[0][0])
 
     def cancel(self, service: str, broadcast_id: int) -> None:
-        """Forget a broadcast's messages that have not set out yet."""
+        """Delete a broadcast's messages that have not set out yet."""
         values = (service, broadcast_id, self._clock.now())
         ids = [
             row[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def esp_sandbox_server() -> Iterator[Sandbox]:
-    """One sandbox for the whole run, on a free port; tests take `esp_sandbox`, which is fresh for each of them."""
+    """Run one sandbox for the whole session, on a free port; tests take `esp_sandbox`, which is fresh for each test."""
     try:
         from airflow_provider_esp.sandbox import Sandbox
     except ModuleNotFoundError as missing:
@@ -32,7 +32,7 @@ def esp_sandbox_server() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def esp_sandbox(esp_sandbox_server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Both services on loopback, as new, with Airflow connections `esputnik_default` and `sendpulse_default` to them.
+    """Return both services on loopback, as new, with Airflow connections `esputnik_default` and `sendpulse_default`.
 
     ``.url`` is the page for people; ``.esputnik_url`` and ``.sendpulse_url`` are the APIs. See docs/sandbox.md.
     """

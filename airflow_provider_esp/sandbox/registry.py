@@ -40,7 +40,7 @@ class Registry:
             self._create_tables()
 
     def reset(self) -> None:
-        """Return to a fresh sandbox: data, clock, settings, limits, faults and the request log."""
+        """Reset the sandbox to its first state: data, clock, settings, limits, faults and the request log."""
         self.state.reset()
         with self.state.store.exclusive():
             self.state.store.clear()

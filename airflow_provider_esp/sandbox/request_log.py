@@ -39,14 +39,14 @@ class RequestLog:
         self._open: dict[int, tuple[str, str]] = {}
 
     def begin(self, method: str, path: str) -> int:
-        """Take note of a request that has arrived, and give its number."""
+        """Record that a request has arrived, and return its number."""
         number = next(self._numbers)
         with self._lock:
             self._open[number] = (method, path)
         return number
 
     def open(self, path: str = "*", method: str = "*") -> list[int]:
-        """Numbers of the requests that have arrived and are not answered yet; see `find`."""
+        """Return the numbers of the requests that have arrived and are not answered yet; see `find`."""
         with self._lock:
             return [
                 number
@@ -55,7 +55,7 @@ class RequestLog:
             ]
 
     def add(self, row: dict[str, Any], body: bytes) -> None:
-        """Keep one finished request; its body under ``body`` as text, until newer bodies push it out."""
+        """Record one finished request; its body under ``body`` as text, until newer bodies push it out."""
         row["time"] = self._clock.moment().isoformat()
         with self._lock:
             self._open.pop(row["number"], None)
@@ -73,7 +73,7 @@ class RequestLog:
     def find(
         self, path: str = "*", method: str = "*", since: int = 0, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """Requests, oldest first.
+        """Return requests, oldest first.
 
         :param path: shell pattern the path must match, e.g. ``*/v1/contacts``.
         :param method: HTTP verb, or ``*``.
@@ -89,12 +89,12 @@ class RequestLog:
         return found if limit is None else found[len(found) - min(limit, len(found)) :]
 
     def counts(self) -> dict[str, int]:
-        """How many requests each method had, e.g. ``{"POST v1/contacts": 3}``; never forgets until cleared."""
+        """Return how many requests each method had, e.g. ``{"POST v1/contacts": 3}``; never forgets until cleared."""
         with self._lock:
             return dict(self._counts)
 
     def clear(self) -> None:
-        """Forget all requests; numbers go on."""
+        """Clear all requests; numbers go on."""
         with self._lock:
             self._rows.clear()
             self._bodies.clear()
@@ -116,7 +116,7 @@ class Recorder:
         self._prefixes = prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and note what happens."""
+        """Pass the request on and record what happens."""
         if scope["type"] != "http" or not scope["path"].startswith(self._prefixes):
             await self._app(scope, receive, send)
             return
@@ -182,7 +182,7 @@ class _Request:
 
 
 def _scheme(scope: Scope) -> str | None:
-    """The kind of credential a request brought; None for none."""
+    """Return the kind of credential a request brought; None for none."""
     header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
     return None if header is None else header.decode("latin-1").partition(" ")[0].lower()
 

@@ -17,17 +17,17 @@ JSON = "application/json;charset=UTF-8"
 
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of JSON."""
+    """Return a response of JSON."""
     return Response(msgspec.json.encode(value), status, headers=headers, media_type=JSON)
 
 
 def sentence(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A bare sentence that calls itself JSON, as eSputnik's older methods do."""
+    """Return a bare sentence that calls itself JSON, as eSputnik's older methods do."""
     return Response(text.encode(), status, headers=headers, media_type=JSON)
 
 
 def empty(status: int = 200) -> Response:
-    """No body and no content type."""
+    """Return a response without body and content type."""
     return Response(b"", status)
 
 
@@ -37,7 +37,7 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$\.?([^`
 
 
 def said(error: msgspec.ValidationError) -> str:
-    """What is wrong with a body, as the services say it and not as the library does."""
+    """Return what is wrong with a body, as the services say it and not as the library does."""
     text = str(error)
     if missing := _MISSING.match(text):
         place = f"{missing[2]}." if missing[2] else ""

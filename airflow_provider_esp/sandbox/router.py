@@ -79,7 +79,7 @@ class Dispatcher:
             return self._service.refuse(self._state, refused)
 
     def label(self, scope: Scope) -> str:
-        """The path of a request as the vendor writes it, ``v1/contact/{id}``; as sent where there is no such method."""
+        """Return the path of a request as the vendor writes it, ``v1/contact/{id}``; as sent where no method has it."""
         try:
             return self._match(scope["method"], self._relative(scope))[0].path
         except Refused:
@@ -99,7 +99,7 @@ class Dispatcher:
         raise Refused(404, "Not Found")
 
     def _relative(self, scope: Scope) -> str:
-        """The path below the prefix, as sent (still percent-encoded), without double or trailing slashes."""
+        """Return the path below the prefix, as sent (still percent-encoded), without double or trailing slashes."""
         path = re.sub("/+", "/", scope["raw_path"].decode("latin-1"))
         return path[len(self._service.prefix) :].strip("/")
 

@@ -53,7 +53,7 @@ class Incoming:
         return self.state.clock.now()
 
     def decode(self, kind: type[T]) -> T:
-        """The body as JSON of that type; numbers in quotes are accepted.
+        """Decode the body as JSON of that type; numbers in quotes are accepted.
 
         :raises Refused: 400, it is not JSON or not of that type.
         """
@@ -65,7 +65,7 @@ class Incoming:
             raise Refused(400, "Malformed JSON") from None
 
     def number(self, name: str, default: int, low: int = 1, high: int | None = None) -> int:
-        """A whole number from the query.
+        """Return a whole number from the query.
 
         :raises Refused: 400, it is no number, or outside low..high.
         """
@@ -80,7 +80,7 @@ class Incoming:
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A boolean from the query: ``true`` or ``false`` in any case, or 1 or 0, as shops write it.
+        """Return a boolean from the query: ``true`` or ``false`` in any case, or 1 or 0, as shops write it.
 
         :raises Refused: 400, it is neither.
         """
@@ -90,7 +90,7 @@ class Incoming:
         return default if given == "" else given in _YES
 
     def id(self, name: str = "id") -> int:
-        """A numeric placeholder of the path.
+        """Return a numeric placeholder of the path.
 
         :raises Refused: 404, it is not a number: no such thing can exist.
         """

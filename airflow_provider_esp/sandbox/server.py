@@ -37,7 +37,7 @@ class Sandbox:
         self._listener = Listener(build(self.registry), port)
 
     def start(self) -> Sandbox:
-        """Begin to serve; returns when requests are answered.
+        """Start to serve; returns when requests are answered.
 
         :raises OSError: the port is taken.
         """
@@ -85,11 +85,11 @@ class Sandbox:
         return self.state.faults.add(Fault(kind=kind, method=method, path=path, **fields))
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
+        """Clear all faults."""
         self.state.faults.clear()
 
     def set(self, **settings: Any) -> None:
-        """Change switches; a service's are written with two underscores: ``set(esputnik__activity=False)``."""
+        """Change settings; a service's are written with two underscores: ``set(esputnik__activity=False)``."""
         self.state.settings.change({name.replace("__", ".", 1): value for name, value in settings.items()})
 
     def limit(self, bucket: str, requests: int | None, seconds: float = 1.0) -> None:
@@ -102,19 +102,19 @@ class Sandbox:
         self.registry.settle()
 
     def reset(self) -> None:
-        """Back to a fresh sandbox."""
+        """Reset the sandbox to its first state."""
         self.registry.reset()
 
     def requests(self, path: str = "*", method: str = "*", since: int = 0) -> list[Row]:
-        """Recorded requests, oldest first; `path` is a shell pattern."""
+        """Return recorded requests, oldest first; `path` is a shell pattern."""
         return self.state.log.find(path, method, since)
 
     def open_requests(self, path: str = "*", method: str = "*") -> list[int]:
-        """Numbers of the requests that have arrived and are not answered yet."""
+        """Return the numbers of the requests that have arrived and are not answered yet."""
         return self.state.log.open(path, method)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """How many of everything there are, by service and section."""
+        """Return how many of everything there are, by service and section."""
         return self.registry.counts()
 
     def do(self, service: str, action: str, **values: Any) -> Any:
@@ -122,12 +122,12 @@ class Sandbox:
         return control.do(self.registry, service, action, values)
 
     def rows(self, service: str, section: str, q: str = "", limit: int = 1000, offset: int = 0) -> list[Row]:
-        """What a service keeps, newest first: ``rows("esputnik", "contacts")``."""
+        """Return what a service keeps, newest first: ``rows("esputnik", "contacts")``."""
         found: list[Row] = control.read_section(self.registry, service, section, q=q, limit=limit, offset=offset)[
             "rows"
         ]
         return found
 
     def messages(self, q: str = "", service: str = "", limit: int = 1000) -> list[Row]:
-        """Messages that would have gone out, newest first."""
+        """Return messages that would have gone out, newest first."""
         return self.rows(service, "messages", q, limit)

@@ -42,7 +42,7 @@ class Section:
 def table(
     name: str, title: str, columns: tuple[str, ...], *, rows: str, count: str, shape: Callable[[Row], Row] = dict
 ) -> Section:
-    """A section read by SQL.
+    """Return a section read by SQL.
 
     :param rows: a SELECT that uses ``:q`` (a LIKE pattern, escaped by ``!``), ``:all`` (true when there is no
         filter), ``:limit`` and ``:offset``.

@@ -26,7 +26,7 @@ class Setting:
     check: Callable[[Any], bool] = lambda value: True
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is of the right type and makes sense."""
+        """Check whether `value` is of the right type and makes sense."""
         return self._fits(value) and self.check(value)
 
     def _fits(self, value: Any) -> bool:
@@ -44,7 +44,7 @@ def _not_negative(value: Any) -> bool:
 
 
 def texts(value: Any) -> bool:
-    """Whether every item of a list is text; for `Setting.check`."""
+    """Check whether every item of a list is text; for `Setting.check`."""
     return all(isinstance(item, str) for item in value)
 
 
@@ -95,9 +95,9 @@ class Settings:
         self._changed.update(values)
 
     def reset(self) -> None:
-        """Back to the defaults."""
+        """Reset to the defaults."""
         self._changed.clear()
 
     def values(self) -> dict[str, Any]:
-        """All settings and their present values."""
+        """Return all settings and their present values."""
         return {name: self[name] for name in self.known}

@@ -33,7 +33,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Store]:
-        """Everything inside happens wholly or not at all; may be nested (the outermost one decides)."""
+        """Make everything inside happen wholly or not at all; may be nested (the outermost one decides)."""
         with self._lock:
             if self._depth == 0:
                 self._db.execute("BEGIN")
@@ -57,12 +57,12 @@ class Store:
             yield
 
     def run(self, sql: str, *values: Any) -> int:
-        """Execute one statement; the last row id where it was an INSERT."""
+        """Execute one statement; return the last row id where it was an INSERT."""
         with self.transaction():
             return self._db.execute(sql, values).lastrowid or 0
 
     def change(self, sql: str, *values: Any) -> int:
-        """Execute one UPDATE or DELETE; the number of rows it touched."""
+        """Execute one UPDATE or DELETE; return the number of rows it touched."""
         with self.transaction():
             return self._db.execute(sql, values).rowcount
 
@@ -72,28 +72,28 @@ class Store:
             self._db.executemany(sql, rows)
 
     def all(self, sql: str, *values: Any) -> list[Row]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         with self.transaction():
             return self._db.execute(sql, values).fetchall()
 
     def named(self, sql: str, values: dict[str, Any]) -> list[Row]:
-        """All rows of a query with ``:named`` values."""
+        """Return all rows of a query with ``:named`` values."""
         with self.transaction():
             return self._db.execute(sql, values).fetchall()
 
     def one(self, sql: str, *values: Any) -> Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         with self.transaction():
             row: Row | None = self._db.execute(sql, values).fetchone()
             return row
 
     def value(self, sql: str, *values: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         row = self.one(sql, *values)
         return None if row is None else row[0]
 
     def has_tables(self) -> bool:
-        """Whether anything was ever set up in this database."""
+        """Check whether anything was ever set up in this database."""
         return bool(self.value("SELECT count(*) FROM sqlite_master WHERE type = 'table'"))
 
     def script(self, sql: str) -> None:
@@ -117,6 +117,6 @@ class Store:
 
 
 def like(text: str) -> str:
-    """A LIKE pattern that matches values containing `text`, for use with ``ESCAPE '!'``."""
+    """Return a LIKE pattern that matches values containing `text`, for use with ``ESCAPE '!'``."""
     escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{escaped}%"

@@ -38,7 +38,7 @@ class AuthorisationServer:
         self._listener = Listener(build(sandbox.registry), port, context)
 
     def start(self) -> AuthorisationServer:
-        """Begin to serve; returns when requests are answered.
+        """Start to serve; returns when requests are answered.
 
         :raises OSError: the port is taken.
         """
@@ -82,7 +82,7 @@ class AuthorisationServer:
         return registry.add(self._sandbox.state, name, callback=callback, scope=right)
 
     def consent(self, client_id: str, callback: str) -> str:
-        """Consent at once, as a person would: for tests that are about what follows.
+        """Consent at once, as a person would, for tests that are about what follows.
 
         :return: a code.
         """

@@ -65,7 +65,7 @@ ORDER BY s.at, s.message_id, s.position LIMIT :limit
 
 @routes("GET", "v1/contacts/activity", "v2/contacts/activity")
 def activity(incoming: Incoming) -> Response:
-    """What contacts did with messages in a period: rows in order of time."""
+    """Return what contacts did with messages in a period: rows in order of time."""
     settings = incoming.state.settings
     if not settings["esputnik.activity"]:
         raise Refused(400, "Contact support to enable ContactActivity.")
@@ -93,7 +93,7 @@ def activity(incoming: Incoming) -> Response:
 
 
 def window(incoming: Incoming) -> tuple[float, float]:
-    """The period a request names: from dateFrom up to, but without, the second after dateTo.
+    """Return the period a request names: from dateFrom up to, but without, the second after dateTo.
 
     :raises Refused: 400, a date is missing or none, or they are the wrong way round.
     """
@@ -117,7 +117,7 @@ def _words(status: str) -> list[str]:
 
 
 def _cursor(incoming: Incoming, length: float) -> tuple[float, int, int]:
-    """The row after which a page begins: (time, message, step)."""
+    """Return the row after which a page begins: (time, message, step)."""
     given, behaviour = incoming.query.get("offset", ""), incoming.state.settings["esputnik.activity_cursor"]
     if not given or behaviour == "ignored":
         return 0.0, 0, 0
@@ -186,7 +186,7 @@ SELECT id FROM esputnik_contacts c WHERE NOT deleted AND (id = :id OR external_i
 
 @routes("GET", "v2/contacts/messages", buckets=("esputnik.contacts.messages",))
 def messages(incoming: Incoming) -> Response:
-    """Messages one contact was sent in a period, newest first."""
+    """Return messages one contact was sent in a period, newest first."""
     begin, end = window(incoming)
     query = incoming.query
     given = {name: query.get(name, "") for name in ("contactId", "externalCustomerId", "email", "phone")}
@@ -272,7 +272,7 @@ def make(state: SandboxState, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag(number: int) -> str:
-    """The tag that decides what becomes of a message: of a thousand, so many each."""
+    """Return the tag that decides what becomes of a message: of a thousand, so many each."""
     place = number * 377 % 1000  # all of them come soon, and in no order that shows
     for tag, upto in (("bounce", 25), ("unread", 615), ("click", 705), ("unsubscribe", 712), ("spam", 714)):
         if place < upto:

@@ -100,7 +100,7 @@ def _password(credential: str) -> str:
 
 
 def refuse(state: SandboxState, refused: Refused) -> Response:
-    """Errors are bare sentences, but for 401 and 403, which are JSON objects."""
+    """Return a refusal as the vendor does: a bare sentence, but for 401 and 403 a JSON object."""
     headers = dict(refused.headers)
     if refused.wait is not None and state.settings["esputnik.retry_after"]:
         headers["Retry-After"] = str(max(1, math.ceil(refused.wait)))
@@ -113,5 +113,5 @@ def refuse(state: SandboxState, refused: Refused) -> Response:
 
 
 def buckets(method: str) -> tuple[str, ...]:
-    """Every method the vendor's table does not list shares one limit."""
+    """Return the one limit that every method which the vendor's table does not list shares."""
     return ("esputnik.default",)

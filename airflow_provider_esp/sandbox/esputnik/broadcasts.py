@@ -58,7 +58,7 @@ class Wanted(msgspec.Struct, rename="camel", omit_defaults=True):
 
 @routes("POST", "v1/broadcast")
 def create(incoming: Incoming) -> Response:
-    """A new broadcast: its view."""
+    """Create a broadcast and return its view."""
     wanted = incoming.decode(Wanted)
     number = str(wanted.message_id)
     template = templates.find(incoming.store, int(number)) if re.fullmatch(r"\d{1,18}", number, re.ASCII) else None
@@ -117,7 +117,7 @@ def _status(state: SandboxState, number: int) -> Any:
 
 @routes("GET", "v1/broadcast/{broadcast_id}")
 def read(incoming: Incoming) -> Response:
-    """One broadcast; as a rule it has no status."""
+    """Return one broadcast; as a rule it has no status."""
     return answers.json(_view(incoming.state, _known(incoming, incoming.id("broadcast_id"))))
 
 
@@ -140,7 +140,7 @@ ORDER BY b.id DESC LIMIT :limit OFFSET :offset
 
 @routes("GET", "v1/broadcasts")
 def listing(incoming: Incoming) -> Response:
-    """Broadcasts, newest first."""
+    """Return broadcasts, newest first."""
     settings = incoming.state.settings
     rows = incoming.store.named(
         _LISTED,
@@ -198,7 +198,7 @@ def _start(state: SandboxState, row: Row) -> None:
 
 
 def _audience(state: SandboxState, wanted: Wanted, channel: str) -> dict[str, Person]:
-    """Whom a broadcast goes to, by address: each address once, unsubscribed ones and excluded segments left out."""
+    """Return the recipients of a broadcast by address: each once, without unsubscribed ones and excluded segments."""
     members: dict[int, None] = {}
     for group in as_list(wanted.groups):
         members.update(dict.fromkeys(segments.members(state.store, group)))

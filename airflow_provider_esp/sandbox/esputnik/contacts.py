@@ -35,7 +35,7 @@ MOST_IDS = 500
 
 
 def known(incoming: Incoming, *, deleted: bool = False) -> Person:
-    """The contact a request's path names.
+    """Return the contact that a request's path names.
 
     :raises Refused: 404, there is none.
     """
@@ -48,7 +48,7 @@ def known(incoming: Incoming, *, deleted: bool = False) -> Person:
 @routes("POST", "v1/contact", right="write")
 @once_a_minute
 def upsert(incoming: Incoming) -> Response:
-    """Add or update one contact, at once: its id."""
+    """Add or update one contact, at once, and return its id."""
     given = incoming.decode(GivenContact)
     wrong = problem(given)
     if wrong:
@@ -140,7 +140,7 @@ def _delete(incoming: Incoming, person: Person) -> None:
 
 @routes("GET", "v1/contact/{id}", right="read")
 def read(incoming: Incoming) -> Response:
-    """One contact, whole."""
+    """Return one contact, whole."""
     person = known(incoming)
     return answers.json(shown(person, segments.of(incoming.store, person.id)))
 
@@ -162,7 +162,7 @@ _COUNT = f"SELECT count(*) {_SEARCH}"
 
 @routes("GET", "v1/contacts", right="read", buckets=("esputnik.contacts.search",))
 def search(incoming: Incoming) -> Response:
-    """Contacts in short form: all of them, or those with a value."""
+    """Return contacts in short form: all of them, or those with a value."""
     query = incoming.query
     by_id = query.get("sortBy", "") != ""
     if by_id and query["sortBy"] != "contactId":
@@ -195,7 +195,7 @@ def _pattern(incoming: Incoming, value: str) -> str | None:
 
 @routes("GET", "v1/contacts/email", right="read")
 def emails(incoming: Incoming) -> Response:
-    """E-mail addresses by contact id."""
+    """Return e-mail addresses by contact id."""
     given = [item.strip() for item in incoming.query.get("ids", "").split(",") if item.strip()]
     if not given or not all(item.isascii() and item.isdigit() for item in given):
         raise Refused(400, "ids should be a comma separated list of contact ids")
@@ -230,7 +230,7 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
 def _with_keys(
     rows: Callable[[SandboxState, str, int, int], list[Row]],
 ) -> Callable[[SandboxState, str, int, int], list[Row]]:
-    """Rows with their additional fields under the keys people know: ``LOYALTY.TIER=gold``."""
+    """Return rows with their additional fields under the keys people know: ``LOYALTY.TIER=gold``."""
 
     def read(state: SandboxState, q: str, limit: int, offset: int) -> list[Row]:
         known = fields.by_id(state)

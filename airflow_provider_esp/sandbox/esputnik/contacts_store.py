@@ -44,24 +44,24 @@ class Person:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Additional fields: values by id."""
+        """Return the additional fields: values by id."""
         found: dict[str, str] = self.data.setdefault("fields", {})
         return found
 
     def channel(self, kind: str) -> str | None:
-        """The first value of a channel type."""
+        """Return the first value of a channel type."""
         return next((item["value"] for item in self.channels if item["type"] == kind), None)
 
 
 def key(kind: str, value: str) -> str:
-    """By what two values of a channel are the same: e-mail in any case, phones by their digits."""
+    """Return by what two values of a channel are the same: e-mail in any case, phones by their digits."""
     if kind in ("sms", "viber"):
         return re.sub(r"\D", "", value)
     return value.strip().lower() if kind == "email" else value.strip()
 
 
 def person(row: Row) -> Person:
-    """A contact from its row."""
+    """Return a contact from its row."""
     return Person(
         id=row["id"],
         external_id=row["external_id"],
@@ -74,13 +74,13 @@ def person(row: Row) -> Person:
 
 
 def get(store: Store, number: int, *, deleted: bool = False) -> Person | None:
-    """A contact by id; deleted ones only when asked for."""
+    """Return a contact by id; deleted ones only when asked for."""
     row = store.one("SELECT * FROM esputnik_contacts WHERE id = ?", number)
     return None if row is None or (row["deleted"] and not deleted) else person(row)
 
 
 def new(store: Store, now: float) -> Person:
-    """A contact that is not saved yet, with an id that nobody ever had."""
+    """Create a contact that is not saved yet, with an id that no contact ever had."""
     return Person(id=next_id(store, "contact"), external_id=None, data={}, updated=now, created=now)
 
 
@@ -142,7 +142,7 @@ class Directory:
     _found: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def look_up(self, kind: str, values: Iterable[str]) -> None:
-        """Fetch everyone who has one of these values.
+        """Fetch every contact that has one of these values.
 
         :param kind: a channel type, ``id``, ``externalCustomerId``, or ``field:N`` for an additional field.
         """
@@ -167,18 +167,18 @@ class Directory:
             self._note(kind, value, row["id"])
 
     def having(self, kind: str, value: str) -> list[Person]:
-        """Everyone with that value, last updated first."""
+        """Return every contact with that value, last updated first."""
         found = [self.people[number] for number in self._found.get((kind, self._key(kind, value)), ())]
         return sorted(found, key=lambda one: one.updated, reverse=True)
 
     def add(self) -> Person:
-        """A new contact."""
+        """Add a new contact."""
         one = new(self.store, self.now)
         self.people[one.id] = one
         return one
 
     def learn(self, one: Person, kinds: Iterable[str]) -> None:
-        """Make a person findable under the values it has by now."""
+        """Make a contact findable under the values it has by now."""
         for kind in kinds:
             value = self._value(kind, one)
             if value:

@@ -26,7 +26,7 @@ _SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?", re
 
 
 def read(state: SandboxState, text: str, *, end: bool = False) -> float:
-    """A date or date-time of the API as Unix time.
+    """Parse a date or date-time of the API into Unix time.
 
     :param end: whether a date without a time means the end of that day.
     :raises ValueError: it is neither.
@@ -40,12 +40,12 @@ def read(state: SandboxState, text: str, *, end: bool = False) -> float:
 
 
 def write(state: SandboxState, at: float) -> str:
-    """A moment as the API writes it: ``2023-09-14T08:30:03``, account time."""
+    """Format a time as the API writes it: ``2023-09-14T08:30:03``, account time."""
     return datetime.fromtimestamp(at, zone(state)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def zone(state: SandboxState) -> ZoneInfo:
-    """The account's zone."""
+    """Return the account's zone."""
     return ZoneInfo(state.settings["esputnik.time_zone"])
 
 

@@ -41,7 +41,7 @@ ACTIVITY = {
 
 
 def way(state: SandboxState, channel: str, recipient: str, start: float) -> list[tuple[float, str, str]]:
-    """The planned way of a message: (Unix time, status, note).
+    """Return the planned statuses of a message: (Unix time, status, note).
 
     :param start: when it is put into the queue.
     """

@@ -28,7 +28,7 @@ def _owner(incoming: Incoming) -> int | None:
 
 @routes("GET", "v1/contact/token/{app_uuid}/{token_id}/contactId", buckets=("esputnik.token.contact",))
 def contact(incoming: Incoming) -> Response:
-    """The contact a push token belongs to."""
+    """Return the contact a push token belongs to."""
     owner = _owner(incoming)
     if owner is None:
         raise Refused(404, "Token not found")
@@ -37,7 +37,7 @@ def contact(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/contact/token/activated/{app_uuid}/{token_id}")
 def activated(incoming: Incoming) -> Response:
-    """Whether a push token may be written to; a token nobody switched off may, if a contact has it."""
+    """Return whether a push token may be written to; a token that was never switched off may, if a contact has it."""
     switched = incoming.store.value(
         "SELECT active FROM esputnik_device_tokens WHERE app = ? AND token = ?",
         incoming.params["app_uuid"],
@@ -77,7 +77,7 @@ class Interaction(msgspec.Struct):
 
 @routes("PUT", "v1/interactions/{interaction_id}/status", buckets=("esputnik.interactions",))
 def interaction(incoming: Incoming) -> Response:
-    """A device reports what became of a push message; an empty answer."""
+    """Record what became of a push message, as a device reports it; an empty answer."""
     body = incoming.decode(Interaction)
     if body.status not in STATUSES:
         raise Refused(400, f"status should be one of: {', '.join(STATUSES)}")

@@ -93,7 +93,7 @@ class Stored:
 
 
 def keep(state: SandboxState, events: Iterable[Stored]) -> None:
-    """Keep events, but for repeated ones where those are ignored."""
+    """Save events, but for repeated ones where those are ignored."""
     fresh = list(events)
     if state.settings["esputnik.ignore_repeated_events"]:
         known = "SELECT 1 FROM esputnik_events WHERE type = ? AND key = ?"
@@ -119,7 +119,7 @@ def keep(state: SandboxState, events: Iterable[Stored]) -> None:
 
 @routes("POST", "v1/event", buckets=("esputnik.event",))
 def event_v1(incoming: Incoming) -> Response:
-    """An event whose params are strings; an empty answer."""
+    """Raise an event whose params are strings; an empty answer."""
     return _take(incoming, "v1")
 
 
@@ -155,7 +155,7 @@ def resend(incoming: Incoming) -> Response:
 
 @routes("POST", "v2/event", buckets=("esputnik.event",))
 def event_v2(incoming: Incoming) -> Response:
-    """An event whose params are any JSON; an empty answer."""
+    """Raise an event whose params are any JSON; an empty answer."""
     return _take(incoming, "v2")
 
 
@@ -180,7 +180,7 @@ def _take(incoming: Incoming, version: str) -> Response:
 
 
 def _checked(event: GivenEvent, version: str) -> dict[str, Any]:
-    """An event's params by name.
+    """Check an event's params and return them by name.
 
     :raises Refused: 400, the event breaks a rule.
     """
@@ -201,7 +201,7 @@ def _checked(event: GivenEvent, version: str) -> dict[str, Any]:
 
 
 def _identity(state: SandboxState, event: GivenEvent, params: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Whose event it is: (kind, value), or None when it does not say."""
+    """Return whose event it is: (kind, value), or None when it does not say."""
     lowered = {name.lower(): text(value) for name, value in params.items()}
     for kind, names in _IDENTIFIERS:
         for name in names:
@@ -234,7 +234,7 @@ def _person(state: SandboxState, kind: str, value: str) -> Person | None:
 
 
 def _create(state: SandboxState, kind: str, value: str) -> Person | None:
-    """A contact for an event about somebody unknown, where the identifier is an address."""
+    """Create a contact for an event about an unknown one, where the identifier is an address."""
     if (kind, bool(EMAIL.fullmatch(value))) != ("email", True) and kind != "sms":
         return None
     person = people.new(state.store, state.clock.now())
@@ -245,13 +245,13 @@ def _create(state: SandboxState, kind: str, value: str) -> Person | None:
 
 @routes("POST", "v1/past_events", buckets=("esputnik.past_events",))
 def past_v1(incoming: Incoming) -> Response:
-    """Events that happened earlier, params as strings; one status per event, by position."""
+    """Add events that happened earlier, params as strings; one status per event, by position."""
     return _take_past(incoming, "v1")
 
 
 @routes("POST", "v2/past_events", buckets=("esputnik.past_events",))
 def past_v2(incoming: Incoming) -> Response:
-    """Events that happened earlier, params as any JSON; one status per event, by position."""
+    """Add events that happened earlier, params as any JSON; one status per event, by position."""
     return _take_past(incoming, "v2")
 
 

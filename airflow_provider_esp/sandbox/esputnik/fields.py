@@ -48,17 +48,17 @@ _LENGTHS = {"TEXTFIELD": 1000, "TEXTAREA": 5000}
 
 
 def by_id(state: SandboxState) -> dict[int, Mapping[str, Any]]:
-    """All additional fields."""
+    """Return all additional fields."""
     return {field["id"]: field for field in state.settings["esputnik.fields"]}
 
 
 def by_key(state: SandboxState) -> dict[str, Mapping[str, Any]]:
-    """All additional fields by their key, e.g. ``LOYALTY.TIER``."""
+    """Return all additional fields by their key, e.g. ``LOYALTY.TIER``."""
     return {field["key"]: field for field in state.settings["esputnik.fields"]}
 
 
 def address_books(state: SandboxState) -> dict[str, Any]:
-    """The answer of ``GET v1/addressbooks``: one address book, its fields by profile."""
+    """Return the answer of ``GET v1/addressbooks``: one address book, its fields by profile."""
     profiles: dict[str, list[dict[str, Any]]] = {}
     for field in state.settings["esputnik.fields"]:
         profile, _, key = field["key"].partition(".")
@@ -72,7 +72,7 @@ def address_books(state: SandboxState) -> dict[str, Any]:
 
 
 def fits(field: Mapping[str, Any], value: str) -> bool:
-    """Whether a field takes that value; one that it does not take is not saved."""
+    """Check whether a field takes that value; one that it does not take is not saved."""
     kind = str(field["type"]).upper()
     if kind in _LENGTHS:
         return len(value) <= _LENGTHS[kind]

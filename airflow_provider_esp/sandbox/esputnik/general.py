@@ -38,19 +38,19 @@ LONGEST_HISTORY = 90
 
 @routes("GET", "v1/version", "v2/version")
 def version(incoming: Incoming) -> Response:
-    """The API's version and protocol: two strings."""
+    """Return the API's version and protocol: two strings."""
     return answers.json({"version": "20417", "protocolVersion": "1.0"})
 
 
 @routes("GET", "v1/account/info")
 def account(incoming: Incoming) -> Response:
-    """Whose account it is."""
+    """Return whose account it is."""
     return answers.json({"userEmail": "api-user1@sandbox.example", "organisationName": "Sandbox", "orgId": 1})
 
 
 @routes("GET", "v1/balance")
 def balance(incoming: Incoming) -> Response:
-    """Money and bonuses."""
+    """Return money and bonuses."""
     answer = {
         "currentBalance": float(incoming.state.settings["esputnik.balance"]),
         "creditLimit": 0.0,
@@ -64,7 +64,7 @@ def balance(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/balance/history")
 def history(incoming: Incoming) -> Response:
-    """Costs by day and channel, of at most 90 days: what the outbox would have cost."""
+    """Return costs by day and channel, of at most 90 days: what the outbox would have cost."""
     today = calendar.write(incoming.state, incoming.now)[:10]
     begin, end = (_day(incoming, name, today) for name in ("dateFrom", "dateTo"))
     if end < begin:
@@ -101,13 +101,13 @@ def _cost(channel: str, number: int) -> dict[str, Any]:
 
 @routes("GET", "v1/addressbooks")
 def address_books(incoming: Incoming) -> Response:
-    """The address book and its additional fields."""
+    """Return the address book and its additional fields."""
     return legacy.answer(incoming, fields.address_books(incoming.state))
 
 
 @routes("GET", "v1/interfaces/email")
 def email_senders(incoming: Incoming) -> Response:
-    """Senders an e-mail may come from."""
+    """Return senders an e-mail may come from."""
     return answers.json(
         [{"type": "email", "value": name} for name in incoming.state.settings["esputnik.email_senders"]]
     )
@@ -115,13 +115,13 @@ def email_senders(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/interfaces/sms")
 def sms_senders(incoming: Incoming) -> Response:
-    """Alpha names an SMS may come from."""
+    """Return alpha names an SMS may come from."""
     return answers.json([{"type": "sms", "value": name} for name in incoming.state.settings["esputnik.sms_senders"]])
 
 
 @routes("GET", "v1/workflows")
 def workflows(incoming: Incoming) -> Response:
-    """Workflows, by part of their name; one tag is a bare string."""
+    """Return workflows, by part of their name; one tag is a bare string."""
     name = incoming.query.get("name", "").lower()
     found = [flow for flow in _WORKFLOWS if name in flow["name"].lower()]
     first = incoming.number("startindex", 1) - 1
@@ -134,7 +134,7 @@ def workflows(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/callouts/sms")
 def callouts(incoming: Incoming) -> Response:
-    """Numbers of SMS broadcasts, newest first: sent, delivered, errors."""
+    """Return numbers of SMS broadcasts, newest first: sent, delivered, errors."""
     rows = incoming.store.named(
         _CALLOUTS,
         {
@@ -161,7 +161,7 @@ WHERE m.channel = 'sms' GROUP BY b.id ORDER BY b.start DESC LIMIT :limit OFFSET 
 
 @routes("POST", "v1/auth/token")
 def token(incoming: Incoming) -> Response:
-    """A bearer token that opens v1's event methods and nothing else: a bare string."""
+    """Return a bearer token that opens v1's event methods and nothing else: a bare string."""
     fresh = secrets.token_urlsafe(32)
     expires = incoming.now + incoming.state.settings["esputnik.token_seconds"]
     incoming.store.run("INSERT INTO esputnik_tokens VALUES (?, 'bearer', ?)", fresh, expires)

@@ -59,7 +59,7 @@ class Submission(msgspec.Struct, omit_defaults=True, rename="camel"):
 
 
 def check(submission: Submission, names: tuple[str, ...] = DEDUPE) -> None:
-    """Whether a submission makes sense as a whole.
+    """Check whether a submission makes sense as a whole.
 
     :raises Refused: 400.
     """
@@ -101,7 +101,7 @@ def _matchable(contact: GivenContact, rule: Rule) -> bool:
 
 
 def queue(state: SandboxState, kind: str, submission: Submission, rows: int) -> str:
-    """Keep an import until its time has come.
+    """Save an import until its time has come.
 
     :return: the session's id.
     """
@@ -122,7 +122,7 @@ def queue(state: SandboxState, kind: str, submission: Submission, rows: int) -> 
 
 @routes("GET", "v1/importstatus/{sessionId}")
 def status(incoming: Incoming) -> Response:
-    """How far an import is, and once it is finished, whom it wrote."""
+    """Return how far an import is, and once it is finished, which contacts it wrote."""
     session = incoming.params["sessionId"]
     row = incoming.store.one("SELECT * FROM esputnik_imports WHERE id = ?", session)
     if row is None:
@@ -138,7 +138,7 @@ def status(incoming: Incoming) -> Response:
 
 
 def progress(row: Row | Mapping[str, Any], now: float) -> tuple[str, float]:
-    """The word for an import's state, and since when it is so."""
+    """Return the word for an import's state, and since when it is so."""
     if row["state"] != "waiting":
         return str(row["state"]), row["changed"]
     begins = row["submitted"] + (row["due"] - row["submitted"]) / 4

@@ -39,11 +39,11 @@ class Rule:
 
     @classmethod
     def of(cls, name: str, field: int | None = None) -> Rule:
-        """The rule of that name; `field` is the additional field of ``fieldId``."""
+        """Return the rule of that name; `field` is the additional field of ``fieldId``."""
         return cls(name, (f"field:{field}",) if name == "fieldId" else RULES[name])
 
     def keys(self, contact: GivenContact) -> list[tuple[str, str]]:
-        """What a sent contact is looked for by: (kind, value), empty values left out."""
+        """Return what a sent contact is looked for by: (kind, value), empty values left out."""
         return [(kind, value) for kind in self.kinds if (value := _value(contact, kind))]
 
 
@@ -79,7 +79,7 @@ class Matcher:
         self._kinds = dict.fromkeys(("externalCustomerId", *rule.kinds))
 
     def prepare(self, contacts: Iterable[GivenContact]) -> None:
-        """Fetch everyone a batch may be about."""
+        """Fetch every contact that a batch may be about."""
         wanted: dict[str, list[str]] = {kind: [] for kind in self._kinds}
         for contact in contacts:
             wanted["externalCustomerId"].append(contact.external())
@@ -89,7 +89,7 @@ class Matcher:
             self._directory.look_up(kind, values)
 
     def find(self, contact: GivenContact) -> Match:
-        """The stored contact a sent one is."""
+        """Return the stored contact that a sent one is."""
         external = contact.external()
         if external:
             found = self._having("externalCustomerId", external)

@@ -211,7 +211,7 @@ def _short(incoming: Incoming, channel: str, body: Short) -> Response:
 def _chosen(
     incoming: Incoming, post: Post, addresses: list[str], group: int | None, contact: int | None
 ) -> list[tuple[str, Person | None]]:
-    """Whom a request is for, said in one of three ways.
+    """Return the recipients of a request, which names them in one of three ways.
 
     :raises Refused: 400, in none or several of them; 404, the segment or contact does not exist.
     """

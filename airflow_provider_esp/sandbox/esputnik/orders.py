@@ -66,7 +66,7 @@ def upsert(incoming: Incoming) -> Response:
 
 
 def _with_numbers(order: dict[str, Any]) -> dict[str, Any]:
-    """An order with its numbers as numbers: shops write them as text, and "" for one that there is not."""
+    """Return an order with its numbers as numbers: shops write them as text, and "" for one that there is not."""
     read = {name: _number(value) if name in NUMBERS else value for name, value in order.items()}
     items = read.get("items")
     if isinstance(items, dict):
@@ -86,7 +86,7 @@ def _number(value: Any) -> Any:
 
 
 def _problem(order: dict[str, Any]) -> str:
-    """Why an order cannot be taken; empty when it can."""
+    """Return why an order cannot be taken; empty when it can."""
     for name in ("externalOrderId", "totalCost", "status", "date", "currency"):
         if not text(order.get(name)):
             return f"{name} should not be empty"
@@ -115,7 +115,7 @@ def _problem(order: dict[str, Any]) -> str:
 
 
 def _customer(incoming: Incoming, order: dict[str, Any]) -> int:
-    """The contact an order belongs to: a new one is made, a known one is left as it is."""
+    """Return the contact an order belongs to: a new one is made, a known one is left as it is."""
     given = GivenContact(
         first_name=order.get("firstName"),
         last_name=order.get("lastName"),

@@ -22,7 +22,7 @@ class Refusal(Exception):
 
 
 def address_kind(channel: str) -> str:
-    """The type of address a channel uses."""
+    """Return the type of address a channel uses."""
     return channel if channel in ("email", "mobilepush", "appinbox") else "sms"
 
 
@@ -44,7 +44,7 @@ class Post:
         data: Mapping[str, Any] | None = None,
         label: str | None = None,
     ) -> None:
-        """Accept the same message for many, or give those a result that says why not."""
+        """Accept the same message for many, or add a result that says why not for each of them."""
         for address, person in chosen:
             try:
                 self.add(address, content=content, data=data or {}, person=person, label=label)
@@ -93,11 +93,11 @@ class Post:
         self._results.append({"id": person.id, "locator": address, "status": "OK", "requestId": request_id})
 
     def refuse(self, address: str, reason: str) -> None:
-        """Give one recipient a result that is an error."""
+        """Add an error as the result of one recipient."""
         self._results.append({"locator": address, "status": "ERROR", "message": reason})
 
     def _owner(self, address: str) -> Person:
-        """The contact with an address; a new, confirmed one where there is none."""
+        """Return the contact with an address; a new, confirmed one where there is none."""
         kind = address_kind(self.channel)
         self._directory.look_up(kind, [address])
         found = [person for person in self._directory.having(kind, address) if not person.deleted]
@@ -109,6 +109,6 @@ class Post:
         return person
 
     def answer(self) -> Response:
-        """Keep the messages and answer with the results, in the order of the request."""
+        """Save the messages and return the results, in the order of the request."""
         self._incoming.state.outbox.add(self._messages)
         return legacy.answer(self._incoming, {"id": 0, "results": self._results}, quoted=False)

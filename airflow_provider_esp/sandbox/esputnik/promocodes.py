@@ -62,7 +62,7 @@ def _values(incoming: Incoming) -> dict[str, object]:
 
 @routes("GET", "v1/promocodes")
 def take(incoming: Incoming) -> Response:
-    """One free code, as a JSON string; with ``inUse=true`` it is not given out again."""
+    """Return one free code, as a JSON string; with ``inUse=true`` it is not given out again."""
     rows = incoming.store.named(f"SELECT code {_FREE} ORDER BY rowid LIMIT 1", _values(incoming))
     if not rows:
         raise Refused(404, "Promocode not found")
@@ -73,5 +73,5 @@ def take(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/promocodes/count")
 def count(incoming: Incoming) -> Response:
-    """How many codes are free: a bare number."""
+    """Return how many codes are free: a bare number."""
     return answers.json(incoming.store.named(f"SELECT count(*) {_FREE}", _values(incoming))[0][0])

@@ -108,7 +108,7 @@ COUNTERS = {"contact": 95_064_000, "segment": 3_601_002, "template": 3_001, "bro
 
 
 def next_id(store: Store, name: str) -> int:
-    """The next id of a kind of thing; ids of things that were removed do not come back."""
+    """Return the next id of a kind of thing; ids of things that were removed do not come back."""
     row = store.one("UPDATE esputnik_counters SET last = last + 1 WHERE name = ? RETURNING last", name)
     if row is None:
         raise KeyError(name)

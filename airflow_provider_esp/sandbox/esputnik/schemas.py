@@ -85,34 +85,34 @@ class GivenContact(msgspec.Struct, omit_defaults=True, rename="camel"):
     time_zone: Any = UNSET
 
     def reach(self) -> list[Channel]:
-        """The channels that say something: shops send an empty phone for everybody who has none."""
+        """Return the channels with a value: shops send an empty phone for each contact that has none."""
         return [channel for channel in as_list(self.channels) if channel.type not in _ADDRESSES or text(channel.value)]
 
     def field_values(self) -> list[FieldValue]:
-        """The additional fields, as a list."""
+        """Return the additional fields, as a list."""
         return as_list(self.fields)
 
     def value(self, kind: str) -> str:
-        """The first channel value of a type, trimmed; empty when there is none."""
+        """Return the first channel value of a type, trimmed; empty when there is none."""
         return next((text(channel.value) for channel in self.reach() if channel.type == kind), "")
 
     def external(self) -> str:
-        """The external id; empty when there is none."""
+        """Return the external id; empty when there is none."""
         return text(self.external_customer_id)
 
 
 def as_list(value: Any) -> list[Any]:
-    """A list that may have been sent as its only element, or not at all."""
+    """Return a list that may have been sent as its only element, or not at all."""
     return [] if value is None or value is UNSET else value if isinstance(value, list) else [value]
 
 
 def text(value: Any) -> str:
-    """A scalar as trimmed text; empty for nothing."""
+    """Return a scalar as trimmed text; empty for nothing."""
     return "" if value is None or value is UNSET else str(value).strip()
 
 
 def problem(contact: GivenContact) -> str:
-    """Why a contact cannot be taken; empty when it can."""
+    """Return why a contact cannot be taken; empty when it can."""
     channels = contact.reach()
     if not channels:
         return "contact should have at least one channel"
@@ -130,7 +130,7 @@ def problem(contact: GivenContact) -> str:
 
 
 def address_problem(kind: str, value: str) -> str:
-    """Why a value is no address for a type of channel; empty when it is."""
+    """Return why a value is no address for a type of channel; empty when it is."""
     if not value:
         return f"{kind} should not be empty"
     if kind == "email" and EMAIL.fullmatch(value) is None:
@@ -141,7 +141,7 @@ def address_problem(kind: str, value: str) -> str:
 
 
 def _name(kind: str, value: str) -> str | None:
-    """A name as it is saved, or None when it breaks the rules for names."""
+    """Return a name as it is saved, or None when it breaks the rules for names."""
     if len(value) > 40 or sum(letter.isdigit() for letter in value) > 3:
         return None
     if any(not (letter.isalnum() or letter in " -'`’.,()&/") for letter in value):  # noqa: RUF001  # a real apostrophe
@@ -168,7 +168,7 @@ class Scope:
 
     @classmethod
     def of(cls, names: Collection[str], custom: Iterable[int]) -> Scope:
-        """The scope of a request that names these fields.
+        """Return the scope of a request that names these fields.
 
         :param names: standard fields, see `STANDARD_FIELDS`, and other channel types.
         :param custom: ids of additional fields.
@@ -250,7 +250,7 @@ def _stored_channel(channel: Channel) -> dict[str, Any]:
 
 
 def carried(contact: GivenContact) -> set[str]:
-    """The fields and channel types a contact carries, whatever their value: what an update of one contact writes."""
+    """Return the fields and channel types a contact carries, whatever their value: what an update of it writes."""
     named = {name for name, attribute in _PLAIN.items() if getattr(contact, attribute) is not UNSET}
     named |= {channel.type for channel in contact.reach()}
     named |= {part for part in _ADDRESS if part in (contact.address or {})}
@@ -260,7 +260,7 @@ def carried(contact: GivenContact) -> set[str]:
 
 
 def shown(person: Person, groups: Iterable[Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """A contact as the API answers it; what has no value is left out.
+    """Return a contact as the API answers it; what has no value is left out.
 
     :param groups: its segments; None gives the short form that `GET v1/contacts` answers.
     """

@@ -21,7 +21,7 @@ routes = Routes()
 
 
 def named(store: Store, name: str) -> int | None:
-    """The id of the static segment of that name; created when there is none of that name at all.
+    """Return the id of the static segment of that name; created when there is none of that name at all.
 
     :return: None when the name belongs to a segment that contacts cannot be put into.
     """
@@ -34,19 +34,19 @@ def named(store: Store, name: str) -> int | None:
 
 
 def attach(store: Store, segment: int, contacts: Iterable[int], now: float) -> None:
-    """Put contacts into a segment; those already in it stay where they are."""
+    """Add contacts to a segment; those already in it stay where they are."""
     rows = ((segment, contact, now) for contact in contacts)
     store.many("INSERT OR IGNORE INTO esputnik_members VALUES (?, ?, ?)", rows)
 
 
 def detach(store: Store, segment: int, contacts: Iterable[int]) -> None:
-    """Take contacts out of a segment."""
+    """Remove contacts from a segment."""
     rows = ((segment, contact) for contact in contacts)
     store.many("DELETE FROM esputnik_members WHERE segment_id = ? AND contact_id = ?", rows)
 
 
 def of(store: Store, contact: int) -> list[dict[str, Any]]:
-    """The static segments a contact is in, as the API shows them."""
+    """Return the static segments a contact is in, as the API shows them."""
     rows = store.all(
         "SELECT g.* FROM esputnik_members m JOIN esputnik_segments g ON g.id = m.segment_id "
         "WHERE m.contact_id = ? ORDER BY g.id",
@@ -56,7 +56,7 @@ def of(store: Store, contact: int) -> list[dict[str, Any]]:
 
 
 def members(store: Store, segment: int) -> list[int]:
-    """Ids of a segment's contacts; a dynamic segment of the sandbox holds everybody."""
+    """Return ids of a segment's contacts; a dynamic segment of the sandbox holds all contacts."""
     kind = store.value("SELECT type FROM esputnik_segments WHERE id = ?", segment)
     if kind == "Static":
         rows = store.all(
@@ -70,7 +70,7 @@ def members(store: Store, segment: int) -> list[int]:
 
 
 def known(incoming: Incoming) -> str:
-    """The type of the segment a request names.
+    """Return the type of the segment a request names.
 
     :raises Refused: 404, there is none.
     """
@@ -82,7 +82,7 @@ def known(incoming: Incoming) -> str:
 
 @routes("GET", "v1/groups", right="read")
 def groups(incoming: Incoming) -> Response:
-    """Segments, by part of their name."""
+    """Return segments, by part of their name."""
     rows = incoming.store.all(
         "SELECT id, name, type FROM esputnik_segments WHERE name LIKE ? ESCAPE '!' ORDER BY id LIMIT ? OFFSET ?",
         like(incoming.query.get("name", "")),
@@ -109,7 +109,7 @@ _DYNAMIC = (
 
 @routes("GET", "v1/group/{id}/contacts", right="read")
 def contacts(incoming: Incoming) -> Response:
-    """Full contacts of a segment."""
+    """Return full contacts of a segment."""
     kind, number = known(incoming), incoming.id()
     order = _ORDERS[incoming.flag("orderByTs"), incoming.flag("asc", default=True)]
     rows = incoming.store.all(
@@ -130,7 +130,7 @@ class Chosen(msgspec.Struct, rename="camel"):
 
 
 def _chosen(incoming: Incoming) -> list[int] | None:
-    """Ids of the contacts a request names; None when it names none at all."""
+    """Return ids of the contacts a request names; None when it names none at all."""
     body = incoming.decode(Chosen) if incoming.body.strip() else Chosen()
     by_id = [body.contact_ids] if isinstance(body.contact_ids, int) else body.contact_ids or []
     given = body.external_customer_ids or []
@@ -158,7 +158,7 @@ def _static(incoming: Incoming) -> int:
 
 @routes("POST", "v1/group/{id}/contacts/attach", right="write")
 def add(incoming: Incoming) -> Response:
-    """Put contacts into a static segment."""
+    """Add contacts to a static segment."""
     segment, chosen = _static(incoming), _chosen(incoming)
     if chosen is None:
         raise Refused(400, "contactIds or externalCustomerIds should not be empty")
@@ -168,7 +168,7 @@ def add(incoming: Incoming) -> Response:
 
 @routes("POST", "v1/group/{id}/contacts/detach", right="write")
 def remove(incoming: Incoming) -> Response:
-    """Take contacts out of a static segment; without any ids it takes out all of them."""
+    """Remove contacts from a static segment; without any ids, all of them."""
     segment, chosen = _static(incoming), _chosen(incoming)
     if chosen is None:
         incoming.store.run("DELETE FROM esputnik_members WHERE segment_id = ?", segment)

@@ -42,7 +42,7 @@ class WebPushDomains(msgspec.Struct):
 
 @routes("GET", "v1/site/domains")
 def domains(incoming: Incoming) -> Response:
-    """The domains of the account's sites."""
+    """Return the domains of the account's sites."""
     rows = incoming.store.all("SELECT domain FROM esputnik_sites ORDER BY domain")
     return answers.json([{"domain": row["domain"]} for row in rows])
 
@@ -56,13 +56,13 @@ def add_domain(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/site/script")
 def script(incoming: Incoming) -> Response:
-    """The tracking script of the sites' pages, as plain text."""
+    """Return the tracking script of the sites' pages, as plain text."""
     return Response("<script>/* sandbox */</script>", media_type="text/plain; charset=UTF-8")
 
 
 @routes("GET", "v1/site/webpush/domains")
 def web_push_domains(incoming: Incoming) -> Response:
-    """The sites that web push is set up on."""
+    """Return the sites that web push is set up on."""
     rows = incoming.store.all("SELECT push FROM esputnik_sites WHERE push <> '' ORDER BY domain")
     return answers.json({"domains": [msgspec.json.decode(row["push"]) for row in rows]})
 
@@ -89,7 +89,7 @@ def add_web_push_domains(incoming: Incoming) -> Response:
 
 @routes("DELETE", "v1/site/webpush/domains")
 def delete_web_push_domain(incoming: Incoming) -> Response:
-    """Take web push off a site."""
+    """Remove web push from a site."""
     row = _with_push(incoming)
     incoming.store.run("UPDATE esputnik_sites SET push = '' WHERE domain = ?", row["domain"])
     return answers.empty()
@@ -97,7 +97,7 @@ def delete_web_push_domain(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/site/webpush/script")
 def web_push_script(incoming: Incoming) -> Response:
-    """What a site needs for web push."""
+    """Return what a site needs for web push."""
     _with_push(incoming)
     return answers.json({"script": "<script>/* sandbox */</script>", "serviceWorker": "/* sandbox */"})
 
@@ -115,7 +115,7 @@ def _add(incoming: Incoming, domain: str) -> bool:
 
 
 def _host(text: str) -> str:
-    """The host of a domain or a site's address.
+    """Return the host of a domain or a site's address.
 
     :raises Refused: 400, it is neither.
     """

@@ -23,7 +23,7 @@ SETTINGS = {
 
 @routes("GET", "v1/message/status")
 def status(incoming: Incoming) -> Response:
-    """Where messages are, by request id; ids nobody knows are left out."""
+    """Return the status of messages by request id; unknown ids are left out."""
     answer = {"results": _statuses(incoming, None)}
     if incoming.state.settings["esputnik.status_as_list"]:
         return answers.json([answer])
@@ -33,7 +33,7 @@ def status(incoming: Incoming) -> Response:
 def _register_old(channel: str) -> None:
     @routes("GET", f"v1/message/{channel}/status")
     def old_status(incoming: Incoming) -> Response:
-        """Where messages of one channel are: the older twin of message/status."""
+        """Return the status of messages of one channel: the older twin of message/status."""
         return legacy.answer(incoming, {"results": _statuses(incoming, channel)})
 
 

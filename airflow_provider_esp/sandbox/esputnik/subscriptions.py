@@ -34,13 +34,13 @@ _RULE = Rule("subscribe", ("email", "sms"))
 
 
 def is_unsubscribed(store: Store, email: str) -> bool:
-    """Whether an address gets no bulk mail."""
+    """Check whether an address gets no bulk mail."""
     return store.one("SELECT 1 FROM esputnik_unsubscribed WHERE email = ?", key("email", email)) is not None
 
 
 @routes("GET", "v1/subscriptions")
 def categories(incoming: Incoming) -> Response:
-    """Subscription categories, each with the number of its contacts."""
+    """Return subscription categories, each with the number of its contacts."""
     rows = incoming.store.all(
         "SELECT c.*, (SELECT count(*) FROM esputnik_subscriptions s WHERE s.key = c.key) AS contacts "
         "FROM esputnik_categories c ORDER BY c.id"
@@ -63,7 +63,7 @@ def categories(incoming: Incoming) -> Response:
 
 @routes("GET", "v1/contact/{id}/subscriptions", right="read")
 def of_contact(incoming: Incoming) -> Response:
-    """The categories a contact is subscribed to."""
+    """Return the categories a contact is subscribed to."""
     rows = incoming.store.all(
         "SELECT c.* FROM esputnik_subscriptions s JOIN esputnik_categories c ON c.key = s.key "
         "WHERE s.contact_id = ? ORDER BY c.id",
@@ -157,7 +157,7 @@ def _addresses(incoming: Incoming) -> list[str]:
 
 @routes("POST", "v1/emails/unsubscribed/add", right="write")
 def unsubscribe(incoming: Incoming) -> Response:
-    """Addresses that get no more bulk mail."""
+    """Unsubscribe addresses: they get no more bulk mail."""
     rows = ((email, incoming.now) for email in _addresses(incoming))
     incoming.store.many("INSERT OR IGNORE INTO esputnik_unsubscribed VALUES (?, ?)", rows)
     return answers.empty()
@@ -165,7 +165,7 @@ def unsubscribe(incoming: Incoming) -> Response:
 
 @routes("POST", "v1/emails/unsubscribed/delete", right="write")
 def resubscribe(incoming: Incoming) -> Response:
-    """Addresses that may get bulk mail again."""
+    """Resubscribe addresses: they may get bulk mail again."""
     rows = ((email,) for email in _addresses(incoming))
     incoming.store.many("DELETE FROM esputnik_unsubscribed WHERE email = ?", rows)
     return answers.empty()

@@ -17,7 +17,7 @@ _OLD = re.compile(r"%TEMPLATE\.([^%\s]+)%")
 
 
 def render(template: str, data: Mapping[str, Any]) -> str:
-    """What a recipient reads.
+    """Return what a recipient reads.
 
     :param template: subject, HTML or text with placeholders.
     :param data: the recipient's values, by name.

@@ -33,7 +33,7 @@ _READ_ONLY = ("id", "languages", "translations")
 
 
 def find(store: Store, number: int, channel: str | None = None) -> dict[str, Any] | None:
-    """A template's content by id, with its ``channel``; None when there is none (of that channel)."""
+    """Return a template's content by id, with its ``channel``; None when there is none (of that channel)."""
     row = store.one("SELECT * FROM esputnik_templates WHERE id = ?", number)
     if row is None or (channel is not None and row["channel"] != channel):
         return None
@@ -41,7 +41,7 @@ def find(store: Store, number: int, channel: str | None = None) -> dict[str, Any
 
 
 def in_language(template: Mapping[str, Any], language: str | None) -> Mapping[str, Any]:
-    """The translation for a language, or the template itself."""
+    """Return the translation for a language, or the template itself."""
     for translation in template.get("translations", ()):
         if language and translation.get("languageCode") == language:
             return {**template, **translation}
@@ -62,7 +62,7 @@ def _save(store: Store, number: int, channel: str, content: Mapping[str, Any]) -
 
 
 def _given(incoming: Incoming, channel: str) -> dict[str, Any]:
-    """The template a request carries.
+    """Return the template a request carries.
 
     :raises Refused: 400, a required field is missing or empty.
     """
@@ -90,7 +90,7 @@ def _register(channel: str) -> None:
 
     @routes("GET", base, buckets=("esputnik.default", f"esputnik.templates.{channel}.list.hour"))
     def search(incoming: Incoming) -> Response:
-        """Templates by part of a name or tag."""
+        """Return templates by part of a name or tag."""
         values = {
             "channel": channel,
             "q": like(incoming.query.get("search", "")),
@@ -103,7 +103,7 @@ def _register(channel: str) -> None:
 
     @routes("POST", base)
     def create(incoming: Incoming) -> Response:
-        """A new template: its id."""
+        """Create a template and return its id."""
         content = _given(incoming, channel)
         number = next_id(incoming.store, "template")
         _save(incoming.store, number, channel, content)
@@ -111,7 +111,7 @@ def _register(channel: str) -> None:
 
     @routes("GET", base + "/{id}", buckets=tuple(one_limits))
     def read(incoming: Incoming) -> Response:
-        """One template, with its translations."""
+        """Return one template, with its translations."""
         return answers.json(_known(incoming, channel))
 
     @routes("PUT", base + "/{id}")
@@ -158,7 +158,7 @@ def _save_translations(
 
 @routes("GET", "v1/messages/email/{id}/viewLink", buckets=("esputnik.default", "esputnik.templates.email.link.hour"))
 def view_link(incoming: Incoming) -> Response:
-    """The address of the sandbox's page about the template."""
+    """Return the address of the sandbox's page about the template."""
     number = _known(incoming, "email")["id"]
     host = incoming.headers.get("host", "127.0.0.1")
     return answers.json({"link": f"http://{host}/see/esputnik/templates?q={number}"})

@@ -76,7 +76,7 @@ class Unreadable(Exception):
 # Not in the store's transaction: it talks to another server.
 @routes("POST", "v1/contacts/upload", locked=False)
 def upload(incoming: Incoming) -> Response:
-    """Fetch a file and queue what is in it; whether it is valid, and the session's id."""
+    """Fetch a file and queue what is in it; return whether it is valid, and the session's id."""
     given = incoming.decode(Upload)
     submission = Submission(
         contacts=[],
@@ -98,7 +98,7 @@ def upload(incoming: Incoming) -> Response:
 
 
 def fetch(link: str) -> str:
-    """The text of a file on loopback.
+    """Return the text of a file on loopback.
 
     :raises Unreadable: it is elsewhere, cannot be fetched, is too large, empty, or not UTF-8.
     """

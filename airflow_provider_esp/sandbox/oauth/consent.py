@@ -31,7 +31,7 @@ _PASSED_ON = ("response_type", "client_id", "redirect_uri", "state", "scope", "c
 @routes("GET", "applications")
 @over_tls
 def applications(incoming: Incoming) -> Response:
-    """The applications there are, and a form for one more."""
+    """Return the page with the applications and a form to register one."""
     rows = registry.APPLICATIONS.rows(incoming.state, "", 100, 0)
     return page("oauth/applications.html", "For partners", applications=rows, rights=registry.RIGHTS)
 
@@ -79,7 +79,7 @@ def authorize(incoming: Incoming) -> Response:
 @routes("POST", "login")
 @over_tls
 def log_in(incoming: Incoming) -> Response:
-    """Take a person's name and password."""
+    """Check a person's login and password."""
     given = {name: incoming.form[name] for name in _PASSED_ON if name in incoming.form}
     name, password = incoming.form.get("login", ""), incoming.form.get("password", "")
     if (name, password) != (registry.USER, registry.PASSWORD):
@@ -97,7 +97,7 @@ def log_in(incoming: Incoming) -> Response:
 @routes("POST", "oauth/authorize")
 @over_tls
 def decide(incoming: Incoming) -> Response:
-    """Take the person's answer and send it to the callback."""
+    """Send the person's decision to the callback."""
     given = {name: incoming.form[name] for name in _PASSED_ON if name in incoming.form}
     app, problem = _application(incoming, given)
     login = _login(incoming)

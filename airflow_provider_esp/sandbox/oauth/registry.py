@@ -78,7 +78,7 @@ GRANTS = table(
 
 
 def seed(state: SandboxState) -> None:
-    """Begin with one application that may do everything."""
+    """Create the one application of a fresh sandbox, which may do everything."""
     add(state, "Airflow", callback=CALLBACK, scope="full", client_id=CLIENT_ID, secret=CLIENT_SECRET)
 
 
@@ -113,12 +113,12 @@ def add(
 
 
 def application(store: Store, client_id: str) -> Row | None:
-    """An application by its client id."""
+    """Return an application by its client id."""
     return store.one("SELECT * FROM uaa_applications WHERE client_id = ?", client_id)
 
 
 def new_code(state: SandboxState, client_id: str, user: str, redirect_uri: str, challenge: str = "") -> str:
-    """Make a code for a person's consent; it works once.
+    """Create a code for a person's consent; it works once.
 
     :param challenge: the hash of what the exchange has to show (PKCE, S256); empty where none was sent.
     """
@@ -137,7 +137,7 @@ def new_code(state: SandboxState, client_id: str, user: str, redirect_uri: str, 
 
 
 def living(state: SandboxState, client_id: str, user: str) -> Row | None:
-    """The newest token of a person for an application, if it works."""
+    """Return the newest token of a person for an application, if it works."""
     return state.store.one(
         "SELECT * FROM uaa_tokens WHERE client_id = ? AND user = ? AND revoked = '' AND refreshed = 0"
         " AND access_ends > ? ORDER BY id DESC LIMIT 1",
@@ -148,7 +148,7 @@ def living(state: SandboxState, client_id: str, user: str) -> Row | None:
 
 
 def new_tokens(state: SandboxState, client_id: str, user: str, family: str | None = None) -> Row:
-    """Make an access token and a refresh token.
+    """Create an access token and a refresh token.
 
     :param family: whose they are; None begins a family.
     """
@@ -172,7 +172,7 @@ def new_tokens(state: SandboxState, client_id: str, user: str, family: str | Non
 
 
 def scope_of(state: SandboxState, access_token: str) -> str | None:
-    """What an access token is good for, a key of `RIGHTS`; None where it does not work (any more)."""
+    """Return the scope of an access token, a key of `RIGHTS`; None where the token does not work (any more)."""
     found: str | None = state.store.value(
         "SELECT a.scope FROM uaa_tokens t JOIN uaa_applications a USING (client_id)"
         " WHERE t.access = ? AND t.revoked = '' AND t.access_ends > ?",

@@ -21,7 +21,7 @@ _MONTH = 30 * 86400
 
 @routes("GET", "user/info")
 def info(incoming: Incoming) -> Response:
-    """Whose account it is, and the time zone of its dates."""
+    """Return whose account it is, and the time zone of its dates."""
     return answers.json(
         {
             "id": USER_ID,
@@ -44,7 +44,7 @@ def info(incoming: Incoming) -> Response:
 
 @routes("GET", "balance", "balance/{currency}")
 def balance(incoming: Incoming) -> Response:
-    """The balance, in the account's currency or another."""
+    """Return the balance, in the account's currency or another."""
     currency = incoming.params.get("currency", CURRENCY).upper().replace("RUB", "RUR")  # answered by its older code
     if currency not in _CURRENCIES:
         raise invalid("Argument currency is invalid")
@@ -54,7 +54,7 @@ def balance(incoming: Incoming) -> Response:
 
 @routes("GET", "user/balance/detail")
 def detail(incoming: Incoming) -> Response:
-    """Money and the plans of all services."""
+    """Return money and the plans of all services."""
     state = incoming.state
     end = moments.stamp(state, incoming.now + _MONTH)
     contacts = incoming.store.value("SELECT count(DISTINCT email) FROM sendpulse_contacts")

@@ -39,7 +39,7 @@ routes = Routes()
 
 
 def find(store: Store, given: Any) -> Row:
-    """A book by its id, given as a number or as its digits.
+    """Return a book by its id, given as a number or as its digits.
 
     :raises Refused: 404, there is none.
     """
@@ -52,7 +52,7 @@ def find(store: Store, given: Any) -> Row:
 
 @routes("POST", "addressbooks")
 def create(incoming: Incoming) -> Response:
-    """Make a book; its name is the only one of that name."""
+    """Create a book; its name is the only one of that name."""
     name = _name(incoming, "bookName")
     number = incoming.store.run(
         "INSERT INTO sendpulse_books (name, status, created) VALUES (?, 0, ?)", name, incoming.now
@@ -62,7 +62,7 @@ def create(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks")
 def books(incoming: Incoming) -> Response:
-    """A page of the books, oldest first."""
+    """Return a page of the books, oldest first."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.named(_SELECT, {"id": None, "limit": limit, "offset": offset})
     return answers.json([_book(incoming, row) for row in found])
@@ -70,7 +70,7 @@ def books(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}")
 def book(incoming: Incoming) -> Response:
-    """One book, in an array of one."""
+    """Return one book, in an array of one."""
     number = find(incoming.store, incoming.params["id"])["id"]
     found = incoming.store.named(_SELECT, {"id": number, "limit": 1, "offset": 0})
     return answers.json([_book(incoming, row) for row in found])
@@ -78,7 +78,7 @@ def book(incoming: Incoming) -> Response:
 
 @routes("PUT", "addressbooks/{id}")
 def rename(incoming: Incoming) -> Response:
-    """Give a book another name."""
+    """Rename a book."""
     row = find(incoming.store, incoming.params["id"])
     name = _name(incoming, "name", row["id"])
     incoming.store.run("UPDATE sendpulse_books SET name = ? WHERE id = ?", name, row["id"])
@@ -100,7 +100,7 @@ def delete(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}/variables")
 def variables(incoming: Incoming) -> Response:
-    """The variables that contacts of a book have had."""
+    """Return the variables that contacts of a book have had."""
     number = find(incoming.store, incoming.params["id"])["id"]
     found = incoming.store.all("SELECT name, type FROM sendpulse_variables WHERE book_id = ? ORDER BY name", number)
     return answers.json([dict(row) for row in found])
@@ -108,7 +108,7 @@ def variables(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}/cost")
 def cost(incoming: Incoming) -> Response:
-    """What a campaign to a book would cost beyond the plan."""
+    """Return what a campaign to a book would cost beyond the plan."""
     number = find(incoming.store, incoming.params["id"])["id"]
     emails = incoming.store.value(
         "SELECT count(*) FROM sendpulse_contacts WHERE book_id = ? AND email IS NOT NULL AND status IN (0, 1)", number
@@ -132,7 +132,7 @@ def cost(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}/campaigns")
 def campaigns(incoming: Incoming) -> Response:
-    """A page of the campaigns to a book, newest first."""
+    """Return a page of the campaigns to a book, newest first."""
     number = find(incoming.store, incoming.params["id"])["id"]
     limit, offset = Arguments.of(incoming).page()
     found = _campaigns(incoming, number, limit, offset)
@@ -152,7 +152,7 @@ def _campaigns(incoming: Incoming, number: int, limit: int = -1, offset: int = 0
 
 
 def _name(incoming: Incoming, argument: str, own: int = 0) -> str:
-    """A name for a book that no other book has."""
+    """Return a name for a book that no other book has."""
     given = Arguments.of(incoming)
     given.need(argument)
     name = given.string(argument)

@@ -29,7 +29,7 @@ _NO: tuple[Any, ...] = (False, 0, "0", "false")
 
 
 def body(incoming: Incoming) -> Any:
-    """The body's JSON or form, whatever it is; an empty body is an empty object.
+    """Return the body's JSON or form, whatever it is; an empty body is an empty object.
 
     :raises Refused: 422, it is no JSON.
     """
@@ -47,7 +47,7 @@ def body(incoming: Incoming) -> Any:
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Fields of a form or query as PHP reads them: ``a[]=1&a[]=2`` is a list, ``a[b]=1`` an object."""
+    """Return fields of a form or query as PHP reads them: ``a[]=1&a[]=2`` is a list, ``a[b]=1`` an object."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         match = _NAME.fullmatch(name)
@@ -85,7 +85,7 @@ class Arguments:
 
     @classmethod
     def of(cls, incoming: Incoming) -> Arguments:
-        """Those of a request.
+        """Return the arguments of a request.
 
         :raises Refused: 422, its body is not an object.
         """
@@ -96,24 +96,24 @@ class Arguments:
         return cls({**query, **said}, incoming.state.settings["sendpulse.json_strings"])
 
     def inner(self, name: str) -> Arguments:
-        """The object under that name; an empty one where there is none."""
+        """Return the object under that name; an empty one where there is none."""
         value = self.structure(name)
         return Arguments(value if isinstance(value, dict) else {}, self._json_strings)
 
     def all(self) -> dict[str, Any]:
-        """Everything, by name."""
+        """Return all arguments by name."""
         return dict(self._given)
 
     def get(self, name: str) -> Any:
-        """The value as it came; None where there is none."""
+        """Return the value as it came; None where there is none."""
         return self._given.get(name)
 
     def has(self, name: str) -> bool:
-        """Whether there is a value that says something."""
+        """Check whether there is a value that is not empty."""
         return self._given.get(name) not in _EMPTY
 
     def need(self, name: str, code: int = 422) -> None:
-        """Insist on a value.
+        """Require a value.
 
         :raises Refused: 422, ``Argument … missing``.
         """
@@ -121,12 +121,12 @@ class Arguments:
             raise invalid(f"Argument {name} missing", code)
 
     def structure(self, name: str) -> Any:
-        """A list or object, which may have come as a string of JSON or of PHP; any other value as it came."""
+        """Return a list or object, which may have come as a string of JSON or of PHP; any other value as it came."""
         value = self._given.get(name)
         return inside(value) if isinstance(value, str) and self._json_strings else value
 
     def string(self, name: str, wrong: str = "must be string", default: str = "") -> str:
-        """A string.
+        """Return a string.
 
         :raises Refused: 422, it is something else.
         """
@@ -138,7 +138,7 @@ class Arguments:
         return value
 
     def whole(self, name: str, default: int = 0, low: int | None = None, high: int | None = None) -> int:
-        """A whole number, which may come as its digits.
+        """Return a whole number, which may come as its digits.
 
         :raises Refused: 422, it is none, or outside low..high.
         """
@@ -155,7 +155,7 @@ class Arguments:
         return value
 
     def flag(self, name: str, wrong: str = "must be boolean", default: bool | None = None) -> bool | None:
-        """A boolean, also as 1 or 0.
+        """Return a boolean, also as 1 or 0.
 
         :raises Refused: 422, it is something else.
         """
@@ -170,14 +170,14 @@ class Arguments:
         raise invalid(f"Argument {name} {wrong}")
 
     def loose_page(self) -> tuple[int, int]:
-        """The arguments ``limit`` and ``offset`` of a method without documented bounds; 0, a client's default, is none.
+        """Return ``limit`` and ``offset`` of a method without documented bounds; 0, a client's default, is none.
 
         :raises Refused: 422, one is no number, or negative.
         """
         return self.whole("limit", PAGE, 0) or PAGE, self.whole("offset", 0, 0)
 
     def page(self, most: int = PAGE) -> tuple[int, int]:
-        """The arguments ``limit`` and ``offset``.
+        """Return the arguments ``limit`` and ``offset``.
 
         :raises Refused: 422, as the vendor's specification words it.
         """
@@ -185,7 +185,7 @@ class Arguments:
 
 
 def inside(text: str) -> Any:
-    """What a string of JSON, or of PHP's ``serialize()``, says; the string where it is neither."""
+    """Decode a string of JSON, or of PHP's ``serialize()``; the string where it is neither."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
@@ -197,7 +197,7 @@ def inside(text: str) -> Any:
 
 
 def whole(value: Any) -> int | None:
-    """A number of at most 18 digits, given as such or as its digits; None for anything else."""
+    """Return a number of at most 18 digits, given as such or as its digits; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     if isinstance(value, int):
@@ -206,12 +206,12 @@ def whole(value: Any) -> int | None:
 
 
 def is_email(value: Any) -> bool:
-    """Whether a value looks like an address: something, @, a domain with a dot; no spaces."""
+    """Check whether a value looks like an address: something, @, a domain with a dot; no spaces."""
     return isinstance(value, str) and re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+", value) is not None
 
 
 def phone_of(value: Any) -> str | None:
-    """The digits of a phone number of 7 to 15 digits, written in any usual way; None where it is none."""
+    """Return the digits of a phone number of 7 to 15 digits, written in any usual way; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value).strip()

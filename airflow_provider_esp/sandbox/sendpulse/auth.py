@@ -34,7 +34,7 @@ routes = Routes(open=True)
 
 
 def buckets(method: str) -> tuple[str, ...]:
-    """Every request counts against the account's two limits."""
+    """Return the account's two limits: every request counts against both."""
     return ("sendpulse.second", "sendpulse.minute")
 
 
@@ -62,7 +62,7 @@ def _is_alive(incoming: Incoming, token: str) -> bool:
 
 @routes("POST", "oauth/access_token")
 def access_token(incoming: Incoming) -> Response:
-    """Hand out a token for a client id and its secret, in whichever of three encodings they come."""
+    """Return a token for a client id and its secret, in whichever of three encodings they come."""
     settings = incoming.state.settings
     given = Arguments({**_basic(incoming), **Arguments.of(incoming).all()})
     if given.get("grant_type") != "client_credentials":
@@ -82,7 +82,7 @@ def access_token(incoming: Incoming) -> Response:
 
 
 def _basic(incoming: Incoming) -> dict[str, str]:
-    """Client id and secret from HTTP Basic, which OAuth clients try first; those of the body go before them."""
+    """Return client id and secret from HTTP Basic, which OAuth clients try first; those of the body go before them."""
     kind, _, credential = incoming.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
         return {}
@@ -94,7 +94,7 @@ def _basic(incoming: Incoming) -> dict[str, str]:
 
 
 def _token(client: str, now: float, life: float) -> str:
-    """A token in the form of a JWT, as the vendor's are; its signature is random, for nobody can check it."""
+    """Return a token in the form of a JWT, as the vendor's are; its signature is random, for nothing checks it."""
     claims = {
         "aud": client,
         "jti": secrets.token_hex(40),

@@ -32,7 +32,7 @@ routes = Routes()
 
 @routes("GET", "a360/autoresponders/list")
 def autoresponders(incoming: Incoming) -> Response:
-    """A page of the flows."""
+    """Return a page of the flows."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_flows ORDER BY id LIMIT ? OFFSET ?", limit, offset)
     return answers.json({"data": [{**_flow(incoming, row), "main_data": _main(row)} for row in found]})
@@ -40,7 +40,7 @@ def autoresponders(incoming: Incoming) -> Response:
 
 @routes("GET", "a360/autoresponders/{id}")
 def autoresponder(incoming: Incoming) -> Response:
-    """One flow with its elements and figures; the vendor wraps this answer in nothing."""
+    """Return one flow with its elements and figures; this response has no envelope."""
     row = _find(incoming, incoming.params["id"])
     elements = flows.elements(incoming.state, row["id"])
     runs = _runs(incoming, row["id"])
@@ -62,7 +62,7 @@ def autoresponder(incoming: Incoming) -> Response:
 
 @routes("GET", "a360/autoresponders/{id}/total-stats")
 def total_stats(incoming: Incoming) -> Response:
-    """The figures of a flow's e-mails and SMS together, or of one kind of element."""
+    """Return the figures of a flow's e-mails and SMS together, or of one kind of element."""
     row = _find(incoming, incoming.params["id"])
     kind = Arguments.of(incoming).string("flow_type")
     elements = [one for one in flows.elements(incoming.state, row["id"]) if kind in ("", one["kind"])]
@@ -73,7 +73,7 @@ def total_stats(incoming: Incoming) -> Response:
 
 @routes("GET", "a360/stats/{kind}/{id}/group-stat")
 def element(incoming: Incoming) -> Response:
-    """The figures of one element; which there are depends on its kind."""
+    """Return the figures of one element; which there are depends on its kind."""
     kind, number = incoming.params["kind"], whole(incoming.params["id"])
     row = None
     if kind in KINDS and number is not None:
@@ -88,7 +88,7 @@ def element(incoming: Incoming) -> Response:
 
 @routes("GET", "a360/autoresponders/{id}/conversions")
 def conversions(incoming: Incoming) -> Response:
-    """How often a flow reached what it is for."""
+    """Return how often a flow reached what it is for."""
     row = _find(incoming, incoming.params["id"])
     count = len(_conversions(incoming, row["id"]))
     elements = flows.elements(incoming.state, row["id"])
@@ -109,7 +109,7 @@ def conversions(incoming: Incoming) -> Response:
 
 @routes("GET", "a360/autoresponders/{id}/conversions/list/all")
 def conversion_list(incoming: Incoming) -> Response:
-    """All conversions of a flow, newest first."""
+    """Return all conversions of a flow, newest first."""
     row = _find(incoming, incoming.params["id"])
     found = _conversions(incoming, row["id"])
     items = [

@@ -17,7 +17,7 @@ routes = Routes()
 
 @routes("GET", "blacklist")
 def blacklist(incoming: Incoming) -> Response:
-    """All addresses."""
+    """Return all addresses."""
     return answers.json([row["email"] for row in incoming.store.all("SELECT email FROM sendpulse_blacklist")])
 
 

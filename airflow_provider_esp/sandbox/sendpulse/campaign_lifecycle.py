@@ -39,7 +39,7 @@ AND email NOT IN (SELECT email FROM sendpulse_blacklist)
 
 
 def status(state: SandboxState, row: Row) -> int:
-    """The status a campaign has now."""
+    """Return the status a campaign has now."""
     kept = state.settings["sendpulse.campaign_status"]
     wanted = kept.get(str(row["id"]), kept.get("*"))
     if isinstance(wanted, int):
@@ -61,12 +61,12 @@ def status(state: SandboxState, row: Row) -> int:
 
 
 def count(state: SandboxState, lists: list[int]) -> int:
-    """How many people a campaign to these books would reach now."""
+    """Return how many contacts a campaign to these books would reach now."""
     return int(state.store.value("SELECT count(DISTINCT email) " + _RECIPIENTS, _json(lists)))
 
 
 def plan(state: SandboxState, row: Row) -> None:
-    """Put a campaign's messages into the outbox, in place of those that have not set out yet.
+    """Save a campaign's messages in the outbox, in place of those that have not set out yet.
 
     A dynamic list is read when the sending begins, any other when the campaign is made.
     """
@@ -79,7 +79,7 @@ def plan(state: SandboxState, row: Row) -> None:
 
 
 def settle(state: SandboxState) -> None:
-    """Begin the campaigns to dynamic lists whose time has come."""
+    """Start the campaigns to dynamic lists whose time has come."""
     due = state.store.all(
         "SELECT * FROM sendpulse_campaigns WHERE planned = 0 AND dynamic AND kind <> 'draft' AND NOT cancelled "
         "AND starts <= ?",
@@ -90,13 +90,13 @@ def settle(state: SandboxState) -> None:
 
 
 def lists(row: Row) -> list[int]:
-    """The books a campaign goes to."""
+    """Return the books a campaign goes to."""
     found: list[int] = msgspec.json.decode(row["lists"])
     return found
 
 
 def figures(counts: dict[str, int]) -> dict[str, int]:
-    """Statistics as the list of campaigns has them."""
+    """Return statistics as the list of campaigns has them."""
     return {
         "sent": counts.get("Sent", 0),
         "delivered": counts.get("Delivered", 0),
@@ -108,7 +108,7 @@ def figures(counts: dict[str, int]) -> dict[str, int]:
 
 
 def first_link(html: str) -> str:
-    """Where the clicks of a campaign go; "" where it has no link."""
+    """Return where the clicks of a campaign go; "" where it has no link."""
     match = re.search(r"""href\s*=\s*["']([^"']+)""", html, re.IGNORECASE)
     return match[1] if match else ""
 
@@ -132,7 +132,7 @@ def _messages(state: SandboxState, row: Row) -> Iterator[Message]:
 
 
 def _people(state: SandboxState, row: Row) -> list[tuple[int | None, str, dict[str, Any]]]:
-    """Whom a campaign goes to: the active and new addresses of its books, each once; a test goes to the owner."""
+    """Return the recipients: the active and new addresses of its books, each once; a test goes to the owner."""
     if row["kind"] == "test":
         return [(None, OWNER, {})]
     found = state.store.all("SELECT min(id) AS id, email, variables " + _RECIPIENTS + " GROUP BY email", row["lists"])

@@ -31,7 +31,7 @@ routes = Routes()
 
 @routes("GET", "campaigns")
 def campaigns(incoming: Incoming) -> Response:
-    """A page of campaigns, newest first unless told."""
+    """Return a page of campaigns, newest first unless told."""
     state, given = incoming.state, Arguments.of(incoming)
     limit, offset = given.page()
     order = given.string("order", default="desc")
@@ -56,7 +56,7 @@ def campaigns(incoming: Incoming) -> Response:
 
 @routes("GET", "campaigns/{id}")
 def campaign(incoming: Incoming) -> Response:
-    """One campaign with its text, and statistics of another shape than the list's."""
+    """Return one campaign with its text, and statistics of another shape than the list's."""
     row = find(incoming, incoming.params["id"])
     counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     about = _campaign(incoming, row)
@@ -74,7 +74,7 @@ def campaign(incoming: Incoming) -> Response:
 
 @routes("GET", "campaigns/{id}/countries")
 def countries(incoming: Incoming) -> Response:
-    """Who opened a campaign, by country."""
+    """Return who opened a campaign, by country."""
     row = find(incoming, incoming.params["id"])
     found = Counter(_country(message["recipient"]) for message in _opened(incoming, row))
     return answers.json(dict(found) or [])
@@ -82,14 +82,14 @@ def countries(incoming: Incoming) -> Response:
 
 @routes("GET", "campaigns/{id}/referrals")
 def referrals(incoming: Incoming) -> Response:
-    """The links of a campaign and how often they were followed."""
+    """Return the links of a campaign and how often they were followed."""
     row = find(incoming, incoming.params["id"])
     return answers.json(_links(row, outcomes.reached(incoming.state, [row["id"]])[row["id"]]))
 
 
 @routes("GET", "campaigns/{id}/email/{email}")
 def recipient(incoming: Incoming) -> Response:
-    """What became of a campaign's message to one address."""
+    """Return what became of a campaign's message to one address."""
     row = find(incoming, incoming.params["id"])
     number = incoming.store.value(
         "SELECT id FROM outbox_messages WHERE service = 'sendpulse' AND broadcast_id = ? "
@@ -163,6 +163,6 @@ def _opened(incoming: Incoming, row: Row) -> list[Row]:
 
 
 def _country(address: str) -> str:
-    """The sandbox has no map: an address's own country is its domain's, and otherwise Ukraine."""
+    """Return an address's country: its domain's, and otherwise Ukraine, for the sandbox has no map."""
     top = address.rpartition(".")[2]
     return top.upper() if len(top) == 2 else "UA"

@@ -27,7 +27,7 @@ routes = Routes()
 
 @routes("POST", "campaigns")
 def create(incoming: Incoming) -> Response:
-    """Make a campaign, which sends itself at once or at its date; or a draft, or a test."""
+    """Create a campaign, which sends itself at once or at its date; or a draft, or a test."""
     state, given = incoming.state, Arguments.of(incoming)
     fields = _message(incoming, given)
     lists = _lists(incoming, given)
@@ -113,7 +113,7 @@ def cancel(incoming: Incoming) -> Response:
 
 
 def find(incoming: Incoming, given: Any) -> Row:
-    """A campaign by its id, given as a number or as its digits.
+    """Return a campaign by its id, given as a number or as its digits.
 
     :raises Refused: 404, there is none.
     """
@@ -134,7 +134,7 @@ def _changeable(incoming: Incoming) -> Row:
 
 
 def _message(incoming: Incoming, given: Arguments, before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What a campaign says and from whom.
+    """Return what a campaign says and from whom.
 
     :param before: what it said until now, where it is edited.
     """
@@ -156,7 +156,7 @@ def _message(incoming: Incoming, given: Arguments, before: dict[str, Any] | None
 
 
 def _content(incoming: Incoming, given: Arguments) -> tuple[str, int | None]:
-    """The HTML and the number of the template it is from."""
+    """Return the HTML and the number of the template it is from."""
     if given.has("body"):
         html = from_base64(given.string("body"))
         if not html:
@@ -196,7 +196,7 @@ def _has_addresses(incoming: Incoming, lists: list[int]) -> bool:
 
 
 def _files(given: Arguments) -> list[str]:
-    """The names of the attached files."""
+    """Return the names of the attached files."""
     names: list[str] = []
     for argument in ("attachments", "attachments_binary"):
         files = given.structure(argument) or {}
@@ -209,7 +209,7 @@ def _files(given: Arguments) -> list[str]:
 
 
 def _starts(incoming: Incoming, given: Arguments) -> float:
-    """When a campaign begins to send: at its date, or as soon as it can."""
+    """Return when a campaign begins to send: at its date, or as soon as it can."""
     soonest = incoming.now + 2 * float(incoming.state.settings["delivery_seconds"])
     if not given.has("send_date"):
         return soonest

@@ -54,7 +54,7 @@ class New:
 
 
 def plain(variables: Any, wrong: str) -> dict[str, Any]:
-    """Variables given as ``{name: value}`` or ``[{"name", "value"}, …]``; a value is a string, number or boolean.
+    """Check variables given as ``{name: value}`` or ``[{"name", "value"}, …]``; values are strings, numbers, booleans.
 
     :param wrong: what is said of anything else.
     :raises Refused: 422.
@@ -74,7 +74,7 @@ def plain(variables: Any, wrong: str) -> dict[str, Any]:
 
 
 def merged(contacts: Iterable[New]) -> list[New]:
-    """The same contacts with each address once; of a variable that is given twice, the last value."""
+    """Return the same contacts with each address once; of a variable that is given twice, the last value."""
     found: dict[str, New] = {}
     for new in contacts:
         before = found.get(new.email.lower())
@@ -132,7 +132,7 @@ def put_phones(state: SandboxState, book_id: int, phones: Mapping[str, Mapping[s
 
 
 def set_variables(store: Store, row: Row, given: Mapping[str, Any]) -> None:
-    """Give variables to a contact that is there; those it has and is not given stay."""
+    """Set variables of a contact that is there; those it has and is not given stay."""
     phone, variables = _apart(given)
     store.run("UPDATE sendpulse_contacts SET variables = ? WHERE id = ?", _text({**read(row), **variables}), row["id"])
     if phone:
@@ -141,7 +141,7 @@ def set_variables(store: Store, row: Row, given: Mapping[str, Any]) -> None:
 
 
 def set_phone(store: Store, row: Row, phone: str) -> None:
-    """Give a contact that is there a phone, active at once."""
+    """Set the phone of a contact that is there, active at once."""
     store.run(
         "UPDATE sendpulse_contacts SET phone = ?, phone_status = ?, phone_due = NULL WHERE id = ?",
         phone,
@@ -151,7 +151,7 @@ def set_phone(store: Store, row: Row, phone: str) -> None:
 
 
 def declare(store: Store, book_id: int, given: Iterable[Mapping[str, Any]]) -> None:
-    """Note a book's variables; the type of the first value is the variable's type."""
+    """Record a book's variables; the type of the first value is the variable's type."""
     names: dict[str, Any] = {}
     for variables in given:
         for name, value in variables.items():
@@ -163,20 +163,20 @@ def declare(store: Store, book_id: int, given: Iterable[Mapping[str, Any]]) -> N
 
 
 def kind(value: Any) -> str:
-    """The type of a variable's value in the vendor's words."""
+    """Return the type of a variable's value in the vendor's words."""
     if isinstance(value, int | float):
         return "number"
     return "date" if _DATE.fullmatch(value) else "string"
 
 
 def read(row: Row) -> dict[str, Any]:
-    """The variables of a contact, by name."""
+    """Return the variables of a contact, by name."""
     variables: dict[str, Any] = msgspec.json.decode(row["variables"])
     return variables
 
 
 def listed(store: Store, row: Row, *, as_texts: bool = False) -> list[dict[str, Any]]:
-    """The variables of a contact as ``[{"name", "type", "value"}, …]``; a number stays one.
+    """Return the variables of a contact as ``[{"name", "type", "value"}, …]``; a number stays one.
 
     :param as_texts: every value as a string, as the specification of a book's single contact has it.
     """
@@ -191,12 +191,12 @@ def listed(store: Store, row: Row, *, as_texts: bool = False) -> list[dict[str, 
 
 
 def of_email(store: Store, book_id: int, email: str) -> Row | None:
-    """The contact with that address in a book."""
+    """Return the contact with that address in a book."""
     return store.one("SELECT * FROM sendpulse_contacts WHERE book_id = ? AND email = ?", book_id, email)
 
 
 def of_phone(store: Store, book_id: int, phone: str) -> list[Row]:
-    """The contacts with that phone in a book."""
+    """Return the contacts with that phone in a book."""
     return store.all("SELECT * FROM sendpulse_contacts WHERE book_id = ? AND phone = ?", book_id, phone)
 
 
@@ -218,7 +218,7 @@ def _present(store: Store, book_id: int, emails: list[str]) -> list[Row]:
 
 
 def _phone_state(state: SandboxState, phone: str | None, excluded: set[str]) -> tuple[str | None, int, float | None]:
-    """A new phone, its status, and when it becomes active."""
+    """Return a new phone, its status, and when it becomes active."""
     if phone is None:
         return None, PHONE_NEW, None
     if phone in excluded:
@@ -231,7 +231,7 @@ def _excluded(store: Store) -> set[str]:
 
 
 def _apart(variables: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """The phone, which comes as a variable of that name in any case, and the other variables."""
+    """Return the phone, which comes as a variable of that name in any case, and the other variables."""
     phone = next((phone_of(value) for name, value in variables.items() if name.lower() == "phone"), None)
     return phone, {name: value for name, value in variables.items() if name.lower() != "phone"}
 

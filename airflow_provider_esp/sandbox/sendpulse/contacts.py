@@ -36,7 +36,7 @@ routes = Routes()
 
 @routes("GET", "addressbooks/{id}/emails")
 def emails(incoming: Incoming) -> Response:
-    """A page of a book's addresses, in the order they were added."""
+    """Return a page of a book's addresses, in the order they were added."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     limit, offset = given.page()
@@ -55,7 +55,7 @@ def emails(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}/emails/total")
 def total(incoming: Incoming) -> Response:
-    """How many addresses a book has; with ``active``, how many active ones (or others)."""
+    """Return how many addresses a book has; with ``active``, how many active ones (or others)."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     active = Arguments.of(incoming).flag("active", "is invalid")
     count = incoming.store.value(
@@ -70,7 +70,7 @@ def total(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}/emails/{email}")
 def email(incoming: Incoming) -> Response:
-    """One address of a book."""
+    """Return one address of a book."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     row = contact_store.of_email(incoming.store, number, incoming.params["email"])
     if row is None:
@@ -89,7 +89,7 @@ def email(incoming: Incoming) -> Response:
 
 @routes("GET", "addressbooks/{id}/variables/{name}/{value}")
 def by_variable(incoming: Incoming) -> Response:
-    """The addresses of a book whose variable has a value."""
+    """Return the addresses of a book whose variable has a value."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     name, value = incoming.params["name"], incoming.params["value"]
     if not re.fullmatch(r"[\w .-]{1,255}", name):
@@ -113,7 +113,7 @@ def by_variable(incoming: Incoming) -> Response:
 
 @routes("POST", "addressbooks/{id}/emails/variable")
 def change_variables(incoming: Incoming) -> Response:
-    """Give variables to one address."""
+    """Set variables of one address."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("email")
@@ -132,7 +132,7 @@ def change_variables(incoming: Incoming) -> Response:
 
 @routes("PUT", "addressbooks/{id}/phone")
 def change_phone(incoming: Incoming) -> Response:
-    """Give a phone to one address."""
+    """Set the phone of one address."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     phone = phone_of(given.get("phone"))

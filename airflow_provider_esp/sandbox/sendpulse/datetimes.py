@@ -12,12 +12,12 @@ _FORM = "%Y-%m-%d %H:%M:%S"
 
 
 def stamp(state: SandboxState, at: float) -> str:
-    """A moment as the vendor writes it."""
+    """Format a time as the vendor writes it."""
     return state.clock.moment(at).astimezone(_zone(state)).strftime(_FORM)
 
 
 def read(state: SandboxState, text: Any) -> float | None:
-    """The moment a text names, Unix seconds; None where it names none."""
+    """Parse a text into a time, Unix seconds; None where it names none."""
     if not isinstance(text, str):
         return None
     try:
@@ -27,7 +27,7 @@ def read(state: SandboxState, text: Any) -> float | None:
 
 
 def day(state: SandboxState, text: Any) -> tuple[float, float] | None:
-    """Begin and end of the day that a text like ``2026-01-31`` names, Unix seconds; None where it names none."""
+    """Return begin and end of the day that a text like ``2026-01-31`` names, Unix seconds; None where it names none."""
     if not isinstance(text, str):
         return None
     try:

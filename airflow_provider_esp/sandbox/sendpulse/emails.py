@@ -20,7 +20,7 @@ routes = Routes()
 
 @routes("GET", "emails/{email}")
 def contact(incoming: Incoming) -> Response:
-    """One address in every book it is in."""
+    """Return one address in every book it is in."""
     rows = _rows(incoming, incoming.params["email"])
     return answers.json(
         [
@@ -38,7 +38,7 @@ def contact(incoming: Incoming) -> Response:
 
 @routes("GET", "emails/{email}/details")
 def details(incoming: Incoming) -> Response:
-    """When and from where an address came into every book."""
+    """Return when and from where an address came into every book."""
     rows = _rows(incoming, incoming.params["email"])
     return answers.json(
         [
@@ -55,7 +55,7 @@ def details(incoming: Incoming) -> Response:
 
 @routes("POST", "emails")
 def contacts(incoming: Incoming) -> Response:
-    """Several addresses in every book they are in; those that are in none are left out."""
+    """Return several addresses in every book they are in; those that are in none are left out."""
     found = {
         email: [
             {
@@ -72,7 +72,7 @@ def contacts(incoming: Incoming) -> Response:
 
 @routes("GET", "emails/{email}/campaigns")
 def statistics(incoming: Incoming) -> Response:
-    """What campaigns came to at one address."""
+    """Return the results of campaigns at one address."""
     email = incoming.params["email"]
     rows = _rows(incoming, email)
     return answers.json(
@@ -86,7 +86,7 @@ def statistics(incoming: Incoming) -> Response:
 
 @routes("POST", "emails/campaigns")
 def statistics_of_many(incoming: Incoming) -> Response:
-    """What campaigns came to at several addresses; the vendor misspells ``adressbooks`` here."""
+    """Return the results of campaigns at several addresses; the vendor misspells ``adressbooks`` here."""
     found = {
         email: {
             **_statistic(incoming, email),
@@ -134,7 +134,7 @@ def _emails(incoming: Incoming) -> list[str]:
 
 
 def _statistic(incoming: Incoming, email: str) -> dict[str, Any]:
-    """How many campaigns' messages were sent to an address, opened and followed."""
+    """Return how many campaigns' messages were sent to an address, opened and followed."""
     counts = {
         row["status"]: row["messages"]
         for row in incoming.store.all(

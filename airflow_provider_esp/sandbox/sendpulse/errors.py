@@ -35,39 +35,39 @@ class Answered(Refused):
 
 
 def invalid(text: str, code: int = 422) -> Refused:
-    """HTTP 422 with one of the vendor's codes."""
+    """Return an HTTP 422 with one of the vendor's codes."""
     return Refused(422, text, code)
 
 
 def not_found(text: str, code: int = 404) -> Refused:
-    """HTTP 404 with one of the vendor's codes."""
+    """Return an HTTP 404 with one of the vendor's codes."""
     return Refused(404, text, code)
 
 
 def badly_formed() -> Refused:
-    """The body is not what the method reads."""
+    """Return the refusal of a body that is not what the method reads."""
     return invalid("Badly formed data. Check API documentation", 21356)
 
 
 def broken(state: SandboxState) -> Refused:
-    """The vendor's program fell over the body: an HTML page, or (by the switch) `badly_formed`."""
+    """Return the error of a vendor program that fails on the body: an HTML page, or (by a setting) `badly_formed`."""
     if not state.settings["sendpulse.html_500"]:
         return badly_formed()
     return Answered(Response(_PAGE, 500, media_type="text/html; charset=UTF-8"))
 
 
 def second_version(text: str, status: int = 422) -> Refused:
-    """A refusal in the words of the methods under ``/v2``."""
+    """Return a refusal in the words of the methods under ``/v2``."""
     return Answered(answers.json({"success": False, "data": {"message": text}}, status))
 
 
 def too_often(text: str, code: int, wait: float) -> Refused:
-    """A limit of one method; the limits of the whole account are the frame's."""
+    """Return the refusal by the limit of one method; the router checks the limits of the whole account."""
     return Refused(429, text, code, wait=wait)
 
 
 def refuse(state: SandboxState, refused: Refused) -> Response:
-    """The vendor's envelope: ``{"message": str, "error_code": int}``."""
+    """Return a refusal in the vendor's envelope: ``{"message": str, "error_code": int}``."""
     if isinstance(refused, Answered):
         return refused.response
     headers = dict(refused.headers)

@@ -29,7 +29,7 @@ routes = Routes(buckets=("sendpulse.events",))
 
 @routes("POST", "events/id/{hash}/{user}", open=True)
 def by_url(incoming: Incoming) -> Response:
-    """An event by its own URL: JSON or form data, no credential."""
+    """Raise an event by its own URL: JSON or form data, no credential."""
     event = incoming.params["hash"]
     if not re.fullmatch(r"[0-9a-f]{32}", event) or incoming.params["user"] != str(USER_ID):
         raise not_found("Event not found")
@@ -38,7 +38,7 @@ def by_url(incoming: Incoming) -> Response:
 
 @routes("POST", "events/name/{name}", buckets=("sendpulse.second", "sendpulse.minute", "sendpulse.events"))
 def by_name(incoming: Incoming) -> Response:
-    """An event by its name, with a credential."""
+    """Raise an event by its name, with a credential."""
     return _take(incoming, incoming.params["name"])
 
 
@@ -79,5 +79,5 @@ def _identity(given: Arguments) -> tuple[str, str]:
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
-    """An event as people and tests see it."""
+    """Return an event as people and tests see it."""
     return {**row, "params": msgspec.json.decode(row["params"])}

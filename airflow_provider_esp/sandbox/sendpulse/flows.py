@@ -71,12 +71,12 @@ def start(state: SandboxState, event: Event) -> None:
 
 
 def elements(state: SandboxState, flow_id: int) -> list[Row]:
-    """The elements of a flow, in their order."""
+    """Return the elements of a flow, in their order."""
     return state.store.all("SELECT * FROM sendpulse_elements WHERE flow_id = ? ORDER BY id", flow_id)
 
 
 def _message(state: SandboxState, flow: Row, element: Row, event: Event) -> Message | None:
-    """What an element sends for an event; None where it sends nothing."""
+    """Return what an element sends for an event; None where it sends nothing."""
     now, digits = state.clock.now(), phone_of(event.phone)
     if element["kind"] == "email" and event.email:
         return Message(

@@ -33,19 +33,19 @@ _NOTES = {"Delivered": _ACCEPTED, "No such e-mail": _REFUSED}
 
 
 def fate(state: SandboxState, address: str) -> str:
-    """What becomes of mail to an address: one of the frame's fates."""
+    """Return what becomes of mail to an address: one of `settings.FATES`."""
     if address.lower().startswith("bounce") and address not in state.settings["outcomes"]:
         return "bounced"
     return outbox.fate(state.settings, address)
 
 
 def reads(state: SandboxState, address: str) -> bool:
-    """Whether mail to an address is read."""
+    """Check whether mail to an address is read."""
     return fate(state, address) in ("read", "clicked")
 
 
 def email(state: SandboxState, address: str, start: float) -> Steps:
-    """The way of one e-mail that leaves at `start`."""
+    """Return the planned statuses of one e-mail that leaves at `start`."""
     pace = state.settings["delivery_seconds"]
     words = _EMAIL[fate(state, address)]
     later = [(start + (n + 1) * pace, word, _NOTES.get(word, "")) for n, word in enumerate(words)]
@@ -53,13 +53,13 @@ def email(state: SandboxState, address: str, start: float) -> Steps:
 
 
 def refused_email(state: SandboxState, start: float) -> Steps:
-    """The way of an e-mail to somebody who does not want any."""
+    """Return the planned statuses of an e-mail to an address that takes none."""
     pace = state.settings["delivery_seconds"]
     return [(start, "Sent", ""), (start + pace, "Already unsubscribed", "550 5.7.1 The recipient is unsubscribed")]
 
 
 def phone(state: SandboxState, number: str, start: float, opened: str = "") -> Steps:
-    """The way of one SMS or Viber message.
+    """Return the planned statuses of one SMS or Viber message.
 
     :param opened: the word for a message that was read, where the channel knows that.
     """
@@ -76,7 +76,7 @@ def phone(state: SandboxState, number: str, start: float, opened: str = "") -> S
 
 
 def reached(state: SandboxState, broadcasts: list[int]) -> dict[int, dict[str, int]]:
-    """How many messages of each broadcast have reached each status by now, in the status's word."""
+    """Return how many messages of each broadcast have reached each status by now, in the status's word."""
     rows = state.store.all(
         "SELECT m.broadcast_id AS broadcast, s.status AS status, count(*) AS messages FROM outbox_messages m "
         "JOIN outbox_steps s ON s.message_id = m.id WHERE m.service = 'sendpulse' AND s.at <= ? "
@@ -91,7 +91,7 @@ def reached(state: SandboxState, broadcasts: list[int]) -> dict[int, dict[str, i
 
 
 def has_set_out(state: SandboxState, broadcast: int) -> bool:
-    """Whether any message of a broadcast is in the outbox."""
+    """Check whether any message of a broadcast is in the outbox."""
     found = state.store.value(
         "SELECT 1 FROM outbox_messages WHERE service = 'sendpulse' AND broadcast_id = ? LIMIT 1", broadcast
     )
@@ -99,12 +99,12 @@ def has_set_out(state: SandboxState, broadcast: int) -> bool:
 
 
 def errors(counts: dict[str, int]) -> int:
-    """How many of a broadcast's e-mails did not arrive, by the counts of `reached`."""
+    """Return how many of a broadcast's e-mails did not arrive, by the counts of `reached`."""
     return sum(counts.get(RECIPIENT[code], 0) for code in FAILED)
 
 
 def settle(state: SandboxState) -> None:
-    """Let people leave: who unsubscribed or complained since the last time is noted as the vendor would."""
+    """Unsubscribe and record, as the vendor would, who unsubscribed or complained since the last time."""
     store, now = state.store, state.clock.now()
     last = store.value("SELECT at FROM sendpulse_settled") or 0.0
     if now <= last:
@@ -137,12 +137,12 @@ def _leave(state: SandboxState, row: Row) -> None:
 
 
 def code(status: str) -> int:
-    """The number of a recipient's state; 0 (in queue) before the first."""
+    """Return the number of a recipient's state; 0 (in queue) before the first."""
     return RECIPIENT_CODE.get(status, 0)
 
 
 def tally(counts: dict[str, int]) -> list[dict[str, Any]]:
-    """The counts of `reached` in the vendor's form; a recipient counts under every state it has reached."""
+    """Return the counts of `reached` in the vendor's form; a recipient counts under every state it has reached."""
     return [
         {"code": code, "count": counts[explain], "explain": explain}
         for code, explain in RECIPIENT.items()

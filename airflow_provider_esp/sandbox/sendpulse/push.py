@@ -32,7 +32,7 @@ routes = Routes()
 
 @routes("POST", "push/tasks")
 def create(incoming: Incoming) -> Response:
-    """Make a task to all subscribers of a site, one in fifteen minutes."""
+    """Create a task to all subscribers of a site, one in fifteen minutes."""
     state, given = incoming.state, Arguments.of(incoming)
     for name in ("title", "website_id", "body", "ttl"):
         given.need(name)
@@ -59,7 +59,7 @@ def create(incoming: Incoming) -> Response:
 
 @routes("GET", "push/tasks")
 def tasks(incoming: Incoming) -> Response:
-    """A page of tasks, newest first."""
+    """Return a page of tasks, newest first."""
     given = Arguments.of(incoming)
     limit, offset = given.page()
     first, last = (moments.read(incoming.state, given.get(name)) for name in ("from", "to"))
@@ -94,7 +94,7 @@ def tasks(incoming: Incoming) -> Response:
 
 @routes("GET", "push/tasks/{id}")
 def task(incoming: Incoming) -> Response:
-    """One task with its figures; the number of messages sent is a string, as the vendor writes it."""
+    """Return one task with its figures; the number of messages sent is a string, as the vendor writes it."""
     row = _find(incoming, incoming.params["id"])
     counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     return answers.json(
@@ -113,7 +113,7 @@ def task(incoming: Incoming) -> Response:
 
 @routes("GET", "push/websites")
 def sites(incoming: Incoming) -> Response:
-    """A page of the sites."""
+    """Return a page of the sites."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_sites ORDER BY id LIMIT ? OFFSET ?", limit, offset)
     return answers.json(
@@ -126,13 +126,13 @@ def sites(incoming: Incoming) -> Response:
 
 @routes("GET", "push/websites/total")
 def sites_total(incoming: Incoming) -> Response:
-    """How many sites there are."""
+    """Return how many sites there are."""
     return answers.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_sites")})
 
 
 @routes("GET", "push/websites/info/{id}")
 def site_info(incoming: Incoming) -> Response:
-    """One site."""
+    """Return one site."""
     row = _site(incoming, incoming.params["id"])
     total, active = len(_subscriptions(incoming, row["id"])), len(_subscriptions(incoming, row["id"], active=True))
     return answers.json(
@@ -152,14 +152,14 @@ def site_info(incoming: Incoming) -> Response:
 
 @routes("GET", "push/websites/{id}/variables")
 def variables(incoming: Incoming) -> Response:
-    """The variables of a site's subscribers; the sandbox's have none."""
+    """Return the variables of a site's subscribers; the sandbox's have none."""
     _site(incoming, incoming.params["id"])
     return answers.json([])
 
 
 @routes("GET", "push/websites/{id}/subscriptions")
 def subscriptions(incoming: Incoming) -> Response:
-    """A page of a site's subscribers, of those who came between two days if these are given."""
+    """Return a page of a site's subscribers, of those who came between two days if these are given."""
     row, given = _site(incoming, incoming.params["id"]), Arguments.of(incoming)
     limit, offset = given.page()
     first, last = (moments.day(incoming.state, given.get(f"subscription_date_{end}")) for end in ("from", "to"))
@@ -188,13 +188,13 @@ def subscriptions(incoming: Incoming) -> Response:
 
 @routes("GET", "push/websites/{id}/subscriptions/total")
 def subscriptions_total(incoming: Incoming) -> Response:
-    """How many subscribers a site has."""
+    """Return how many subscribers a site has."""
     return answers.json({"total": len(_subscriptions(incoming, _site(incoming, incoming.params["id"])["id"]))})
 
 
 @routes("GET", "push/websites/{id}/code")
 def code(incoming: Incoming) -> Response:
-    """The script that a site would embed."""
+    """Return the script that a site would embed."""
     url = f"{_site(incoming, incoming.params['id'])['url']}/push.js"
     return answers.json({"script_url": url, "script_code": f'<script src="{url}" async></script>'})
 

@@ -10,7 +10,7 @@ from .errors import invalid
 
 
 def begin(state: SandboxState, given: Any) -> float:
-    """The moment a date argument names, Unix seconds; now where there is none or it is ``now``.
+    """Return the time that a date argument names, Unix seconds; now where there is none or it is ``now``.
 
     :raises Refused: 422, code 799: it is no date, or in the past.
     """

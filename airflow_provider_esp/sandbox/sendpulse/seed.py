@@ -58,7 +58,7 @@ def seed(state: SandboxState) -> None:
 
 
 def _flow(state: SandboxState, event: str, subject: str, body: str) -> None:
-    """A flow with one element of every kind."""
+    """Add a flow with one element of every kind."""
     store, now = state.store, state.clock.now()
     flow = store.run(
         "INSERT INTO sendpulse_flows (name, event, hash, sender_email, sender_name, created) "

@@ -28,13 +28,13 @@ routes = Routes()
 
 
 def is_active(store: Store, email: str) -> bool:
-    """Whether mail may be sent from an address."""
+    """Check whether mail may be sent from an address."""
     return store.value("SELECT 1 FROM sendpulse_senders WHERE email = ? AND active", email) is not None
 
 
 @routes("GET", "senders")
 def senders(incoming: Incoming) -> Response:
-    """All senders."""
+    """Return all senders."""
     found = incoming.store.all("SELECT * FROM sendpulse_senders ORDER BY rowid")
     return answers.json(
         [
@@ -108,7 +108,7 @@ def _row(store: Store, email: str) -> Row | None:
 
 
 def _waiting(incoming: Incoming) -> Row:
-    """The sender that the path names, which is to be activated yet."""
+    """Return the sender that the path names, which is to be activated yet."""
     row = _row(incoming.store, incoming.params["email"])
     if row is None:
         raise not_found("Sender not found", 1003)

@@ -39,7 +39,7 @@ routes = Routes()
 
 @routes("POST", "sms/send")
 def send(incoming: Incoming) -> Response:
-    """Send to given phones; with ``emulate`` only say what would happen."""
+    """Send to given phones; with ``emulate`` only return what would happen."""
     given = Arguments.of(incoming)
     sender, text = _content(given)
     phones, wrong = phones_of(given)
@@ -74,7 +74,7 @@ def campaign(incoming: Incoming) -> Response:
 
 @routes("GET", "sms/campaigns/info/{id}")
 def info(incoming: Incoming) -> Response:
-    """One campaign with the state of every phone."""
+    """Return one campaign with the state of every phone."""
     row = _find(incoming, incoming.params["id"])
     found = incoming.store.all(
         "SELECT id, recipient FROM outbox_messages WHERE service = 'sendpulse' AND broadcast_id = ? ORDER BY id",
@@ -86,7 +86,7 @@ def info(incoming: Incoming) -> Response:
 
 @routes("GET", "sms/campaigns/list")
 def campaigns(incoming: Incoming) -> Response:
-    """Campaigns whose date of sending is between two dates."""
+    """Return campaigns whose date of sending is between two dates."""
     given = Arguments.of(incoming)
     first, last = (moments.read(incoming.state, given.get(name)) for name in ("dateFrom", "dateTo"))
     found = incoming.store.all(
@@ -114,7 +114,7 @@ def cancel(incoming: Incoming) -> Response:
 
 @routes("DELETE", "sms/campaigns")
 def delete(incoming: Incoming) -> Response:
-    """Take a campaign off the list; what was sent stays sent, what waits is not sent."""
+    """Remove a campaign from the list; what was sent stays sent, what waits is not sent."""
     given = Arguments.of(incoming)
     given.need("id")
     row = _find(incoming, given.get("id"))
@@ -125,7 +125,7 @@ def delete(incoming: Incoming) -> Response:
 
 @routes("GET", "sms/campaigns/cost")
 def cost(incoming: Incoming) -> Response:
-    """What a campaign would cost."""
+    """Return what a campaign would cost."""
     given = Arguments.of(incoming)
     _content(given)
     if given.has("addressBookId"):
@@ -137,13 +137,13 @@ def cost(incoming: Incoming) -> Response:
 
 @routes("GET", "sms/senders")
 def senders(incoming: Incoming) -> Response:
-    """Names that SMS may come from; the sandbox takes every other name as well."""
+    """Return names that SMS may come from; the sandbox takes every other name as well."""
     sender = {"id": 1, "sender": "Sandbox", "country": "Ukraine", "country_code": "UA"}
     return answers.json([{**sender, "status": 1, "status_explain": SMS_SENDER[1]}])
 
 
 def settle(state: SandboxState) -> None:
-    """Begin the campaigns to dynamic lists whose time has come."""
+    """Start the campaigns to dynamic lists whose time has come."""
     due = state.store.all(
         "SELECT * FROM sendpulse_sms WHERE NOT planned AND NOT cancelled AND book_id IS NOT NULL AND starts <= ?",
         state.clock.now(),
@@ -186,7 +186,7 @@ def _find(incoming: Incoming, given: Any) -> Row:
 
 
 def _plan(state: SandboxState, row: Row) -> None:
-    """Put a campaign's messages into the outbox; a dynamic list is read when the sending begins."""
+    """Save a campaign's messages in the outbox; a dynamic list is read when the sending begins."""
     if row["dynamic"] and state.clock.now() < row["starts"]:
         return
     people = _people(state, row["book_id"])
@@ -195,7 +195,7 @@ def _plan(state: SandboxState, row: Row) -> None:
 
 
 def _people(state: SandboxState, book: int) -> dict[str, dict[str, Any]]:
-    """The phones of a book that may get SMS, each once, with their variables."""
+    """Return the phones of a book that may get SMS, each once, with their variables."""
     found = state.store.all(
         "SELECT phone, variables FROM sendpulse_contacts WHERE book_id = ? AND phone IS NOT NULL "
         "AND phone_status IN (0, 1) ORDER BY id DESC",
@@ -235,7 +235,7 @@ def _campaign(state: SandboxState, row: Row, messages: int) -> dict[str, Any]:
 
 
 def _listed(state: SandboxState, row: Row) -> dict[str, Any]:
-    """A campaign as the list has it: other names than its details have."""
+    """Return a campaign as the list has it: other names than its details have."""
     campaign = _campaign(state, row, row["messages"])
     currency, sender = campaign.pop("currency"), campaign.pop("sender_name")
     campaign |= {"company_currency": currency, "sender_mail_address": "", "sender_mail_name": sender}

@@ -21,12 +21,12 @@ routes = Routes()
 
 
 def wrapped(incoming: Incoming, value: dict[str, Any]) -> Response:
-    """An answer as it is, or in an array of one, which is how the vendor's documents show some of them."""
+    """Return an answer as it is, or in an array of one, which is how the vendor's documents show some of them."""
     return answers.json([value] if incoming.state.settings["sendpulse.sms_in_array"] else value)
 
 
 def phones_of(given: Arguments) -> tuple[list[str], int]:
-    """The argument ``phones``: numbers as digits, each once, and how many were none.
+    """Return the argument ``phones``: numbers as digits, each once, and how many were none.
 
     :raises Refused: 422, it is missing or no list.
     """
@@ -76,7 +76,7 @@ def add_with_variables(incoming: Incoming) -> Response:
 
 @routes("PUT", "sms/numbers")
 def change(incoming: Incoming) -> Response:
-    """Give the same variables to several phones."""
+    """Set the same variables of several phones."""
     given = Arguments.of(incoming)
     number = _book(incoming, given)
     phones, _ = phones_of(given)
@@ -90,7 +90,7 @@ def change(incoming: Incoming) -> Response:
 
 @routes("DELETE", "sms/numbers")
 def delete(incoming: Incoming) -> Response:
-    """Take phones out of a book; a contact that has an address stays without its phone."""
+    """Remove phones from a book; a contact that has an address stays without its phone."""
     given = Arguments.of(incoming)
     number = _book(incoming, given)
     phones, _ = phones_of(given)
@@ -109,7 +109,7 @@ def delete(incoming: Incoming) -> Response:
 
 @routes("GET", "sms/numbers/info/{book}/{phone}")
 def info(incoming: Incoming) -> Response:
-    """One phone of a book."""
+    """Return one phone of a book."""
     number = books.find(incoming.store, incoming.params["book"])["id"]
     phone = phone_of(incoming.params["phone"])
     rows = contact_store.of_phone(incoming.store, number, phone) if phone else []
@@ -128,7 +128,7 @@ def info(incoming: Incoming) -> Response:
 
 @routes("POST", "addressbooks/{id}/phones/variable")
 def change_one(incoming: Incoming) -> Response:
-    """Give variables to one phone."""
+    """Set variables of one phone."""
     number = books.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("phone")
@@ -147,7 +147,7 @@ def change_one(incoming: Incoming) -> Response:
 
 @routes("GET", "sms/black_list", "sms/black_list/by_numbers")
 def blacklist(incoming: Incoming) -> Response:
-    """Phones that get no SMS: all, or those among the given ones."""
+    """Return phones that get no SMS: all, or those among the given ones."""
     given = Arguments.of(incoming)
     wanted = set(phones_of(given)[0]) if incoming.path.endswith("by_numbers") else None
     found = incoming.store.all("SELECT * FROM sendpulse_sms_blacklist ORDER BY at, phone")
@@ -165,7 +165,7 @@ def blacklist(incoming: Incoming) -> Response:
 
 @routes("POST", "sms/black_list")
 def exclude(incoming: Incoming) -> Response:
-    """Let phones get no SMS."""
+    """Exclude phones from SMS."""
     given = Arguments.of(incoming)
     phones, wrong = phones_of(given)
     description = given.string("description")
@@ -181,7 +181,7 @@ def exclude(incoming: Incoming) -> Response:
 
 @routes("DELETE", "sms/black_list")
 def include(incoming: Incoming) -> Response:
-    """Let phones get SMS again."""
+    """Include phones in SMS again."""
     phones, _ = phones_of(Arguments.of(incoming))
     removed = incoming.store.change(
         "DELETE FROM sendpulse_sms_blacklist WHERE phone IN (SELECT value FROM json_each(?))", _json(phones)

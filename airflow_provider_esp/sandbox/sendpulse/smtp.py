@@ -46,7 +46,7 @@ class _Content:
 
 @routes("POST", "smtp/emails")
 def send(incoming: Incoming) -> Response:
-    """Take one message for everybody in ``to``; all of them see all addresses."""
+    """Accept one message to all of ``to``; each recipient sees all addresses."""
     given = Arguments.of(incoming)
     given.need("email")
     if not isinstance(given.structure("email"), dict):
@@ -106,7 +106,7 @@ def _message(sender: dict[str, str], subject: str, content: _Content) -> Message
 
 
 def _way(incoming: Incoming, address: str) -> outcomes.Steps:
-    """What becomes of the message: for several recipients, what becomes of it at the first."""
+    """Return the planned statuses of the message: for several recipients, those at the first."""
     if incoming.store.value("SELECT 1 FROM sendpulse_smtp_unsubscribed WHERE email = ?", address):
         return outcomes.refused_email(incoming.state, incoming.now)
     return outcomes.email(incoming.state, address, incoming.now)
@@ -167,7 +167,7 @@ def _from_template(incoming: Incoming, email: Arguments) -> _Content:
 
 
 def _files(email: Arguments) -> dict[str, int]:
-    """Names of the attached files and their sizes in bytes."""
+    """Return names of the attached files and their sizes in bytes."""
     sizes: dict[str, int] = {}
     for argument in ("attachments", "attachments_binary"):
         files = email.structure(argument) or {}

@@ -34,7 +34,7 @@ routes = Routes()
 
 @routes("GET", "smtp/emails")
 def emails(incoming: Incoming) -> Response:
-    """A page of records, newest first."""
+    """Return a page of records, newest first."""
     state = incoming.state
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
@@ -60,13 +60,13 @@ def emails(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/emails/total")
 def total(incoming: Incoming) -> Response:
-    """How many messages were sent."""
+    """Return how many messages were sent."""
     return answers.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_smtp")})
 
 
 @routes("GET", "smtp/emails/{id}")
 def email(incoming: Incoming) -> Response:
-    """One record."""
+    """Return one record."""
     row = incoming.store.one("SELECT * FROM sendpulse_smtp WHERE id = ?", incoming.params["id"])
     if row is None or not _is_seen(incoming.state, row):
         raise Refused(400, "No such email", 14)
@@ -75,7 +75,7 @@ def email(incoming: Incoming) -> Response:
 
 @routes("POST", "smtp/emails/info")
 def info(incoming: Incoming) -> Response:
-    """Several records; what is not known is left out."""
+    """Return several records; what is not known is left out."""
     ids = Arguments.of(incoming).structure("emails")
     if not isinstance(ids, list) or not 0 < len(ids) <= AT_ONCE or not all(isinstance(one, str) for one in ids):
         raise Refused(400, "Emails param empty or incorrect", 832)
@@ -91,7 +91,7 @@ def info(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/bounces/day")
 def bounces(incoming: Incoming) -> Response:
-    """A page of the bounces of a day; of the last 24 hours unless told."""
+    """Return a page of the bounces of a day; of the last 24 hours unless told."""
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
     limit = min(limit, BOUNCES)
@@ -109,26 +109,26 @@ def bounces(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/bounces/day/total")
 def bounces_total(incoming: Incoming) -> Response:
-    """How many bounces the last 24 hours had."""
+    """Return how many bounces the last 24 hours had."""
     return answers.json({"total": len(_bounced(incoming, None))})
 
 
 @routes("GET", "smtp/ips")
 def ips(incoming: Incoming) -> Response:
-    """The addresses that mail leaves from."""
+    """Return the addresses that mail leaves from."""
     return answers.json(["192.0.2.25"])
 
 
 @routes("GET", "smtp/senders")
 def senders(incoming: Incoming) -> Response:
-    """The senders that transactional mail may come from."""
+    """Return the senders that transactional mail may come from."""
     found = incoming.store.all("SELECT email FROM sendpulse_senders WHERE active ORDER BY rowid")
     return answers.json([row["email"] for row in found])
 
 
 @routes("GET", "smtp/domains")
 def old_domains(incoming: Incoming) -> Response:
-    """The domains that mail may come from, as the older clients read them."""
+    """Return the domains that mail may come from, as the older clients read them."""
     return answers.json([f"@{row['domain']}" for row in _domains(incoming)])
 
 
@@ -142,7 +142,7 @@ def add_old_domain(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/domains/{email}")
 def verify_old_domain(incoming: Incoming) -> Response:
-    """Ask for a domain's records to be looked at again, by an address of it."""
+    """Check a domain's records again, by an address of it."""
     domain = incoming.params["email"].rpartition("@")[2].lower()
     if not any(row["domain"] == domain for row in _domains(incoming)):
         raise not_found("Domain not found")
@@ -151,7 +151,7 @@ def verify_old_domain(incoming: Incoming) -> Response:
 
 @routes("GET", "v2/email-service/smtp/sender_domains", "v2/email-service/smtp/sender_domains/{domain}")
 def domains(incoming: Incoming) -> Response:
-    """The domains that mail may come from, or one of them."""
+    """Return the domains that mail may come from, or one of them."""
     wanted = incoming.params.get("domain")
     rows = [row for row in _domains(incoming) if wanted in (None, row["domain"])]
     return answers.json({"data": {"result": True, "data": [_domain(row) for row in rows]}})
@@ -215,12 +215,12 @@ def _bounce(state: SandboxState, row: Row) -> dict[str, Any]:
 
 
 def _is_seen(state: SandboxState, row: Row) -> bool:
-    """Whether a record is there already: by a switch it is not before the recipient's server has answered."""
+    """Check whether a record is there already: by a setting it is not before the recipient's server has answered."""
     return state.settings["sendpulse.smtp_pending"] != "absent" or _note(state, row) != ""
 
 
 def _note(state: SandboxState, row: Row) -> str:
-    """What the recipient's mail server has answered by now; "" before it did."""
+    """Return what the recipient's mail server has answered by now; "" before it did."""
     return next((step["note"] for step in state.outbox.way(row["message_id"]) if step["note"]), "")
 
 

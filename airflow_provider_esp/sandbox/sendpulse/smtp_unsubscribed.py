@@ -30,7 +30,7 @@ routes = Routes()
 
 @routes("POST", "smtp/unsubscribe")
 def add(incoming: Incoming) -> Response:
-    """Stop transactional mail to people: a list of ``{"email", "comment"}``, bare or under ``emails``."""
+    """Stop transactional mail to addresses: a list of ``{"email", "comment"}``, bare or under ``emails``."""
     incoming.store.many(
         "INSERT OR REPLACE INTO sendpulse_smtp_unsubscribed VALUES (?, 0, 1, 0, ?, ?)",
         [(email, comment, incoming.now) for email, comment in _people(incoming)],
@@ -40,7 +40,7 @@ def add(incoming: Incoming) -> Response:
 
 @routes("DELETE", "smtp/unsubscribe")
 def remove(incoming: Incoming) -> Response:
-    """Take people off: a list of addresses, bare or under ``emails``."""
+    """Allow transactional mail again: a list of addresses, bare or under ``emails``."""
     addresses = [email for email, _ in _people(incoming)]
     incoming.store.run(
         "DELETE FROM sendpulse_smtp_unsubscribed WHERE email IN (SELECT value FROM json_each(?))",
@@ -51,7 +51,7 @@ def remove(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/unsubscribe")
 def unsubscribed(incoming: Incoming) -> Response:
-    """A page of those who get no transactional mail."""
+    """Return a page of the addresses that get no transactional mail."""
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
     day = moments.day(incoming.state, given.get("date"))
@@ -79,7 +79,7 @@ def unsubscribed(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/unsubscribe/search")
 def search(incoming: Incoming) -> Response:
-    """Whether somebody gets no transactional mail."""
+    """Return whether an address gets no transactional mail."""
     email = Arguments.of(incoming).get("email")
     if not email:
         raise invalid("Empty email parameter")
@@ -90,7 +90,7 @@ def search(incoming: Incoming) -> Response:
 
 @routes("POST", "smtp/resubscribe")
 def resubscribe(incoming: Incoming) -> Response:
-    """Mail somebody a request to come back; who reads mail, does so after reading it."""
+    """Mail an address a request to come back; who reads mail, does so after reading it."""
     state = incoming.state
     given = Arguments.of(incoming)
     given.need("email")
@@ -125,7 +125,7 @@ def resubscribe(incoming: Incoming) -> Response:
 
 
 def settle(state: SandboxState) -> None:
-    """Let those come back who were asked to and have read it."""
+    """Resubscribe the addresses that were asked to come back and have read the request."""
     now = state.clock.now()
     if state.store.value("SELECT 1 FROM sendpulse_smtp_returns WHERE at <= ?", now):
         state.store.run(
@@ -142,7 +142,7 @@ def _is_in(incoming: Incoming, email: str) -> bool:
 
 
 def _people(incoming: Incoming) -> list[tuple[str, str]]:
-    """Addresses and comments, in any of the shapes that clients send."""
+    """Return addresses and comments, in any of the shapes that clients send."""
     said = body(incoming)
     if isinstance(said, dict):
         said = Arguments(said, incoming.state.settings["sendpulse.json_strings"]).structure("emails")

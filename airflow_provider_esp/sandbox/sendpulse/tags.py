@@ -25,21 +25,21 @@ routes = Routes()
 
 @routes("GET", "tags")
 def tags(incoming: Incoming) -> Response:
-    """All tags."""
+    """Return all tags."""
     found = [dict(row) for row in incoming.store.all("SELECT * FROM sendpulse_tags ORDER BY id")]
     return answers.json({"tags": found, "user_id": USER_ID, "version": _VERSION})
 
 
 @routes("POST", "tags")
 def create(incoming: Incoming) -> Response:
-    """Make a tag."""
+    """Create a tag."""
     incoming.store.run("INSERT INTO sendpulse_tags (name, color) VALUES (?, ?)", *_fields(incoming))
     return _queued()
 
 
 @routes("PUT", "tags/{id}")
 def edit(incoming: Incoming) -> Response:
-    """Give a tag another name and colour."""
+    """Change a tag's name and colour."""
     number = _tag(incoming)
     incoming.store.run("UPDATE sendpulse_tags SET name = ?, color = ? WHERE id = ?", *_fields(incoming), number)
     return _queued()
@@ -64,7 +64,7 @@ def pin(incoming: Incoming) -> Response:
 
 @routes("POST", "tags/unpin/{kind}")
 def unpin(incoming: Incoming) -> Response:
-    """Take tags off an address or a phone."""
+    """Remove tags from an address or a phone."""
     whom, numbers = _pins(incoming)
     incoming.store.many(
         "DELETE FROM sendpulse_pins WHERE tag_id = ? AND whom = ?", [(number, whom) for number in numbers]

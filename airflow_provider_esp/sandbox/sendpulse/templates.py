@@ -53,7 +53,7 @@ def render(template: str, data: Mapping[str, Any]) -> str:
 def add(
     store: Store, now: float, name: str, body: str, lang: str = "en", *, owner: str = "me", structure: int = 0
 ) -> int:
-    """Keep a template.
+    """Save a template.
 
     :param structure: 1 if it belongs to the drag-and-drop editor, which alone can edit it.
     :return: its number (``real_id``).
@@ -74,7 +74,7 @@ def add(
 
 
 def by_any_id(store: Store, given: Any) -> Row | None:
-    """A template by its hash or by its number."""
+    """Return a template by its hash or by its number."""
     number = whole(given)
     if number is not None:
         found = store.one("SELECT * FROM sendpulse_templates WHERE real_id = ?", number)
@@ -84,7 +84,7 @@ def by_any_id(store: Store, given: Any) -> Row | None:
 
 
 def from_base64(text: str) -> str | None:
-    """The text behind Base64; None where it is none."""
+    """Decode Base64 text; None where it is none."""
     try:
         return base64.b64decode(re.sub(r"\s", "", text), validate=True).decode()
     except (binascii.Error, ValueError):
@@ -93,7 +93,7 @@ def from_base64(text: str) -> str | None:
 
 @routes("POST", "template")
 def create(incoming: Incoming) -> Response:
-    """Make a template."""
+    """Create a template."""
     given = Arguments.of(incoming)
     body, lang = _body(given), _language(given)
     name = given.string("name")
@@ -112,7 +112,7 @@ def create(incoming: Incoming) -> Response:
 
 @routes("POST", "template/edit/{id}")
 def edit(incoming: Incoming) -> Response:
-    """Give a template another body."""
+    """Change a template's body."""
     row = by_any_id(incoming.store, incoming.params["id"])
     if row is None or row["owner"] != "me":
         raise not_found("Template not found", 31)
@@ -128,7 +128,7 @@ def edit(incoming: Incoming) -> Response:
 
 @routes("GET", "template/slug/{slug}")
 def by_slug(incoming: Incoming) -> Response:
-    """One template by its slug, with its body."""
+    """Return one template by its slug, with its body."""
     found = incoming.store.one(
         "SELECT * FROM sendpulse_templates WHERE slug = ? AND owner = ?", incoming.params["slug"], _owner(incoming)
     )
@@ -137,14 +137,14 @@ def by_slug(incoming: Incoming) -> Response:
 
 @routes("GET", "template/{id}")
 def template(incoming: Incoming) -> Response:
-    """One template by its id or number, with its body."""
+    """Return one template by its id or number, with its body."""
     row = by_any_id(incoming.store, incoming.params["id"])
     return _details(incoming, row if row and row["owner"] == _owner(incoming) else None)
 
 
 @routes("GET", "templates", "templates/{lang}")
 def templates(incoming: Incoming) -> Response:
-    """A page of the templates; of the vendor's own gallery unless told."""
+    """Return a page of the templates; of the vendor's own gallery unless told."""
     given = Arguments.of(incoming)
     limit, offset = given.page()
     found = incoming.store.all(

@@ -23,7 +23,7 @@ def revoke_tokens(state: SandboxState, values: Mapping[str, Any]) -> dict[str, i
 
 
 def make_contacts(state: SandboxState, values: Mapping[str, Any]) -> dict[str, int]:
-    """Put many active contacts into a book.
+    """Add many active contacts to a book.
 
     :param values: ``book`` (its id; a new one is made where there is none), ``count`` (default 1000), ``domain`` of
         their addresses.

@@ -88,7 +88,7 @@ def _tags(incoming: Incoming, given: Arguments) -> list[int]:
 
 
 def _confirmation(incoming: Incoming, given: Arguments) -> str:
-    """The sender of the request to confirm; "" where none is asked for."""
+    """Return the sender of the request to confirm; "" where none is asked for."""
     confirmation = given.string("confirmation")
     if given.has("template_id") and not isinstance(given.get("template_id"), str):
         raise invalid("Argument template_id is invalid")

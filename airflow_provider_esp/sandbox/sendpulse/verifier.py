@@ -38,7 +38,7 @@ routes = Routes()
 
 @routes("POST", "verifier-service/send-list-to-verify")
 def verify_list(incoming: Incoming) -> Response:
-    """Begin to verify a book; one that a campaign has used, is under way or has nothing new is refused."""
+    """Start to verify a book; one that a campaign has used, is under way or has nothing new is refused."""
     given = Arguments.of(incoming)
     given.need("id")
     book = books.find(incoming.store, given.get("id"))["id"]
@@ -66,21 +66,21 @@ def verify_list(incoming: Incoming) -> Response:
 
 @routes("GET", "verifier-service/get-progress")
 def progress(incoming: Incoming) -> Response:
-    """How many addresses of a book have been looked at."""
+    """Return how many addresses of a book have been looked at."""
     row = _known(incoming)
     return answers.json({"result": True, "data": {"total": row["total"], "processed": _processed(incoming, row)}})
 
 
 @routes("GET", "verifier-service/check")
 def result(incoming: Incoming) -> Response:
-    """What a book was found to be, with a page of its addresses."""
+    """Return what a book was found to be, with a page of its addresses."""
     row = _known(incoming)
     return answers.json(_result(incoming, row, _addresses(incoming, row)))
 
 
 @routes("GET", "verifier-service/check-list")
 def verified(incoming: Incoming) -> Response:
-    """A page of the books that were verified, or are being."""
+    """Return a page of the books that were verified, or are being."""
     start, count = _page(Arguments.of(incoming))
     rows = incoming.store.all("SELECT * FROM sendpulse_verifications ORDER BY started DESC, book_id DESC")
     found = [{**_summary(incoming, row), "is_garbage_in_book": False} for row in rows[start : start + count]]
@@ -89,7 +89,7 @@ def verified(incoming: Incoming) -> Response:
 
 @routes("POST", "verifier-service/send-single-to-verify")
 def verify_email(incoming: Incoming) -> Response:
-    """Begin to verify one address."""
+    """Start to verify one address."""
     email = _email(incoming)
     ends = incoming.now + incoming.state.settings["sendpulse.verify_seconds"]
     incoming.store.run("INSERT OR REPLACE INTO sendpulse_verified_emails VALUES (?, ?, ?)", email, incoming.now, ends)
@@ -98,7 +98,7 @@ def verify_email(incoming: Incoming) -> Response:
 
 @routes("GET", "verifier-service/get-single-result")
 def email_result(incoming: Incoming) -> Response:
-    """What one address was found to be."""
+    """Return what one address was found to be."""
     email = _email(incoming)
     row = incoming.store.one("SELECT * FROM sendpulse_verified_emails WHERE email = ?", email)
     if row is None:
@@ -111,7 +111,7 @@ def email_result(incoming: Incoming) -> Response:
 
 
 def forget_email(incoming: Incoming) -> Response:
-    """Forget what one address was found to be; clients ask this with GET."""
+    """Delete the result of one address; clients ask this with GET."""
     if not incoming.store.change("DELETE FROM sendpulse_verified_emails WHERE email = ?", _email(incoming)):
         raise not_found("Email result not found")
     return answers.json({"result": True})
@@ -123,7 +123,7 @@ for _verb in ("GET", "DELETE"):
 
 @routes("POST", "verifier-service/make-report")
 def make_report(incoming: Incoming) -> Response:
-    """Have a report made of a verified book, of all addresses or of some statuses: ``[1,3]``, also as a text."""
+    """Create a report of a verified book, of all addresses or of some statuses: ``[1,3]``, also as a text."""
     row, given = _known(incoming), Arguments.of(incoming)
     wanted = given.structure("status")
     statuses = [] if wanted in (None, "") else wanted
@@ -139,7 +139,7 @@ def make_report(incoming: Incoming) -> Response:
 
 @routes("GET", "verifier-service/check-report")
 def report(incoming: Incoming) -> Response:
-    """The report that was made of a book, with all its addresses."""
+    """Return the report that was made of a book, with all its addresses."""
     row = _known(incoming)
     if not row["reported"]:
         raise not_found("Report not found")
@@ -174,7 +174,7 @@ def _summary(incoming: Incoming, row: Row) -> dict[str, Any]:
 
 
 def _addresses(incoming: Incoming, row: Row) -> list[dict[str, Any]]:
-    """The book's addresses as they were when the verification began, those that have had their turn with a status."""
+    """Return the book's addresses when the verification began; those that have had their turn with a status."""
     turns, found = _processed(incoming, row), []
     for position, one in enumerate(_emails(incoming, row["book_id"], row["started"])):
         status = _status(incoming.state, one["email"]) if position < turns else 0

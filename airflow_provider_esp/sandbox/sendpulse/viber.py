@@ -48,7 +48,7 @@ routes = Routes()
 
 @routes("POST", "viber")
 def create(incoming: Incoming) -> Response:
-    """Make a task, which sends itself at once or at its date."""
+    """Create a task, which sends itself at once or at its date."""
     state, given = incoming.state, Arguments.of(incoming)
     for name in ("message_type", "sender_id", "message_live_time", "send_date", "message"):
         given.need(name)
@@ -100,7 +100,7 @@ def update(incoming: Incoming) -> Response:
 
 @routes("GET", "viber/task")
 def tasks(incoming: Incoming) -> Response:
-    """A page of tasks, newest first."""
+    """Return a page of tasks, newest first."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_viber ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
     return answers.json([_task(incoming.state, row) for row in found])
@@ -108,7 +108,7 @@ def tasks(incoming: Incoming) -> Response:
 
 @routes("GET", "viber/task/{id}")
 def task(incoming: Incoming) -> Response:
-    """One task with its figures."""
+    """Return one task with its figures."""
     row = _find(incoming, incoming.params["id"])
     counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     figures = {
@@ -124,7 +124,7 @@ def task(incoming: Incoming) -> Response:
 
 @routes("GET", "viber/task/{id}/recipients")
 def recipients(incoming: Incoming) -> Response:
-    """The phones of a task and their states, in words."""
+    """Return the phones of a task and their states, in words."""
     row = _find(incoming, incoming.params["id"])
     found = incoming.store.all(
         "SELECT id, recipient FROM outbox_messages WHERE service = 'sendpulse' AND broadcast_id = ? ORDER BY id",
@@ -139,13 +139,13 @@ def recipients(incoming: Incoming) -> Response:
 
 @routes("GET", "viber/senders")
 def senders(incoming: Incoming) -> Response:
-    """Names that Viber messages may come from."""
+    """Return names that Viber messages may come from."""
     return answers.json([_SENDER])
 
 
 @routes("GET", "viber/senders/{id}")
 def sender(incoming: Incoming) -> Response:
-    """One sender."""
+    """Return one sender."""
     if whole(incoming.params["id"]) != _SENDER["id"]:
         raise not_found("Sender not found")
     return answers.json(_SENDER)
@@ -153,7 +153,7 @@ def sender(incoming: Incoming) -> Response:
 
 @routes("GET", "v2/viber-service/phone-exception")
 def excluded(incoming: Incoming) -> Response:
-    """A page of the phones that get no Viber messages."""
+    """Return a page of the phones that get no Viber messages."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all(
         "SELECT * FROM sendpulse_viber_excluded ORDER BY at, phone LIMIT ? OFFSET ?", limit, offset
@@ -172,7 +172,7 @@ def excluded(incoming: Incoming) -> Response:
 
 @routes("POST", "v2/viber-service/phone-exception")
 def exclude(incoming: Incoming) -> Response:
-    """Let phones get no Viber messages."""
+    """Exclude phones from Viber messages."""
     given = Arguments.of(incoming)
     description = given.string("description")
     incoming.store.many(
@@ -184,14 +184,14 @@ def exclude(incoming: Incoming) -> Response:
 
 @routes("DELETE", "v2/viber-service/phone-exception")
 def include(incoming: Incoming) -> Response:
-    """Let phones get Viber messages again."""
+    """Include phones in Viber messages again."""
     phones = _phones(Arguments.of(incoming))
     incoming.store.many("DELETE FROM sendpulse_viber_excluded WHERE phone = ?", [(phone,) for phone in phones])
     return answers.json({"success": True, "data": [True]})
 
 
 def _wanted(state: SandboxState, given: Arguments) -> tuple[str, int, float]:
-    """The message, its kind, and when it is sent."""
+    """Return the message, its kind, and when it is sent."""
     kind = given.whole("message_type")
     if kind not in KINDS:
         raise invalid("Argument message_type is invalid")
@@ -224,7 +224,7 @@ def _find(incoming: Incoming, given: Any) -> Row:
 
 
 def _people(incoming: Incoming, given: Arguments) -> dict[str, dict[str, Any]]:
-    """The phones of the book or list that is given, but for the excluded, with their variables."""
+    """Return the phones of the book or list that is given, but for the excluded, with their variables."""
     out = {row["phone"] for row in incoming.store.all("SELECT phone FROM sendpulse_viber_excluded")}
     people: dict[str, dict[str, Any]] = {}
     if given.has("address_book") and whole(given.get("address_book")) != 0:  # 0 is what clients send for none

@@ -34,14 +34,14 @@ routes = Routes()
 
 @routes("GET", "v2/email-service/webhook")
 def webhooks(incoming: Incoming) -> Response:
-    """All webhooks."""
+    """Return all webhooks."""
     found = incoming.store.all("SELECT * FROM sendpulse_webhooks ORDER BY id")
     return answers.json({"success": True, "data": [_webhook(row) for row in found]})
 
 
 @routes("POST", "v2/email-service/webhook")
 def create(incoming: Incoming) -> Response:
-    """Make webhooks, one for each action."""
+    """Create webhooks, one for each action."""
     given = Arguments.of(incoming)
     url, actions = _url(given), _actions(given)
     numbers = [
@@ -53,13 +53,13 @@ def create(incoming: Incoming) -> Response:
 
 @routes("GET", "v2/email-service/webhook/{id}")
 def webhook(incoming: Incoming) -> Response:
-    """One webhook."""
+    """Return one webhook."""
     return answers.json({"success": True, "data": _webhook(_find(incoming, incoming.params["id"]))})
 
 
 @routes("PUT", "v2/email-service/webhook/{id}")
 def edit(incoming: Incoming) -> Response:
-    """Give a webhook another address, other actions, or both: its row keeps the first action, others get rows."""
+    """Change a webhook's address, actions, or both: its row keeps the first action, others get rows."""
     row, given = _find(incoming, incoming.params["id"]), Arguments.of(incoming)
     actions = _actions(given) if given.has("actions") else [row["action"]]
     url = row["url"] if given.has("actions") and not given.has("url") else _url(given)
