@@ -26,8 +26,9 @@ def __getattr__(name: str) -> Any:
     try:
         from .server import Sandbox
     except ModuleNotFoundError as error:
-        if error.name not in ("jinja2", "starlette", "uvicorn"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("jinja2", "starlette", "uvicorn"):
             raise
-        message = f"The sandbox needs {error.name}: install airflow-provider-esp[sandbox]."
-        raise ModuleNotFoundError(message, name=error.name) from None
+        message = f"The sandbox needs {missing}: install airflow-provider-esp[sandbox]."
+        raise ModuleNotFoundError(message, name=missing) from None
     return Sandbox

@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 
+from . import Sandbox  # first: it says what to install where the extra is missing
 from .oauth import registry
-from .server import Sandbox
 from .tls_server import AuthorisationServer
 
 

@@ -101,8 +101,16 @@ def test_many_clients_at_once_get_whole_answers(sandbox: Sandbox) -> None:
     assert sandbox.counts()["esputnik"]["contacts"] == 8 * 3 * 100
 
 
-def test_without_its_extra_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['uvicorn'] = None; import airflow_provider_esp.sandbox"
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from airflow_provider_esp.sandbox import Sandbox",
+        "import runpy; runpy.run_module('airflow_provider_esp.sandbox', run_name='__main__')",
+    ],
+)
+@pytest.mark.parametrize("missing", ["uvicorn", "starlette", "jinja2"])
+def test_without_its_extra_it_says_what_to_install(start: str, missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; {start}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("The sandbox needs uvicorn: install airflow-provider-esp[sandbox].")
+    assert done.stderr.splitlines()[-1].endswith(f"The sandbox needs {missing}: install airflow-provider-esp[sandbox].")
