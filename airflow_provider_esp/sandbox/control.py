@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import responses as answers
+from . import responses
 from .faults import Fault
 from .limits import Limit
 from .registry import Registry
@@ -210,9 +210,9 @@ def routes(registry: Registry) -> list[Route]:
 def _endpoint(answer: Callable[[Mapping[str, str], bytes], Any]) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         try:
-            return answers.json(await run_in_threadpool(answer, request.query_params, await request.body()))
+            return responses.json(await run_in_threadpool(answer, request.query_params, await request.body()))
         except Wrong as wrong:
-            return answers.json({"error": str(wrong)}, 400)
+            return responses.json({"error": str(wrong)}, 400)
 
     return endpoint
 

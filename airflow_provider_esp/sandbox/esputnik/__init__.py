@@ -6,33 +6,33 @@ from ..service import Service
 from ..state import SandboxState
 from . import (
     activity,
+    auth,
     broadcasts,
     contacts,
+    datetimes,
     devices,
+    duplicate_requests,
     events,
     fields,
     general,
     imports,
+    legacy_format,
+    messages,
     orders,
     promocodes,
     schema,
     segments,
+    sites,
     statuses,
     subscriptions,
+    template_rendering,
     templates,
     uploads,
 )
-from . import auth as access
-from . import datetimes as calendar
-from . import duplicate_requests as repeats
-from . import legacy_format as legacy
-from . import messages as sending
-from . import sites as site
-from . import template_rendering as wording
 
 _MODULES = (
-    *(access, calendar, legacy, repeats, fields, general, imports, uploads, contacts, events, subscriptions),
-    *(statuses, activity, broadcasts),
+    *(auth, datetimes, legacy_format, duplicate_requests, fields, general, imports, uploads, contacts, events),
+    *(subscriptions, statuses, activity, broadcasts),
 )
 
 
@@ -54,7 +54,7 @@ ESPUTNIK = Service(
         segments.routes,
         events.routes,
         templates.routes,
-        sending.routes,
+        messages.routes,
         statuses.routes,
         broadcasts.routes,
         activity.routes,
@@ -62,15 +62,15 @@ ESPUTNIK = Service(
         devices.routes,
         orders.routes,
         promocodes.routes,
-        site.routes,
+        sites.routes,
     ),
     seed=schema.seed,
-    authorise=access.authorise,
-    refuse=access.refuse,
+    authorise=auth.authorise,
+    refuse=auth.refuse,
     settle=_settle,
-    render=wording.render,
-    limits=access.LIMITS,
-    default_buckets=access.buckets,
+    render=template_rendering.render,
+    limits=auth.LIMITS,
+    default_buckets=auth.buckets,
     settings={name: setting for module in _MODULES for name, setting in module.SETTINGS.items()},
     sections=(
         contacts.SECTION,

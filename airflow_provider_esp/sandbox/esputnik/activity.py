@@ -14,15 +14,14 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..settings import Setting, texts
 from ..state import SandboxState
 from ..store import Row
-from . import datetimes as calendar
-from . import delivery, template_rendering
+from . import datetimes, delivery, template_rendering
 from .contacts_store import key
 
 routes = Routes(right="activity")
@@ -89,7 +88,7 @@ def activity(incoming: Incoming) -> Response:
         "tag": query.get("messageTag", ""),
         "limit": limit,
     }
-    return answers.json([_row(incoming, row) for row in incoming.store.named(_ROWS, values)])
+    return responses.json([_row(incoming, row) for row in incoming.store.named(_ROWS, values)])
 
 
 def window(incoming: Incoming) -> tuple[float, float]:
@@ -103,7 +102,7 @@ def window(incoming: Incoming) -> tuple[float, float]:
         if not given:
             raise Refused(400, f"{name} should not be empty")
         try:
-            found.append(calendar.read(incoming.state, given, end=name == "dateTo"))
+            found.append(datetimes.read(incoming.state, given, end=name == "dateTo"))
         except ValueError:
             raise Refused(400, f"{name} should look like 2023-08-14 or 2023-08-14T10:25") from None
     begin, end = found
@@ -153,7 +152,7 @@ def _row(incoming: Incoming, row: Row) -> dict[str, Any]:
         "messageInstanceId": row["broadcast_id"] or 0,
         "messageName": row["name"] or None,
         "messageTag": ",".join(tags) or None,
-        "activityDateTime": calendar.write(incoming.state, row["at"]),
+        "activityDateTime": datetimes.write(incoming.state, row["at"]),
         "statusDescription": row["note"] or None if word == "UNDELIVERED" else None,
         "hardBounce": True if word == "UNDELIVERED" and email else None,
         "viewMessageLink": f"http://{host}/messages/{row['message_id']}" if email else None,
@@ -211,7 +210,7 @@ def messages(incoming: Incoming) -> Response:
         "limit": incoming.number("maxrows", 10, high=100),
         "offset": incoming.number("offset", 0, low=0),
     }
-    return answers.json([_message(incoming, row) for row in incoming.store.named(_MESSAGES, values)])
+    return responses.json([_message(incoming, row) for row in incoming.store.named(_MESSAGES, values)])
 
 
 def _message(incoming: Incoming, row: Row) -> dict[str, Any]:
@@ -225,7 +224,7 @@ def _message(incoming: Incoming, row: Row) -> dict[str, Any]:
         "messageInstanceId": row["broadcast_id"] or 0,
         "messageTags": msgspec.json.decode(row["tags"]),
         "channelType": row["channel"],
-        "sentDateTime": calendar.write(incoming.state, row["sent"]),
+        "sentDateTime": datetimes.write(incoming.state, row["sent"]),
         "activityStatus": delivery.ACTIVITY.get(row["word"]),
         "from": row["sender"],
         "subject": template_rendering.render(row["subject"], data) or None,

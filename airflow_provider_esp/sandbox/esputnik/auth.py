@@ -12,7 +12,7 @@ import math
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..limits import Limit
 from ..oauth import registry
 from ..responses import Refused
@@ -108,8 +108,8 @@ def refuse(state: SandboxState, refused: Refused) -> Response:
         phrase = "Unauthorized" if refused.status == 401 else "Forbidden"
         stamp = state.stamp(state.clock.now())
         body = {"timestamp": stamp, "status": refused.status, "error": phrase, "message": refused.text}
-        return answers.json(body, refused.status, headers)
-    return answers.sentence(refused.text, refused.status, headers)
+        return responses.json(body, refused.status, headers)
+    return responses.sentence(refused.text, refused.status, headers)
 
 
 def buckets(method: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..responses import Refused
 from ..routing import Incoming, Routes
@@ -21,8 +21,7 @@ from ..service import table
 from ..settings import Setting, texts
 from ..state import SandboxState
 from ..store import Row
-from . import datetimes as calendar
-from . import delivery, segments, templates
+from . import datetimes, delivery, segments, templates
 from .contacts_store import Person, key, person
 from .outgoing import address_kind
 from .schema import next_id
@@ -76,7 +75,7 @@ def create(incoming: Incoming) -> Response:
     start = incoming.now + incoming.state.settings["esputnik.moderation_seconds"]
     if wanted.start_date:
         try:
-            start = max(start, calendar.read(incoming.state, wanted.start_date))
+            start = max(start, datetimes.read(incoming.state, wanted.start_date))
         except ValueError:
             raise Refused(400, "startDate should look like 2023-10-28T14:00") from None
     wanted.title = wanted.title or template["name"]
@@ -85,7 +84,7 @@ def create(incoming: Incoming) -> Response:
     incoming.store.run(
         "INSERT INTO esputnik_broadcasts VALUES (?, ?, ?, 'SCHEDULED', 0, ?)", broadcast, data, start, incoming.now
     )
-    return answers.json(_view(incoming.state, _known(incoming, broadcast)))
+    return responses.json(_view(incoming.state, _known(incoming, broadcast)))
 
 
 def _known(incoming: Incoming, number: int) -> Row:
@@ -102,7 +101,7 @@ def _view(state: SandboxState, row: Row) -> dict[str, Any]:
         "title": data["title"],
         "messageId": str(data["messageId"]),
         "groupId": str(data["groups"][0]),
-        "startDate": calendar.write(state, row["start"]),
+        "startDate": datetimes.write(state, row["start"]),
         "batchSize": data.get("batchSize"),
         "batchIntervalUnit": data.get("batchIntervalUnit"),
         "status": _status(state, row["id"]),
@@ -118,7 +117,7 @@ def _status(state: SandboxState, number: int) -> Any:
 @routes("GET", "v1/broadcast/{broadcast_id}")
 def read(incoming: Incoming) -> Response:
     """Return one broadcast; as a rule it has no status."""
-    return answers.json(_view(incoming.state, _known(incoming, incoming.id("broadcast_id"))))
+    return responses.json(_view(incoming.state, _known(incoming, incoming.id("broadcast_id"))))
 
 
 @routes("DELETE", "v1/broadcast/{broadcast_id}")
@@ -128,7 +127,7 @@ def cancel(incoming: Incoming) -> Response:
     if row["state"] != "SCHEDULED":
         raise Refused(400, f"Broadcast with id='{row['id']}' has already started")
     incoming.store.run("UPDATE esputnik_broadcasts SET state = 'CANCELLED' WHERE id = ?", row["id"])
-    return answers.empty()
+    return responses.empty()
 
 
 _LISTED = """
@@ -151,7 +150,7 @@ def listing(incoming: Incoming) -> Response:
             "offset": incoming.number("startindex", 1) - 1,
         },
     )
-    return answers.json([_view(incoming.state, row) for row in rows])
+    return responses.json([_view(incoming.state, row) for row in rows])
 
 
 def settle(state: SandboxState) -> None:

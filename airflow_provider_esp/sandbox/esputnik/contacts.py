@@ -9,16 +9,14 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..service import Row, table
 from ..settings import Setting
 from ..state import SandboxState
 from ..store import like
-from . import contacts_store as people
-from . import fields, segments
-from . import legacy_format as legacy
+from . import contacts_store, fields, legacy_format, segments
 from .contacts_store import Directory, Person
 from .duplicate_requests import once_a_minute
 from .matching import Matcher, Rule
@@ -39,7 +37,7 @@ def known(incoming: Incoming, *, deleted: bool = False) -> Person:
 
     :raises Refused: 404, there is none.
     """
-    found = people.get(incoming.store, incoming.id(), deleted=deleted)
+    found = contacts_store.get(incoming.store, incoming.id(), deleted=deleted)
     if found is None:
         raise Refused(404, f"Contact with id='{incoming.id()}' not found")
     return found
@@ -54,7 +52,7 @@ def upsert(incoming: Incoming) -> Response:
     if wrong:
         raise Refused(400, wrong)
     person, _ = write(incoming, given, Rule.of("channels"))
-    return answers.json({"id": person.id})
+    return responses.json({"id": person.id})
 
 
 def write(incoming: Incoming, given: GivenContact, rule: Rule, *, keep_channels: bool = False) -> tuple[Person, bool]:
@@ -80,7 +78,7 @@ def _apply(incoming: Incoming, person: Person, given: GivenContact, named: set[s
     overwrite(person, given, Scope.of(named, custom), fields.by_id(incoming.state))
     person.deleted = False
     person.updated = incoming.now
-    people.save(incoming.store, [person])
+    contacts_store.save(incoming.store, [person])
     for group in as_list(given.groups):
         number = segments.named(incoming.store, group.name) if group.name else _segment(incoming, group.id)
         if number is not None:
@@ -105,7 +103,7 @@ def update(incoming: Incoming) -> Response:
     if owner is not None and owner["id"] != person.id:
         raise Refused(400, f"externalCustomerId '{given.external()}' belongs to another contact")
     _apply(incoming, person, given, carried(given))
-    return answers.sentence(f"Contact with id='{person.id}' has been updated")
+    return responses.sentence(f"Contact with id='{person.id}' has been updated")
 
 
 @routes("DELETE", "v1/contact/{id}", right="write")
@@ -113,7 +111,7 @@ def delete(incoming: Incoming) -> Response:
     """Delete a contact; with ``erase`` every trace of it."""
     person = known(incoming, deleted=incoming.flag("erase"))
     _delete(incoming, person)
-    return answers.sentence(f"Contact with id='{person.id}' has been deleted")
+    return responses.sentence(f"Contact with id='{person.id}' has been deleted")
 
 
 @routes("DELETE", "v1/contact", right="write")
@@ -125,13 +123,13 @@ def delete_by_external_id(incoming: Incoming) -> Response:
     row = incoming.store.one("SELECT * FROM esputnik_contacts WHERE external_id = ?", external)
     if row is None or (row["deleted"] and not incoming.flag("erase")):
         raise Refused(404, f"Contact with externalCustomerId='{external}' not found")
-    _delete(incoming, people.person(row))
-    return answers.sentence(f"Contact with externalCustomerId='{external}' has been deleted")
+    _delete(incoming, contacts_store.person(row))
+    return responses.sentence(f"Contact with externalCustomerId='{external}' has been deleted")
 
 
 def _delete(incoming: Incoming, person: Person) -> None:
     if incoming.flag("erase"):
-        people.erase(incoming.store, person.id)
+        contacts_store.erase(incoming.store, person.id)
     else:
         incoming.store.run(
             "UPDATE esputnik_contacts SET deleted = 1, updated = ? WHERE id = ?", incoming.now, person.id
@@ -142,7 +140,7 @@ def _delete(incoming: Incoming, person: Person) -> None:
 def read(incoming: Incoming) -> Response:
     """Return one contact, whole."""
     person = known(incoming)
-    return answers.json(shown(person, segments.of(incoming.store, person.id)))
+    return responses.json(shown(person, segments.of(incoming.store, person.id)))
 
 
 _SEARCH = """
@@ -174,8 +172,8 @@ def search(incoming: Incoming) -> Response:
         raise Refused(400, "sortBy is for searches without conditions")
     values: dict[str, Any] = {
         "external": given["externalCustomerId"],
-        "email": _pattern(incoming, people.key("email", given["email"] or "")),
-        "sms": _pattern(incoming, people.key("sms", given["sms"] or "")),
+        "email": _pattern(incoming, contacts_store.key("email", given["email"] or "")),
+        "sms": _pattern(incoming, contacts_store.key("sms", given["sms"] or "")),
         "first": _pattern(incoming, given["firstname"] or ""),
         "last": _pattern(incoming, given["lastname"] or ""),
         "limit": incoming.number("maxrows", 500, high=500),
@@ -183,7 +181,7 @@ def search(incoming: Incoming) -> Response:
     }
     rows = incoming.store.named(_BY_ID if by_id else _BY_UPDATE, values)
     total = incoming.store.named(_COUNT, values)[0][0] if incoming.state.settings["esputnik.total_count"] else 2
-    return answers.json([shown(people.person(row)) for row in rows], headers={"TotalCount": str(total)})
+    return responses.json([shown(contacts_store.person(row)) for row in rows], headers={"TotalCount": str(total)})
 
 
 def _pattern(incoming: Incoming, value: str) -> str | None:
@@ -201,17 +199,17 @@ def emails(incoming: Incoming) -> Response:
         raise Refused(400, "ids should be a comma separated list of contact ids")
     if len(given) > MOST_IDS:
         raise Refused(400, f"ids should hold at most {MOST_IDS} contact ids")
-    found = [people.get(incoming.store, int(item)) for item in dict.fromkeys(given) if len(item) <= 18]
+    found = [contacts_store.get(incoming.store, int(item)) for item in dict.fromkeys(given) if len(item) <= 18]
     results = [
         {"contactId": person.id, "email": person.channel("email")}
         for person in found
         if person and person.channel("email")
     ]
-    return legacy.answer(incoming, {"results": results})
+    return legacy_format.answer(incoming, {"results": results})
 
 
 def _listed(row: dict[str, Any]) -> dict[str, Any]:
-    person = people.Person(
+    person = contacts_store.Person(
         row["id"], row["external_id"], msgspec.json.decode(row["data"]), row["updated"], row["created"]
     )
     whole = shown(person, ())

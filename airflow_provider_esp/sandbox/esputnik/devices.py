@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 
@@ -32,7 +32,7 @@ def contact(incoming: Incoming) -> Response:
     owner = _owner(incoming)
     if owner is None:
         raise Refused(404, "Token not found")
-    return answers.json({"id": owner})
+    return responses.json({"id": owner})
 
 
 @routes("GET", "v1/contact/token/activated/{app_uuid}/{token_id}")
@@ -45,7 +45,7 @@ def activated(incoming: Incoming) -> Response:
     )
     if switched is None and _owner(incoming) is None:
         raise Refused(404, "Token not found")
-    return answers.json({"active": switched is None or bool(switched)})
+    return responses.json({"active": switched is None or bool(switched)})
 
 
 class Activation(msgspec.Struct):
@@ -64,7 +64,7 @@ def activate(incoming: Incoming) -> Response:
         incoming.params["token_id"],
         body.active,
     )
-    return answers.json(body)
+    return responses.json(body)
 
 
 class Interaction(msgspec.Struct):
@@ -92,4 +92,4 @@ def interaction(incoming: Incoming) -> Response:
         body.status,
         body.time,
     )
-    return answers.empty()
+    return responses.empty()

@@ -11,15 +11,13 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..service import table
 from ..settings import Setting, texts
 from ..state import SandboxState
-from . import contacts_store as people
-from . import datetimes as calendar
-from . import legacy_format as legacy
+from . import contacts_store, datetimes, legacy_format
 from .contacts_store import Person
 from .schemas import EMAIL, PHONE, as_list, text
 
@@ -136,7 +134,7 @@ def resend(incoming: Incoming) -> Response:
     if not 1 <= number <= len(types):
         raise Refused(404, f"Event type with id='{number}' not found")
     try:
-        begin, end = (calendar.read(incoming.state, incoming.query.get(name, "")) for name in ("start", "end"))
+        begin, end = (datetimes.read(incoming.state, incoming.query.get(name, "")) for name in ("start", "end"))
     except ValueError:
         raise Refused(400, "start and end should look like 2023-08-14T10:25") from None
     rows = incoming.store.all(
@@ -150,7 +148,7 @@ def resend(incoming: Incoming) -> Response:
         for row in rows
     ]
     keep(incoming.state, again)
-    return answers.empty()
+    return responses.empty()
 
 
 @routes("POST", "v2/event", buckets=("esputnik.event",))
@@ -176,7 +174,7 @@ def _take(incoming: Incoming, version: str) -> Response:
         person = _create(incoming.state, *identity)
     contact = person.id if person else None
     keep(incoming.state, [Stored(event.event_type_key, text(event.key_value), params, contact, version, incoming.now)])
-    return answers.empty()
+    return responses.empty()
 
 
 def _checked(event: GivenEvent, version: str) -> dict[str, Any]:
@@ -222,8 +220,8 @@ def _person(state: SandboxState, kind: str, value: str) -> Person | None:
         row = state.store.one(
             "SELECT * FROM esputnik_contacts WHERE json_extract(data, '$.contactKey') = ? AND NOT deleted", value
         )
-        return people.person(row) if row else None
-    directory = people.Directory(state.store, state.clock.now())
+        return contacts_store.person(row) if row else None
+    directory = contacts_store.Directory(state.store, state.clock.now())
     kinds = ("mobilepush", "webpush") if kind == "push" else (kind,)
     for one in kinds:
         directory.look_up(one, [value])
@@ -237,9 +235,9 @@ def _create(state: SandboxState, kind: str, value: str) -> Person | None:
     """Create a contact for an event about an unknown one, where the identifier is an address."""
     if (kind, bool(EMAIL.fullmatch(value))) != ("email", True) and kind != "sms":
         return None
-    person = people.new(state.store, state.clock.now())
+    person = contacts_store.new(state.store, state.clock.now())
     person.channels.append({"type": kind, "value": value})
-    people.save(state.store, [person])
+    contacts_store.save(state.store, [person])
     return person
 
 
@@ -275,7 +273,7 @@ def _take_past(incoming: Incoming, version: str) -> Response:
     keep(incoming.state, rows)
     results = [{"status": status} for status in statuses]
     answer = {"results": results, "successCount": len(rows), "errorCount": len(results) - len(rows)}
-    return legacy.answer(incoming, answer, quoted=False)
+    return legacy_format.answer(incoming, answer, quoted=False)
 
 
 def _past_status(state: SandboxState, event: GivenEvent) -> tuple[str, float]:
@@ -284,7 +282,7 @@ def _past_status(state: SandboxState, event: GivenEvent) -> tuple[str, float]:
     if not event.occurred:
         return "OCCURRED_DATE_IS_REQUIRED", 0
     try:
-        at = calendar.read(state, event.occurred)
+        at = datetimes.read(state, event.occurred)
     except ValueError:
         return "INCORRECT_OCCURRED_DATE_FORMAT", 0
     now = state.clock.now()
@@ -309,18 +307,18 @@ def delete_past(incoming: Incoming) -> Response:
         raise Refused(400, "Contact support to enable deleting of past events.")
     period = incoming.decode(Period)
     try:
-        begin, end = calendar.read(incoming.state, period.begin), calendar.read(incoming.state, period.end)
+        begin, end = datetimes.read(incoming.state, period.begin), datetimes.read(incoming.state, period.end)
     except ValueError:
         raise Refused(400, "from and to should look like 2023-08-14T10:25") from None
     if end < begin:
         raise Refused(400, "to should not be before from")
     incoming.store.run("DELETE FROM esputnik_events WHERE source = 'past' AND occurred BETWEEN ? AND ?", begin, end)
-    return answers.empty()
+    return responses.empty()
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     row["params"] = msgspec.json.decode(row["params"])
-    row["occurred"] = datetime.fromtimestamp(row["occurred"], calendar.UTC).isoformat(timespec="milliseconds")
+    row["occurred"] = datetime.fromtimestamp(row["occurred"], datetimes.UTC).isoformat(timespec="milliseconds")
     return row
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..settings import Setting, texts
-from . import datetimes as calendar
-from . import fields
-from . import legacy_format as legacy
+from . import datetimes, fields, legacy_format
 
 routes = Routes()
 
@@ -39,13 +37,13 @@ LONGEST_HISTORY = 90
 @routes("GET", "v1/version", "v2/version")
 def version(incoming: Incoming) -> Response:
     """Return the API's version and protocol: two strings."""
-    return answers.json({"version": "20417", "protocolVersion": "1.0"})
+    return responses.json({"version": "20417", "protocolVersion": "1.0"})
 
 
 @routes("GET", "v1/account/info")
 def account(incoming: Incoming) -> Response:
     """Return whose account it is."""
-    return answers.json({"userEmail": "api-user1@sandbox.example", "organisationName": "Sandbox", "orgId": 1})
+    return responses.json({"userEmail": "api-user1@sandbox.example", "organisationName": "Sandbox", "orgId": 1})
 
 
 @routes("GET", "v1/balance")
@@ -59,13 +57,13 @@ def balance(incoming: Incoming) -> Response:
         "bonusSmses": 10,
         "sendersReservedBalances": {},
     }
-    return legacy.answer(incoming, answer)
+    return legacy_format.answer(incoming, answer)
 
 
 @routes("GET", "v1/balance/history")
 def history(incoming: Incoming) -> Response:
     """Return costs by day and channel, of at most 90 days: what the outbox would have cost."""
-    today = calendar.write(incoming.state, incoming.now)[:10]
+    today = datetimes.write(incoming.state, incoming.now)[:10]
     begin, end = (_day(incoming, name, today) for name in ("dateFrom", "dateTo"))
     if end < begin:
         raise Refused(400, "dateTo should not be before dateFrom")
@@ -74,7 +72,7 @@ def history(incoming: Incoming) -> Response:
     rows = incoming.store.all("SELECT channel, created FROM outbox_messages WHERE service = 'esputnik'")
     days: dict[str, dict[str, int]] = {}
     for row in rows:
-        day = calendar.write(incoming.state, row["created"])[:10]
+        day = datetimes.write(incoming.state, row["created"])[:10]
         if begin.isoformat()[:10] <= day <= end.isoformat()[:10]:
             sent = days.setdefault(day, {})
             sent[row["channel"]] = sent.get(row["channel"], 0) + 1
@@ -82,7 +80,7 @@ def history(incoming: Incoming) -> Response:
         {"date": day, "channelDetails": [_cost(channel, number) for channel, number in sent.items()]}
         for day, sent in sorted(days.items())
     ]
-    return answers.json({"currency": "UAH", "dailyCosts": costs})
+    return responses.json({"currency": "UAH", "dailyCosts": costs})
 
 
 def _day(incoming: Incoming, name: str, default: str) -> datetime:
@@ -102,13 +100,13 @@ def _cost(channel: str, number: int) -> dict[str, Any]:
 @routes("GET", "v1/addressbooks")
 def address_books(incoming: Incoming) -> Response:
     """Return the address book and its additional fields."""
-    return legacy.answer(incoming, fields.address_books(incoming.state))
+    return legacy_format.answer(incoming, fields.address_books(incoming.state))
 
 
 @routes("GET", "v1/interfaces/email")
 def email_senders(incoming: Incoming) -> Response:
     """Return senders an e-mail may come from."""
-    return answers.json(
+    return responses.json(
         [{"type": "email", "value": name} for name in incoming.state.settings["esputnik.email_senders"]]
     )
 
@@ -116,7 +114,7 @@ def email_senders(incoming: Incoming) -> Response:
 @routes("GET", "v1/interfaces/sms")
 def sms_senders(incoming: Incoming) -> Response:
     """Return alpha names an SMS may come from."""
-    return answers.json([{"type": "sms", "value": name} for name in incoming.state.settings["esputnik.sms_senders"]])
+    return responses.json([{"type": "sms", "value": name} for name in incoming.state.settings["esputnik.sms_senders"]])
 
 
 @routes("GET", "v1/workflows")
@@ -127,7 +125,7 @@ def workflows(incoming: Incoming) -> Response:
     first = incoming.number("startindex", 1) - 1
     page = found[first : first + incoming.number("maxrows", 500, high=500)]
     collapse = incoming.state.settings["esputnik.collapse"]
-    return answers.json(
+    return responses.json(
         [{**flow, "tags": flow["tags"][0] if collapse and len(flow["tags"]) == 1 else flow["tags"]} for flow in page]
     )
 
@@ -143,7 +141,7 @@ def callouts(incoming: Incoming) -> Response:
             "offset": incoming.number("startindex", 1) - 1,
         },
     )
-    return answers.json([{**dict(row), "date": calendar.write(incoming.state, row["date"])} for row in rows])
+    return responses.json([{**dict(row), "date": datetimes.write(incoming.state, row["date"])} for row in rows])
 
 
 _CALLOUTS = """
@@ -165,4 +163,4 @@ def token(incoming: Incoming) -> Response:
     fresh = secrets.token_urlsafe(32)
     expires = incoming.now + incoming.state.settings["esputnik.token_seconds"]
     incoming.store.run("INSERT INTO esputnik_tokens VALUES (?, 'bearer', ?)", fresh, expires)
-    return answers.sentence(fresh)
+    return responses.sentence(fresh)

@@ -21,9 +21,7 @@ from ..service import table
 from ..settings import Setting, texts
 from ..state import SandboxState
 from ..store import Row
-from . import contacts_store as people
-from . import events, fields, segments
-from . import legacy_format as legacy
+from . import contacts_store, events, fields, legacy_format, segments
 from .contacts_store import Directory, Person
 from .matching import Matcher, Rule
 from .schemas import CHANNEL_TYPES, STANDARD_FIELDS, Channel, GivenContact, Int, Scope, as_list, overwrite, problem
@@ -93,7 +91,7 @@ def submit(incoming: Incoming) -> Response:
             taken.append(contact)
     submission.contacts = taken
     session = queue(incoming.state, "contacts", submission, len(taken))
-    return legacy.answer(incoming, {"id": 0, "failedContacts": failed, "asyncSessionId": session})
+    return legacy_format.answer(incoming, {"id": 0, "failedContacts": failed, "asyncSessionId": session})
 
 
 def _matchable(contact: GivenContact, rule: Rule) -> bool:
@@ -134,7 +132,7 @@ def status(incoming: Incoming) -> Response:
         "description": row["description"] or None,
         "mapping": msgspec.json.decode(row["mapping"]),
     }
-    return legacy.answer(incoming, answer)
+    return legacy_format.answer(incoming, answer)
 
 
 def progress(row: Row | Mapping[str, Any], now: float) -> tuple[str, float]:
@@ -226,7 +224,7 @@ class Batch:
             self._matcher.learn(person)
             written[person.id] = person
             mapping[value] = person.id
-        people.save(self._state.store, written.values())
+        contacts_store.save(self._state.store, written.values())
         self._sort_into_segments(list(written))
         self._announce(fresh)
         return mapping

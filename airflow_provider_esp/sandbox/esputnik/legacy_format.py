@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming
 from ..settings import Setting
 
@@ -27,7 +27,7 @@ def answer(incoming: Incoming, value: dict[str, Any], *, quoted: bool = True) ->
     :param quoted: whether this method is one of those that print numbers and booleans in quotes.
     """
     settings = incoming.state.settings
-    return answers.json(_shape(value, settings["esputnik.collapse"], quoted and settings["esputnik.quote"]))
+    return responses.json(_shape(value, settings["esputnik.collapse"], quoted and settings["esputnik.quote"]))
 
 
 def _shape(value: Any, collapse: bool, quote: bool) -> Any:

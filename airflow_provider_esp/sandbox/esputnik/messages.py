@@ -14,8 +14,7 @@ from starlette.responses import Response
 
 from ..responses import Refused
 from ..routing import Incoming, Routes
-from . import contacts_store as people
-from . import segments, templates
+from . import contacts_store, segments, templates
 from .contacts_store import Person
 from .outgoing import Post, Refusal, address_kind
 from .schemas import Int, as_list, text
@@ -84,13 +83,13 @@ def smartsend(incoming: Incoming) -> Response:
 
 def _addressee(incoming: Incoming, recipient: Recipient) -> Person | None:
     if recipient.contact_id is not None:
-        person = people.get(incoming.store, recipient.contact_id)
+        person = contacts_store.get(incoming.store, recipient.contact_id)
         if person is None:
             raise Refusal(f"Contact with id='{recipient.contact_id}' not found")
         return person
     external = text(recipient.external_customer_id)
     if external:
-        directory = people.Directory(incoming.store, incoming.now)
+        directory = contacts_store.Directory(incoming.store, incoming.now)
         directory.look_up("externalCustomerId", [external])
         found = [person for person in directory.having("externalCustomerId", external) if not person.deleted]
         if not found:
@@ -223,12 +222,12 @@ def _chosen(
     if addresses:
         return [(address, None) for address in addresses]
     if contact is not None:
-        person = people.get(incoming.store, contact)
+        person = contacts_store.get(incoming.store, contact)
         if person is None:
             raise Refused(404, f"Contact with id='{contact}' not found")
         return [(person.channel(address_kind(post.channel)) or "", person)]
     if incoming.store.one("SELECT 1 FROM esputnik_segments WHERE id = ?", group) is None:
         raise Refused(404, f"Group with id='{group}' not found")
-    found = [people.get(incoming.store, number) for number in segments.members(incoming.store, group or 0)]
+    found = [contacts_store.get(incoming.store, number) for number in segments.members(incoming.store, group or 0)]
     reachable = [(person.channel(address_kind(post.channel)), person) for person in found if person]
     return [(address, person) for address, person in reachable if address]

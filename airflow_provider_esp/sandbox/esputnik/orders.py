@@ -12,9 +12,7 @@ from starlette.responses import Response
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..service import table
-from . import contacts_store as people
-from . import events, fields
-from . import legacy_format as legacy
+from . import contacts_store, events, fields, legacy_format
 from .matching import Matcher, Rule
 from .schemas import EMAIL, Channel, GivenContact, Scope, as_list, carried, overwrite, text
 
@@ -62,7 +60,7 @@ def upsert(incoming: Incoming) -> Response:
         kind = f"order{order['status']}"
         raised.append(events.Stored(kind, number, order, contact, "order", incoming.now))
     events.keep(incoming.state, raised)
-    return legacy.answer(incoming, {"failedOrders": failed}, quoted=False)
+    return legacy_format.answer(incoming, {"failedOrders": failed}, quoted=False)
 
 
 def _with_numbers(order: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def _customer(incoming: Incoming, order: dict[str, Any]) -> int:
     )
     kinds = (("email", "email"), ("sms", "phone"))
     given.channels = [Channel(kind, order[name]) for kind, name in kinds if text(order.get(name))]
-    directory = people.Directory(incoming.store, incoming.now)
+    directory = contacts_store.Directory(incoming.store, incoming.now)
     matcher = Matcher(directory, _RULE)
     matcher.prepare([given])
     found = matcher.find(given).person
@@ -131,7 +129,7 @@ def _customer(incoming: Incoming, order: dict[str, Any]) -> int:
         return found.id
     person = directory.add()
     overwrite(person, given, Scope.of(carried(given), ()), fields.by_id(incoming.state))
-    people.save(incoming.store, [person])
+    contacts_store.save(incoming.store, [person])
     return person.id
 
 

@@ -10,9 +10,7 @@ from starlette.responses import Response
 
 from ..outbox import Message
 from ..routing import Incoming
-from . import contacts_store as people
-from . import delivery
-from . import legacy_format as legacy
+from . import contacts_store, delivery, legacy_format
 from .contacts_store import Person
 from .schemas import address_problem
 
@@ -32,7 +30,7 @@ class Post:
     def __init__(self, incoming: Incoming, channel: str) -> None:
         self.channel = channel
         self._incoming = incoming
-        self._directory = people.Directory(incoming.store, incoming.now)
+        self._directory = contacts_store.Directory(incoming.store, incoming.now)
         self._messages: list[Message] = []
         self._results: list[dict[str, Any]] = []
 
@@ -105,10 +103,10 @@ class Post:
             return found[0]
         person = self._directory.add()
         person.channels.append({"type": kind, "value": address})
-        people.save(self._incoming.store, [person])
+        contacts_store.save(self._incoming.store, [person])
         return person
 
     def answer(self) -> Response:
         """Save the messages and return the results, in the order of the request."""
         self._incoming.state.outbox.add(self._messages)
-        return legacy.answer(self._incoming, {"id": 0, "results": self._results}, quoted=False)
+        return legacy_format.answer(self._incoming, {"id": 0, "results": self._results}, quoted=False)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
-from . import datetimes as calendar
+from . import datetimes
 
 routes = Routes(right="messages")
 
@@ -40,7 +40,7 @@ def add(incoming: Incoming) -> Response:
         for code in codes.promocodes
     )
     incoming.store.many("INSERT OR REPLACE INTO esputnik_promocodes VALUES (?, ?, ?, ?, ?)", rows)
-    return answers.json(codes)
+    return responses.json(codes)
 
 
 _FREE = """
@@ -50,7 +50,7 @@ FROM esputnik_promocodes WHERE NOT in_use AND (:type = '' OR type = :type) AND (
 
 
 def _values(incoming: Incoming) -> dict[str, object]:
-    today = calendar.write(incoming.state, incoming.now)[:10]
+    today = datetimes.write(incoming.state, incoming.now)[:10]
     days = incoming.number("activeDueDays", 0, low=0, high=36500)
     return {
         "type": incoming.query.get("type", ""),
@@ -68,10 +68,10 @@ def take(incoming: Incoming) -> Response:
         raise Refused(404, "Promocode not found")
     if incoming.flag("inUse"):
         incoming.store.run("UPDATE esputnik_promocodes SET in_use = 1 WHERE code = ?", rows[0]["code"])
-    return answers.json(rows[0]["code"])
+    return responses.json(rows[0]["code"])
 
 
 @routes("GET", "v1/promocodes/count")
 def count(incoming: Incoming) -> Response:
     """Return how many codes are free: a bare number."""
-    return answers.json(incoming.store.named(f"SELECT count(*) {_FREE}", _values(incoming))[0][0])
+    return responses.json(incoming.store.named(f"SELECT count(*) {_FREE}", _values(incoming))[0][0])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..service import table
@@ -89,7 +89,7 @@ def groups(incoming: Incoming) -> Response:
         incoming.number("maxrows", 500, high=500),
         incoming.number("startindex", 1) - 1,
     )
-    return answers.json([dict(row) for row in rows])
+    return responses.json([dict(row) for row in rows])
 
 
 _ORDERS = {
@@ -119,7 +119,7 @@ def contacts(incoming: Incoming) -> Response:
         incoming.number("startindex", 1) - 1,
     )
     people = [shown(person(row), of(incoming.store, row["id"])) for row in rows]
-    return answers.json(people, headers={"TotalCount": str(len(members(incoming.store, number)))})
+    return responses.json(people, headers={"TotalCount": str(len(members(incoming.store, number)))})
 
 
 class Chosen(msgspec.Struct, rename="camel"):
@@ -163,7 +163,7 @@ def add(incoming: Incoming) -> Response:
     if chosen is None:
         raise Refused(400, "contactIds or externalCustomerIds should not be empty")
     attach(incoming.store, segment, chosen, incoming.now)
-    return answers.sentence("Contacts were attached")
+    return responses.sentence("Contacts were attached")
 
 
 @routes("POST", "v1/group/{id}/contacts/detach", right="write")
@@ -174,7 +174,7 @@ def remove(incoming: Incoming) -> Response:
         incoming.store.run("DELETE FROM esputnik_members WHERE segment_id = ?", segment)
     else:
         detach(incoming.store, segment, chosen)
-    return answers.sentence("Contacts were detached")
+    return responses.sentence("Contacts were detached")
 
 
 SECTION = table(

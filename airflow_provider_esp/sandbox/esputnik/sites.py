@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from .schemas import as_list
@@ -44,14 +44,14 @@ class WebPushDomains(msgspec.Struct):
 def domains(incoming: Incoming) -> Response:
     """Return the domains of the account's sites."""
     rows = incoming.store.all("SELECT domain FROM esputnik_sites ORDER BY domain")
-    return answers.json([{"domain": row["domain"]} for row in rows])
+    return responses.json([{"domain": row["domain"]} for row in rows])
 
 
 @routes("POST", "v1/site/domains")
 def add_domain(incoming: Incoming) -> Response:
     """Add a domain: 201 for a new one, 200 for one that is there."""
     domain = _host(incoming.decode(Domain).domain)
-    return answers.empty(201 if _add(incoming, domain) else 200)
+    return responses.empty(201 if _add(incoming, domain) else 200)
 
 
 @routes("GET", "v1/site/script")
@@ -64,7 +64,7 @@ def script(incoming: Incoming) -> Response:
 def web_push_domains(incoming: Incoming) -> Response:
     """Return the sites that web push is set up on."""
     rows = incoming.store.all("SELECT push FROM esputnik_sites WHERE push <> '' ORDER BY domain")
-    return answers.json({"domains": [msgspec.json.decode(row["push"]) for row in rows]})
+    return responses.json({"domains": [msgspec.json.decode(row["push"]) for row in rows]})
 
 
 @routes("POST", "v1/site/webpush/domains")
@@ -84,7 +84,7 @@ def add_web_push_domains(incoming: Incoming) -> Response:
         incoming.store.run(
             "UPDATE esputnik_sites SET push = ? WHERE domain = ?", msgspec.json.encode(one).decode(), host
         )
-    return answers.json({"domains": given})
+    return responses.json({"domains": given})
 
 
 @routes("DELETE", "v1/site/webpush/domains")
@@ -92,14 +92,14 @@ def delete_web_push_domain(incoming: Incoming) -> Response:
     """Remove web push from a site."""
     row = _with_push(incoming)
     incoming.store.run("UPDATE esputnik_sites SET push = '' WHERE domain = ?", row["domain"])
-    return answers.empty()
+    return responses.empty()
 
 
 @routes("GET", "v1/site/webpush/script")
 def web_push_script(incoming: Incoming) -> Response:
     """Return what a site needs for web push."""
     _with_push(incoming)
-    return answers.json({"script": "<script>/* sandbox */</script>", "serviceWorker": "/* sandbox */"})
+    return responses.json({"script": "<script>/* sandbox */</script>", "serviceWorker": "/* sandbox */"})
 
 
 def _with_push(incoming: Incoming) -> Any:

@@ -6,12 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..settings import Setting
-from . import delivery
-from . import legacy_format as legacy
+from . import delivery, legacy_format
 
 routes = Routes(right="messages")
 
@@ -26,15 +25,15 @@ def status(incoming: Incoming) -> Response:
     """Return the status of messages by request id; unknown ids are left out."""
     answer = {"results": _statuses(incoming, None)}
     if incoming.state.settings["esputnik.status_as_list"]:
-        return answers.json([answer])
-    return legacy.answer(incoming, answer)
+        return responses.json([answer])
+    return legacy_format.answer(incoming, answer)
 
 
 def _register_old(channel: str) -> None:
     @routes("GET", f"v1/message/{channel}/status")
     def old_status(incoming: Incoming) -> Response:
         """Return the status of messages of one channel: the older twin of message/status."""
-        return legacy.answer(incoming, {"results": _statuses(incoming, channel)})
+        return legacy_format.answer(incoming, {"results": _statuses(incoming, channel)})
 
 
 for _channel in ("email", "sms", "viber"):

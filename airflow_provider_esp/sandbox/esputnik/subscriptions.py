@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..service import table
 from ..settings import Setting
 from ..store import Store
-from . import datetimes as calendar
-from . import events, segments
+from . import datetimes, events, segments
 from .contacts import known, write
 from .contacts_store import Person, key, save
 from .duplicate_requests import once_a_minute
@@ -45,15 +44,15 @@ def categories(incoming: Incoming) -> Response:
         "SELECT c.*, (SELECT count(*) FROM esputnik_subscriptions s WHERE s.key = c.key) AS contacts "
         "FROM esputnik_categories c ORDER BY c.id"
     )
-    return answers.json(
+    return responses.json(
         [
             {
                 "id": row["id"],
                 "key": row["key"],
                 "groupId": row["id"] + 4_000_000,
                 "contactsCount": row["contacts"],
-                "createdDate": calendar.write(incoming.state, row["created"]),
-                "updatedDate": calendar.write(incoming.state, row["updated"]),
+                "createdDate": datetimes.write(incoming.state, row["created"]),
+                "updatedDate": datetimes.write(incoming.state, row["updated"]),
                 "name": row["name"],
             }
             for row in rows
@@ -73,8 +72,8 @@ def of_contact(incoming: Incoming) -> Response:
         {"id": row["id"], "key": row["key"], "groupId": row["id"] + 4_000_000, "name": row["name"]} for row in rows
     ]
     if incoming.state.settings["esputnik.subscriptions_as_list"]:
-        return answers.json(found)
-    return answers.json(found[0] if found else {})
+        return responses.json(found)
+    return responses.json(found[0] if found else {})
 
 
 class Chosen(msgspec.Struct):
@@ -88,7 +87,7 @@ def choose(incoming: Incoming) -> Response:
     """Replace the set of categories a contact is subscribed to."""
     person = known(incoming)
     _subscribe(incoming, person, as_list(incoming.decode(Chosen).subscriptions), replace=True)
-    return answers.sentence(f"Subscriptions of contact with id='{person.id}' have been updated")
+    return responses.sentence(f"Subscriptions of contact with id='{person.id}' have been updated")
 
 
 def _subscribe(incoming: Incoming, person: Person, keys: list[str], *, replace: bool) -> None:
@@ -139,7 +138,7 @@ def subscribe(incoming: Incoming) -> Response:
     params = {"ContactId": person.id, "EmailAddress": email or ""}
     event = events.Stored(kind, str(person.id), params, person.id, "subscribe", incoming.now)
     events.keep(incoming.state, [event])
-    return answers.json({"id": person.id, "emailStatus": status, "new": new})
+    return responses.json({"id": person.id, "emailStatus": status, "new": new})
 
 
 class Addresses(msgspec.Struct):
@@ -160,7 +159,7 @@ def unsubscribe(incoming: Incoming) -> Response:
     """Unsubscribe addresses: they get no more bulk mail."""
     rows = ((email, incoming.now) for email in _addresses(incoming))
     incoming.store.many("INSERT OR IGNORE INTO esputnik_unsubscribed VALUES (?, ?)", rows)
-    return answers.empty()
+    return responses.empty()
 
 
 @routes("POST", "v1/emails/unsubscribed/delete", right="write")
@@ -168,7 +167,7 @@ def resubscribe(incoming: Incoming) -> Response:
     """Resubscribe addresses: they may get bulk mail again."""
     rows = ((email,) for email in _addresses(incoming))
     incoming.store.many("DELETE FROM esputnik_unsubscribed WHERE email = ?", rows)
-    return answers.empty()
+    return responses.empty()
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..service import table
@@ -99,7 +99,7 @@ def _register(channel: str) -> None:
         }
         rows = incoming.store.named(_SEARCH, values)
         total = incoming.store.named(_COUNT, values)[0][0]
-        return answers.json([_content(row) for row in rows], headers={"TotalCount": str(total)})
+        return responses.json([_content(row) for row in rows], headers={"TotalCount": str(total)})
 
     @routes("POST", base)
     def create(incoming: Incoming) -> Response:
@@ -107,12 +107,12 @@ def _register(channel: str) -> None:
         content = _given(incoming, channel)
         number = next_id(incoming.store, "template")
         _save(incoming.store, number, channel, content)
-        return answers.json({"id": number})
+        return responses.json({"id": number})
 
     @routes("GET", base + "/{id}", buckets=tuple(one_limits))
     def read(incoming: Incoming) -> Response:
         """Return one template, with its translations."""
-        return answers.json(_known(incoming, channel))
+        return responses.json(_known(incoming, channel))
 
     @routes("PUT", base + "/{id}")
     def change(incoming: Incoming) -> Response:
@@ -120,14 +120,14 @@ def _register(channel: str) -> None:
         known = _known(incoming, channel)
         content = {**_given(incoming, channel), "translations": known["translations"]}
         _save(incoming.store, known["id"], channel, content)
-        return answers.sentence(f"Message with id='{known['id']}' has been updated")
+        return responses.sentence(f"Message with id='{known['id']}' has been updated")
 
     @routes("DELETE", base + "/{id}")
     def delete(incoming: Incoming) -> Response:
         """Delete a template."""
         known = _known(incoming, channel)
         incoming.store.run("DELETE FROM esputnik_templates WHERE id = ?", known["id"])
-        return answers.sentence(f"Message with id='{known['id']}' has been deleted")
+        return responses.sentence(f"Message with id='{known['id']}' has been deleted")
 
     @routes("PUT", base + "/{id}/{language}")
     def translate(incoming: Incoming) -> Response:
@@ -136,7 +136,7 @@ def _register(channel: str) -> None:
         content = {**_given(incoming, channel), "languageCode": language}
         others = [item for item in known["translations"] if item["languageCode"] != language]
         _save_translations(incoming, channel, known, [*others, content])
-        return answers.sentence(f"Translation '{language}' of message with id='{known['id']}' has been updated")
+        return responses.sentence(f"Translation '{language}' of message with id='{known['id']}' has been updated")
 
     @routes("DELETE", base + "/{id}/{language}")
     def untranslate(incoming: Incoming) -> Response:
@@ -146,7 +146,7 @@ def _register(channel: str) -> None:
         if len(others) == len(known["translations"]):
             raise Refused(404, f"Translation '{language}' of message with id='{known['id']}' not found")
         _save_translations(incoming, channel, known, others)
-        return answers.sentence(f"Translation '{language}' of message with id='{known['id']}' has been deleted")
+        return responses.sentence(f"Translation '{language}' of message with id='{known['id']}' has been deleted")
 
 
 def _save_translations(
@@ -161,7 +161,7 @@ def view_link(incoming: Incoming) -> Response:
     """Return the address of the sandbox's page about the template."""
     number = _known(incoming, "email")["id"]
     host = incoming.headers.get("host", "127.0.0.1")
-    return answers.json({"link": f"http://{host}/see/esputnik/templates?q={number}"})
+    return responses.json({"link": f"http://{host}/see/esputnik/templates?q={number}"})
 
 
 for _channel in REQUIRED:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..settings import Setting
 from . import fields
@@ -90,11 +90,11 @@ def upload(incoming: Incoming) -> Response:
     try:
         rows = _fill(incoming, submission, fetch(given.link))
     except Unreadable as reason:
-        return answers.json({"message": str(reason), "valid": False})
+        return responses.json({"message": str(reason), "valid": False})
     with incoming.store.transaction():
         session = queue(incoming.state, "file", submission, rows)
     name = incoming.state.settings["esputnik.upload_key"]
-    return answers.json({"message": "File is valid", "valid": True, name: session, "fileId": str(uuid.uuid4())})
+    return responses.json({"message": "File is valid", "valid": True, name: session, "fileId": str(uuid.uuid4())})
 
 
 def fetch(link: str) -> str:

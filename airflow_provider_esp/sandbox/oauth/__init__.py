@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Endpoint, Incoming
 from ..service import Service
@@ -23,7 +23,7 @@ def _nobody(incoming: Incoming, endpoint: Endpoint) -> str:
 
 def _refuse(state: SandboxState, refused: Refused) -> Response:
     error = "invalid_request" if refused.status < 500 else "server_error"
-    return answers.json({"error": error, "error_description": refused.text}, refused.status, refused.headers)
+    return responses.json({"error": error, "error_description": refused.text}, refused.status, refused.headers)
 
 
 UAA = Service(

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
 from . import registry
@@ -105,9 +105,9 @@ def _answer(incoming: Incoming, made: Row) -> Response:
         "expires_in": int(made["access_ends"] - incoming.now),
         "scope": "UseRestApi",
     }
-    return answers.json(body, headers=_NO_STORE)
+    return responses.json(body, headers=_NO_STORE)
 
 
 def _error(error: str, text: str, status: int = 400, headers: Mapping[str, str] | None = None) -> Response:
     # Returned and not raised: a raised refusal would undo what the request has written.
-    return answers.json({"error": error, "error_description": text}, status, {**_NO_STORE, **(headers or {})})
+    return responses.json({"error": error, "error_description": text}, status, {**_NO_STORE, **(headers or {})})

@@ -6,17 +6,22 @@ from ..service import Service
 from ..state import SandboxState
 from . import (
     account,
+    addressbooks,
+    auth,
     automation,
     blacklist,
+    campaign_lifecycle,
     campaign_reports,
     campaigns,
     contact_store,
     contacts,
+    emails,
     errors,
     events,
     flows,
     outcomes,
     push,
+    seed,
     senders,
     settings,
     sms,
@@ -26,24 +31,19 @@ from . import (
     smtp_unsubscribed,
     tags,
     templates,
+    test_actions,
+    ui_sections,
     uploads,
     verifier,
     viber,
     webhooks,
 )
-from . import addressbooks as books
-from . import auth as access
-from . import campaign_lifecycle as campaign_life
-from . import emails as everywhere
-from . import seed as seeds
-from . import test_actions as actions
-from . import ui_sections as sections
 
 _TABLES = (
-    access,
+    auth,
     blacklist,
-    books,
-    campaign_life,
+    addressbooks,
+    campaign_lifecycle,
     contact_store,
     events,
     flows,
@@ -63,16 +63,16 @@ _TABLES = (
 )
 
 _METHODS = (
-    access,
+    auth,
     account,
     automation,
     blacklist,
-    books,
+    addressbooks,
     campaigns,
     campaign_reports,
     contacts,
     events,
-    everywhere,
+    emails,
     push,
     senders,
     smtp,
@@ -92,7 +92,7 @@ _METHODS = (
 def _settle(state: SandboxState) -> None:
     """Let everything happen that is due: contacts become active, campaigns begin, people leave and come back."""
     contact_store.settle(state)
-    campaign_life.settle(state)
+    campaign_lifecycle.settle(state)
     sms.settle(state)
     outcomes.settle(state)
     smtp_unsubscribed.settle(state)
@@ -104,14 +104,14 @@ SENDPULSE = Service(
     prefix="/sendpulse",
     schema="\n".join(module.SCHEMA for module in _TABLES),
     routes=tuple(module.routes for module in _METHODS),
-    seed=seeds.seed,
-    authorise=access.authorise,
+    seed=seed.seed,
+    authorise=auth.authorise,
     refuse=errors.refuse,
     settle=_settle,
     render=templates.render,
-    limits=access.LIMITS,
-    default_buckets=access.buckets,
+    limits=auth.LIMITS,
+    default_buckets=auth.buckets,
     settings=settings.SETTINGS,
-    sections=sections.SECTIONS,
-    actions=actions.ACTIONS,
+    sections=ui_sections.SECTIONS,
+    actions=test_actions.ACTIONS,
 )

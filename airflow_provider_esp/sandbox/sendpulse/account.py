@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
-from . import datetimes as moments
+from . import datetimes
 from .errors import invalid
 from .settings import CURRENCY, ORGANISATION, OWNER, USER_ID
 
@@ -22,7 +22,7 @@ _MONTH = 30 * 86400
 @routes("GET", "user/info")
 def info(incoming: Incoming) -> Response:
     """Return whose account it is, and the time zone of its dates."""
-    return answers.json(
+    return responses.json(
         {
             "id": USER_ID,
             "email": OWNER,
@@ -49,21 +49,21 @@ def balance(incoming: Incoming) -> Response:
     if currency not in _CURRENCIES:
         raise invalid("Argument currency is invalid")
     money = incoming.state.settings["sendpulse.balance"] / _CURRENCIES[CURRENCY] * _CURRENCIES[currency]
-    return answers.json({"currency": currency, "balance_currency": round(money, 2)})
+    return responses.json({"currency": currency, "balance_currency": round(money, 2)})
 
 
 @routes("GET", "user/balance/detail")
 def detail(incoming: Incoming) -> Response:
     """Return money and the plans of all services."""
     state = incoming.state
-    end = moments.stamp(state, incoming.now + _MONTH)
+    end = datetimes.stamp(state, incoming.now + _MONTH)
     contacts = incoming.store.value("SELECT count(DISTINCT email) FROM sendpulse_contacts")
     sent = state.outbox.count(service="sendpulse")
     smtp = {"tariff_name": "SMTP Sandbox", "end_date": end, "auto_renew": 1}
     if state.settings["sendpulse.smtp_left"] is not None:
         smtp["email_qty_left"] = state.settings["sendpulse.smtp_left"]
     money = float(state.settings["sendpulse.balance"])
-    return answers.json(
+    return responses.json(
         {
             "balance": {"main": f"{money:.2f}", "bonus": "0.00", "currency": CURRENCY},
             "email": {

@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row, Store
-from . import datetimes as moments
+from . import datetimes
 from .arguments import Arguments, whole
 from .campaign_lifecycle import ACTIVE, status
 from .errors import invalid, not_found
@@ -57,7 +57,7 @@ def create(incoming: Incoming) -> Response:
     number = incoming.store.run(
         "INSERT INTO sendpulse_books (name, status, created) VALUES (?, 0, ?)", name, incoming.now
     )
-    return answers.json({"id": number})
+    return responses.json({"id": number})
 
 
 @routes("GET", "addressbooks")
@@ -65,7 +65,7 @@ def books(incoming: Incoming) -> Response:
     """Return a page of the books, oldest first."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.named(_SELECT, {"id": None, "limit": limit, "offset": offset})
-    return answers.json([_book(incoming, row) for row in found])
+    return responses.json([_book(incoming, row) for row in found])
 
 
 @routes("GET", "addressbooks/{id}")
@@ -73,7 +73,7 @@ def book(incoming: Incoming) -> Response:
     """Return one book, in an array of one."""
     number = find(incoming.store, incoming.params["id"])["id"]
     found = incoming.store.named(_SELECT, {"id": number, "limit": 1, "offset": 0})
-    return answers.json([_book(incoming, row) for row in found])
+    return responses.json([_book(incoming, row) for row in found])
 
 
 @routes("PUT", "addressbooks/{id}")
@@ -82,7 +82,7 @@ def rename(incoming: Incoming) -> Response:
     row = find(incoming.store, incoming.params["id"])
     name = _name(incoming, "name", row["id"])
     incoming.store.run("UPDATE sendpulse_books SET name = ? WHERE id = ?", name, row["id"])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("DELETE", "addressbooks/{id}")
@@ -95,7 +95,7 @@ def delete(incoming: Incoming) -> Response:
     incoming.store.run("DELETE FROM sendpulse_variables WHERE book_id = ?", number)
     incoming.store.run("DELETE FROM sendpulse_verifications WHERE book_id = ?", number)
     incoming.store.run("DELETE FROM sendpulse_books WHERE id = ?", number)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "addressbooks/{id}/variables")
@@ -103,7 +103,7 @@ def variables(incoming: Incoming) -> Response:
     """Return the variables that contacts of a book have had."""
     number = find(incoming.store, incoming.params["id"])["id"]
     found = incoming.store.all("SELECT name, type FROM sendpulse_variables WHERE book_id = ? ORDER BY name", number)
-    return answers.json([dict(row) for row in found])
+    return responses.json([dict(row) for row in found])
 
 
 @routes("GET", "addressbooks/{id}/cost")
@@ -117,7 +117,7 @@ def cost(incoming: Incoming) -> Response:
         raise invalid("Addressbook is empty", 211)
     free = int(incoming.state.settings["sendpulse.campaigns_free"])
     excess = max(0, emails - free)
-    return answers.json(
+    return responses.json(
         {
             "cur": CURRENCY,
             "sent_emails_qty": emails,
@@ -136,7 +136,7 @@ def campaigns(incoming: Incoming) -> Response:
     number = find(incoming.store, incoming.params["id"])["id"]
     limit, offset = Arguments.of(incoming).page()
     found = _campaigns(incoming, number, limit, offset)
-    return answers.json(
+    return responses.json(
         [{"task_id": row["id"], "task_name": row["name"], "task_status": status(incoming.state, row)} for row in found]
     )
 
@@ -171,7 +171,7 @@ def _book(incoming: Incoming, row: Row) -> dict[str, Any]:
         "new_phones_quantity": row["phones_new"],
         "active_phones_quantity": row["phones_active"],
         "exc_phones_quantity": row["phones_excluded"],
-        "creationdate": moments.stamp(incoming.state, row["created"]),
+        "creationdate": datetimes.stamp(incoming.state, row["created"]),
         "status": row["status"],
         "status_explain": BOOK[row["status"]],
     }

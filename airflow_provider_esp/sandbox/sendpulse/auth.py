@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..limits import Limit
 from ..responses import Refused
 from ..routing import Endpoint, Incoming, Routes
@@ -78,7 +78,7 @@ def access_token(incoming: Incoming) -> Response:
         incoming.store.run("DELETE FROM sendpulse_tokens")
     token = _token(client, incoming.now, life)
     incoming.store.run("INSERT INTO sendpulse_tokens VALUES (?, ?)", token, incoming.now + life)
-    return answers.json({"token_type": "Bearer", "expires_in": life, "access_token": token})
+    return responses.json({"token_type": "Bearer", "expires_in": life, "access_token": token})
 
 
 def _basic(incoming: Incoming) -> dict[str, str]:
@@ -109,4 +109,4 @@ def _token(client: str, now: float, life: float) -> str:
 
 
 def _refusal(status: int, error: str, text: str) -> Response:
-    return answers.json({"error": error, "error_description": text, "message": text}, status)
+    return responses.json({"error": error, "error_description": text, "message": text}, status)

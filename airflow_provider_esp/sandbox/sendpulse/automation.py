@@ -9,11 +9,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
-from . import datetimes as moments
-from . import flows, outcomes
+from . import datetimes, flows, outcomes
 from .arguments import Arguments, whole
 from .errors import badly_formed, not_found
 
@@ -35,7 +34,7 @@ def autoresponders(incoming: Incoming) -> Response:
     """Return a page of the flows."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_flows ORDER BY id LIMIT ? OFFSET ?", limit, offset)
-    return answers.json({"data": [{**_flow(incoming, row), "main_data": _main(row)} for row in found]})
+    return responses.json({"data": [{**_flow(incoming, row), "main_data": _main(row)} for row in found]})
 
 
 @routes("GET", "a360/autoresponders/{id}")
@@ -47,7 +46,7 @@ def autoresponder(incoming: Incoming) -> Response:
     going = incoming.now - incoming.state.settings["delivery_seconds"]
     waiting = sum(run["at"] > going for run in runs)
     counts = outcomes.reached(incoming.state, [element["id"] for element in elements])
-    return answers.json(
+    return responses.json(
         {
             "autoresponder": _flow(incoming, row),
             "flows": [_element(incoming, element) for element in elements],
@@ -68,7 +67,7 @@ def total_stats(incoming: Incoming) -> Response:
     elements = [one for one in flows.elements(incoming.state, row["id"]) if kind in ("", one["kind"])]
     counts = outcomes.reached(incoming.state, [element["id"] for element in elements])
     figures = [_figures(one) for one in counts.values()]
-    return answers.json({"data": {name: sum(one[name] for one in figures) for name in _figures({})}})
+    return responses.json({"data": {name: sum(one[name] for one in figures) for name in _figures({})}})
 
 
 @routes("GET", "a360/stats/{kind}/{id}/group-stat")
@@ -81,9 +80,9 @@ def element(incoming: Incoming) -> Response:
     if row is None:
         raise not_found("Element not found")
     runs = _runs(incoming, row["flow_id"])
-    last = moments.stamp(incoming.state, runs[0]["at"]) if runs else None
+    last = datetimes.stamp(incoming.state, runs[0]["at"]) if runs else None
     figures = _figures(outcomes.reached(incoming.state, [row["id"]])[row["id"]])
-    return answers.json({"data": {"flow_id": row["id"], **_statistics(incoming, row, figures, len(runs), last)}})
+    return responses.json({"data": {"flow_id": row["id"], **_statistics(incoming, row, figures, len(runs), last)}})
 
 
 @routes("GET", "a360/autoresponders/{id}/conversions")
@@ -94,7 +93,7 @@ def conversions(incoming: Incoming) -> Response:
     elements = flows.elements(incoming.state, row["id"])
     goals = [{"id": one["id"], "conversions": count} for one in elements if one["kind"] == "goal"]
     first = next(one["id"] for one in elements if one["kind"] == "main-trigger")
-    return answers.json(
+    return responses.json(
         {
             "data": {
                 "total_conversions": count,
@@ -119,12 +118,12 @@ def conversion_list(incoming: Incoming) -> Response:
             "flow_id": row["id"],
             "email": one["email"] or None,
             "phone": one["phone"] or None,
-            "conversion_date": moments.stamp(incoming.state, one["converted"]),
-            "start_date": moments.stamp(incoming.state, one["at"]),
+            "conversion_date": datetimes.stamp(incoming.state, one["converted"]),
+            "start_date": datetimes.stamp(incoming.state, one["at"]),
         }
         for one in found
     ]
-    return answers.json({"total": len(items), "items": items})
+    return responses.json({"total": len(items), "items": items})
 
 
 @routes("POST", "a360/events/delete-log")
@@ -135,7 +134,7 @@ def delete_log(incoming: Incoming) -> Response:
     if None in ids:
         raise badly_formed()
     incoming.store.many("DELETE FROM sendpulse_events WHERE id = ?", [(number,) for number in ids])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _find(incoming: Incoming, given: Any) -> Row:
@@ -155,7 +154,7 @@ def _conversions(incoming: Incoming, flow_id: int) -> list[Row]:
 
 
 def _flow(incoming: Incoming, row: Row) -> dict[str, Any]:
-    created = moments.stamp(incoming.state, row["created"])
+    created = datetimes.stamp(incoming.state, row["created"])
     return {"id": row["id"], "name": row["name"], "status": 1, "created": created, "changed": created}
 
 
@@ -179,8 +178,8 @@ def _element(incoming: Incoming, row: Row) -> dict[str, Any]:
         "id": row["id"],
         "main_id": row["flow_id"],
         "af_type": row["kind"],
-        "created": moments.stamp(incoming.state, row["created"]),
-        "last_send": moments.stamp(incoming.state, runs[0]["at"]) if runs else None,
+        "created": datetimes.stamp(incoming.state, row["created"]),
+        "last_send": datetimes.stamp(incoming.state, runs[0]["at"]) if runs else None,
         "task": _task(incoming, row) if row["kind"] == "email" else None,
     }
 
@@ -193,7 +192,7 @@ def _task(incoming: Incoming, row: Row) -> dict[str, Any]:
         "message_title": row["subject"],
         "sender_mail_address": flow["sender_email"],
         "sender_mail_name": flow["sender_name"],
-        "created": moments.stamp(incoming.state, row["created"]),
+        "created": datetimes.stamp(incoming.state, row["created"]),
     }
 
 

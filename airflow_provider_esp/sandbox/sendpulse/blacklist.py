@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from .arguments import Arguments, is_email
 from .errors import invalid
@@ -18,7 +18,7 @@ routes = Routes()
 @routes("GET", "blacklist")
 def blacklist(incoming: Incoming) -> Response:
     """Return all addresses."""
-    return answers.json([row["email"] for row in incoming.store.all("SELECT email FROM sendpulse_blacklist")])
+    return responses.json([row["email"] for row in incoming.store.all("SELECT email FROM sendpulse_blacklist")])
 
 
 @routes("POST", "blacklist")
@@ -30,7 +30,7 @@ def add(incoming: Incoming) -> Response:
         "INSERT OR REPLACE INTO sendpulse_blacklist VALUES (?, ?, ?)",
         [(email, comment, incoming.now) for email in _addresses(given)],
     )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("DELETE", "blacklist")
@@ -38,7 +38,7 @@ def remove(incoming: Incoming) -> Response:
     """Remove addresses."""
     emails = _addresses(Arguments.of(incoming))
     incoming.store.many("DELETE FROM sendpulse_blacklist WHERE email = ?", [(email,) for email in emails])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _addresses(given: Arguments) -> list[str]:

@@ -8,12 +8,10 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
-from . import campaign_lifecycle as campaign_life
-from . import datetimes as moments
-from . import outcomes
+from . import campaign_lifecycle, datetimes, outcomes
 from .arguments import Arguments, whole
 from .campaign_lifecycle import status
 from .campaigns import find
@@ -49,8 +47,8 @@ def campaigns(incoming: Incoming) -> Response:
         and planned in (None, row["starts"] > incoming.now)
     ][offset : offset + limit]
     counts = outcomes.reached(state, [row["id"] for row in rows])
-    return answers.json(
-        [{**_campaign(incoming, row), "statistics": campaign_life.figures(counts[row["id"]])} for row in rows]
+    return responses.json(
+        [{**_campaign(incoming, row), "statistics": campaign_lifecycle.figures(counts[row["id"]])} for row in rows]
     )
 
 
@@ -61,7 +59,7 @@ def campaign(incoming: Incoming) -> Response:
     counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
     about = _campaign(incoming, row)
     clicks = [{"url": link["link"], "count": link["count"]} for link in _links(row, counts)]
-    return answers.json(
+    return responses.json(
         {
             **about,
             "message": {**about["message"], "body": row["body"], "preheader": ""},
@@ -77,14 +75,14 @@ def countries(incoming: Incoming) -> Response:
     """Return who opened a campaign, by country."""
     row = find(incoming, incoming.params["id"])
     found = Counter(_country(message["recipient"]) for message in _opened(incoming, row))
-    return answers.json(dict(found) or [])
+    return responses.json(dict(found) or [])
 
 
 @routes("GET", "campaigns/{id}/referrals")
 def referrals(incoming: Incoming) -> Response:
     """Return the links of a campaign and how often they were followed."""
     row = find(incoming, incoming.params["id"])
-    return answers.json(_links(row, outcomes.reached(incoming.state, [row["id"]])[row["id"]]))
+    return responses.json(_links(row, outcomes.reached(incoming.state, [row["id"]])[row["id"]]))
 
 
 @routes("GET", "campaigns/{id}/email/{email}")
@@ -101,9 +99,9 @@ def recipient(incoming: Incoming) -> Response:
         raise not_found("Email address not found", 502)
     detail = outcomes.code(incoming.state.outbox.status(number))
     overall = 1 if detail else 0
-    return answers.json(
+    return responses.json(
         {
-            "sent_date": moments.stamp(incoming.state, row["starts"]) if detail else "",
+            "sent_date": datetimes.stamp(incoming.state, row["starts"]) if detail else "",
             "global_status": overall,
             "global_status_explain": RECIPIENT[overall],
             "detail_status": detail,
@@ -123,7 +121,7 @@ def _statuses(given: Arguments) -> list[int]:
 
 
 def _campaign(incoming: Incoming, row: Row) -> dict[str, Any]:
-    lists = campaign_life.lists(row)
+    lists = campaign_lifecycle.lists(row)
     return {
         "id": row["id"],
         "name": row["name"],
@@ -144,12 +142,12 @@ def _campaign(incoming: Incoming, row: Row) -> dict[str, Any]:
         "overdraft_price": 0,
         "overdraft_currency": CURRENCY,
         "company_price": "0.00",
-        "send_date": moments.stamp(incoming.state, row["starts"]),
+        "send_date": datetimes.stamp(incoming.state, row["starts"]),
     }
 
 
 def _links(row: Row, counts: dict[str, int]) -> list[dict[str, Any]]:
-    link = campaign_life.first_link(row["body"])
+    link = campaign_lifecycle.first_link(row["body"])
     return [{"link": link, "count": counts.get("Link redirected", 0)}] if link else []
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
-from . import campaign_lifecycle as campaign_life
+from . import campaign_lifecycle
 from .arguments import Arguments, whole
 from .campaign_lifecycle import CHANGEABLE, status
 from .errors import invalid, not_found, too_often
@@ -41,7 +41,7 @@ def create(incoming: Incoming) -> Response:
     excess = state.limits.admit(("sendpulse.campaigns",), incoming.account)
     if excess is not None:
         raise too_often("API campaigns limit is exceeded: 4 per hour", 791, excess.wait)
-    count = 1 if is_test else campaign_life.count(state, lists)
+    count = 1 if is_test else campaign_lifecycle.count(state, lists)
     kind = "draft" if given.string("type") == "draft" else "test" if is_test else ""
     number = incoming.store.run(
         "INSERT INTO sendpulse_campaigns (name, sender_name, sender_email, subject, body, template_id, lists, dynamic, "
@@ -63,8 +63,8 @@ def create(incoming: Incoming) -> Response:
         state.settings["delivery_seconds"],
     )
     row = find(incoming, number)
-    campaign_life.plan(state, row)
-    return answers.json(
+    campaign_lifecycle.plan(state, row)
+    return responses.json(
         {
             "id": number,
             "status": status(state, row),
@@ -99,8 +99,8 @@ def edit(incoming: Incoming) -> Response:
         starts,
         row["id"],
     )
-    campaign_life.plan(incoming.state, find(incoming, row["id"]))
-    return answers.json({"result": True, "id": row["id"]})
+    campaign_lifecycle.plan(incoming.state, find(incoming, row["id"]))
+    return responses.json({"result": True, "id": row["id"]})
 
 
 @routes("DELETE", "campaigns/{id}")
@@ -109,7 +109,7 @@ def cancel(incoming: Incoming) -> Response:
     row = _changeable(incoming)
     incoming.store.run("UPDATE sendpulse_campaigns SET cancelled = 1 WHERE id = ?", row["id"])
     incoming.state.outbox.cancel("sendpulse", row["id"])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def find(incoming: Incoming, given: Any) -> Row:

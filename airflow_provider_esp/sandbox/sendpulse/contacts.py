@@ -8,12 +8,10 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
-from . import addressbooks as books
-from . import contact_store
-from . import datetimes as moments
+from . import addressbooks, contact_store, datetimes
 from .arguments import Arguments, is_email, phone_of
 from .errors import invalid, not_found
 from .status_codes import CONTACT
@@ -37,7 +35,7 @@ routes = Routes()
 @routes("GET", "addressbooks/{id}/emails")
 def emails(incoming: Incoming) -> Response:
     """Return a page of a book's addresses, in the order they were added."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     limit, offset = given.page()
     order = given.string("order", default="asc")
@@ -50,13 +48,13 @@ def emails(incoming: Incoming) -> Response:
         "limit": limit,
         "offset": offset,
     }
-    return answers.json([_listed(incoming, row) for row in incoming.store.named(_PAGES[order], values)])
+    return responses.json([_listed(incoming, row) for row in incoming.store.named(_PAGES[order], values)])
 
 
 @routes("GET", "addressbooks/{id}/emails/total")
 def total(incoming: Incoming) -> Response:
     """Return how many addresses a book has; with ``active``, how many active ones (or others)."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     active = Arguments.of(incoming).flag("active", "is invalid")
     count = incoming.store.value(
         "SELECT count(*) FROM sendpulse_contacts WHERE book_id = ? AND email IS NOT NULL "
@@ -65,17 +63,17 @@ def total(incoming: Incoming) -> Response:
         active,
         active,
     )
-    return answers.json({"total": count})
+    return responses.json({"total": count})
 
 
 @routes("GET", "addressbooks/{id}/emails/{email}")
 def email(incoming: Incoming) -> Response:
     """Return one address of a book."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     row = contact_store.of_email(incoming.store, number, incoming.params["email"])
     if row is None:
         raise not_found("Email address not found", 502)
-    return answers.json(
+    return responses.json(
         {
             "email": row["email"],
             "abook_id": str(number),
@@ -90,12 +88,12 @@ def email(incoming: Incoming) -> Response:
 @routes("GET", "addressbooks/{id}/variables/{name}/{value}")
 def by_variable(incoming: Incoming) -> Response:
     """Return the addresses of a book whose variable has a value."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     name, value = incoming.params["name"], incoming.params["value"]
     if not re.fullmatch(r"[\w .-]{1,255}", name):
         raise invalid("Variable name is invalid")
     if name.lower() == "phone":
-        return answers.json([_summary(row) for row in contact_store.of_phone(incoming.store, number, value)])
+        return responses.json([_summary(row) for row in contact_store.of_phone(incoming.store, number, value)])
     kind = incoming.store.value("SELECT type FROM sendpulse_variables WHERE book_id = ? AND name = ?", number, name)
     if kind is None:
         raise not_found("Variable not found", 299)
@@ -108,13 +106,13 @@ def by_variable(incoming: Incoming) -> Response:
         name,
         value,
     )
-    return answers.json([_summary(row) for row in found])
+    return responses.json([_summary(row) for row in found])
 
 
 @routes("POST", "addressbooks/{id}/emails/variable")
 def change_variables(incoming: Incoming) -> Response:
     """Set variables of one address."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("email")
     if not is_email(given.get("email")):
@@ -127,13 +125,13 @@ def change_variables(incoming: Incoming) -> Response:
     if row is None:
         raise invalid("Email address not found", 502)
     contact_store.set_variables(incoming.store, row, contact_store.plain(variables, "Argument variables is invalid"))
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("PUT", "addressbooks/{id}/phone")
 def change_phone(incoming: Incoming) -> Response:
     """Set the phone of one address."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     phone = phone_of(given.get("phone"))
     if phone is None:
@@ -143,13 +141,13 @@ def change_phone(incoming: Incoming) -> Response:
     if row is None:
         raise invalid("Email is not valid", 17)
     contact_store.set_phone(incoming.store, row, phone)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("POST", "addressbooks/{id}/emails/unsubscribe")
 def unsubscribe(incoming: Incoming) -> Response:
     """Unsubscribe addresses from a book."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("emails")
     addresses = _strings(given)
@@ -163,13 +161,13 @@ def unsubscribe(incoming: Incoming) -> Response:
     )
     if not changed:
         raise invalid("Active emails not found")
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("DELETE", "addressbooks/{id}/emails")
 def delete(incoming: Incoming) -> Response:
     """Delete addresses from a book."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     addresses = _strings(given) if given.has("emails") else []
     if len(addresses) > AT_ONCE:
@@ -181,7 +179,7 @@ def delete(incoming: Incoming) -> Response:
     )
     if not deleted:
         raise invalid("No emails", 303)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _strings(given: Arguments) -> list[str]:
@@ -200,7 +198,7 @@ def _listed(incoming: Incoming, row: Row) -> dict[str, Any]:
         **_summary(row),
         # A number where there is a phone, and nothing where there is none, as was recorded.
         **({"phone": int(row["phone"])} if row["phone"] else {}),
-        "add_date": moments.stamp(incoming.state, row["added"]),
+        "add_date": datetimes.stamp(incoming.state, row["added"]),
         # PHP writes an empty object as an empty array.
         "variables": contact_store.read(row) or [],
     }

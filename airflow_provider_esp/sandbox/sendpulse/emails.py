@@ -6,11 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
-from . import contact_store
-from . import datetimes as moments
+from . import contact_store, datetimes
 from .arguments import Arguments, body
 from .errors import invalid, not_found
 from .status_codes import CONTACT
@@ -22,7 +21,7 @@ routes = Routes()
 def contact(incoming: Incoming) -> Response:
     """Return one address in every book it is in."""
     rows = _rows(incoming, incoming.params["email"])
-    return answers.json(
+    return responses.json(
         [
             {
                 "book_id": row["book_id"],
@@ -40,12 +39,12 @@ def contact(incoming: Incoming) -> Response:
 def details(incoming: Incoming) -> Response:
     """Return when and from where an address came into every book."""
     rows = _rows(incoming, incoming.params["email"])
-    return answers.json(
+    return responses.json(
         [
             {
                 "list_name": row["book_name"],
                 "list_id": row["book_id"],
-                "add_date": moments.stamp(incoming.state, row["added"]),
+                "add_date": datetimes.stamp(incoming.state, row["added"]),
                 "source": row["source"],
             }
             for row in rows
@@ -67,7 +66,7 @@ def contacts(incoming: Incoming) -> Response:
         ]
         for email in _emails(incoming)
     }
-    return answers.json({email: rows for email, rows in found.items() if rows} or [])
+    return responses.json({email: rows for email, rows in found.items() if rows} or [])
 
 
 @routes("GET", "emails/{email}/campaigns")
@@ -75,7 +74,7 @@ def statistics(incoming: Incoming) -> Response:
     """Return the results of campaigns at one address."""
     email = incoming.params["email"]
     rows = _rows(incoming, email)
-    return answers.json(
+    return responses.json(
         {
             "statistic": _statistic(incoming, email),
             "blacklist": _is_blacklisted(incoming, email),
@@ -96,7 +95,7 @@ def statistics_of_many(incoming: Incoming) -> Response:
         for email in _emails(incoming)
         if (rows := _found(incoming, email))
     }
-    return answers.json(found or [])
+    return responses.json(found or [])
 
 
 @routes("DELETE", "emails/{email}")
@@ -104,7 +103,7 @@ def delete(incoming: Incoming) -> Response:
     """Delete an address from all books."""
     for row in _rows(incoming, incoming.params["email"]):
         incoming.store.run("DELETE FROM sendpulse_contacts WHERE id = ?", row["id"])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _found(incoming: Incoming, email: str) -> list[Row]:

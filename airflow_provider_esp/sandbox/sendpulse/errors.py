@@ -10,7 +10,7 @@ import math
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..state import SandboxState
 
@@ -58,7 +58,7 @@ def broken(state: SandboxState) -> Refused:
 
 def second_version(text: str, status: int = 422) -> Refused:
     """Return a refusal in the words of the methods under ``/v2``."""
-    return Answered(answers.json({"success": False, "data": {"message": text}}, status))
+    return Answered(responses.json({"success": False, "data": {"message": text}}, status))
 
 
 def too_often(text: str, code: int, wait: float) -> Refused:
@@ -76,4 +76,4 @@ def refuse(state: SandboxState, refused: Refused) -> Response:
     code = refused.code
     if code is None:
         code = TOO_OFTEN if refused.status == 429 else refused.status
-    return answers.json({"message": refused.text, "error_code": code}, refused.status, headers)
+    return responses.json({"message": refused.text, "error_code": code}, refused.status, headers)

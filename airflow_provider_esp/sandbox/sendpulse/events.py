@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from . import flows
 from .arguments import Arguments, is_email, phone_of, whole
@@ -64,7 +64,7 @@ def _take(incoming: Incoming, event: str) -> Response:
         incoming.now,
     )
     flows.start(incoming.state, flows.Event(number, event, email, phone, whole(flow), given.all()))
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _identity(given: Arguments) -> tuple[str, str]:

@@ -6,14 +6,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import outbox
-from .. import responses as answers
+from .. import outbox, responses
 from ..outbox import Message
 from ..routing import Incoming, Routes
 from ..state import SandboxState
 from ..store import Row
-from . import datetimes as moments
-from . import outcomes
+from . import datetimes, outcomes
 from .arguments import Arguments, whole
 from .errors import not_found, too_often
 from .schedule import begin
@@ -54,7 +52,7 @@ def create(incoming: Incoming) -> Response:
     )
     row, people = _find(incoming, number), _subscriptions(incoming, site["id"], active=True)
     state.outbox.add(_message(state, row, site["url"], f"subscriber-{one['id']}") for one in people)
-    return answers.json({"result": True, "id": number})
+    return responses.json({"result": True, "id": number})
 
 
 @routes("GET", "push/tasks")
@@ -62,7 +60,7 @@ def tasks(incoming: Incoming) -> Response:
     """Return a page of tasks, newest first."""
     given = Arguments.of(incoming)
     limit, offset = given.page()
-    first, last = (moments.read(incoming.state, given.get(name)) for name in ("from", "to"))
+    first, last = (datetimes.read(incoming.state, given.get(name)) for name in ("from", "to"))
     site = given.whole("website_id")
     found = incoming.store.all(
         "SELECT * FROM sendpulse_push WHERE (? = 0 OR site_id = ?) AND (? IS NULL OR starts >= ?) "
@@ -76,15 +74,15 @@ def tasks(incoming: Incoming) -> Response:
         limit,
         offset,
     )
-    return answers.json(
+    return responses.json(
         [
             {
                 "id": row["id"],
                 "title": row["title"],
                 "body": row["body"],
                 "website_id": row["site_id"],
-                "from": moments.stamp(incoming.state, row["created"]),
-                "to": moments.stamp(incoming.state, row["starts"]),
+                "from": datetimes.stamp(incoming.state, row["created"]),
+                "to": datetimes.stamp(incoming.state, row["starts"]),
                 "status": _status(incoming.state, row),
             }
             for row in found
@@ -97,7 +95,7 @@ def task(incoming: Incoming) -> Response:
     """Return one task with its figures; the number of messages sent is a string, as the vendor writes it."""
     row = _find(incoming, incoming.params["id"])
     counts = outcomes.reached(incoming.state, [row["id"]])[row["id"]]
-    return answers.json(
+    return responses.json(
         {
             "id": row["id"],
             "message": {"title": row["title"], "text": row["body"], "link": row["link"]},
@@ -116,9 +114,9 @@ def sites(incoming: Incoming) -> Response:
     """Return a page of the sites."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_sites ORDER BY id LIMIT ? OFFSET ?", limit, offset)
-    return answers.json(
+    return responses.json(
         [
-            {"id": row["id"], "url": row["url"], "add_date": moments.stamp(incoming.state, row["added"]), "status": 1}
+            {"id": row["id"], "url": row["url"], "add_date": datetimes.stamp(incoming.state, row["added"]), "status": 1}
             for row in found
         ]
     )
@@ -127,7 +125,7 @@ def sites(incoming: Incoming) -> Response:
 @routes("GET", "push/websites/total")
 def sites_total(incoming: Incoming) -> Response:
     """Return how many sites there are."""
-    return answers.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_sites")})
+    return responses.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_sites")})
 
 
 @routes("GET", "push/websites/info/{id}")
@@ -135,7 +133,7 @@ def site_info(incoming: Incoming) -> Response:
     """Return one site."""
     row = _site(incoming, incoming.params["id"])
     total, active = len(_subscriptions(incoming, row["id"])), len(_subscriptions(incoming, row["id"], active=True))
-    return answers.json(
+    return responses.json(
         {
             "id": row["id"],
             "url": row["url"],
@@ -143,7 +141,7 @@ def site_info(incoming: Incoming) -> Response:
             "total_subscribers": total,
             "active_subscribers": active,
             "icon": "",
-            "add_date": moments.stamp(incoming.state, row["added"]),
+            "add_date": datetimes.stamp(incoming.state, row["added"]),
             "unsubscribed": total - active,
             "subscribers_today": 0,
         }
@@ -154,7 +152,7 @@ def site_info(incoming: Incoming) -> Response:
 def variables(incoming: Incoming) -> Response:
     """Return the variables of a site's subscribers; the sandbox's have none."""
     _site(incoming, incoming.params["id"])
-    return answers.json([])
+    return responses.json([])
 
 
 @routes("GET", "push/websites/{id}/subscriptions")
@@ -162,13 +160,13 @@ def subscriptions(incoming: Incoming) -> Response:
     """Return a page of a site's subscribers, of those who came between two days if these are given."""
     row, given = _site(incoming, incoming.params["id"]), Arguments.of(incoming)
     limit, offset = given.page()
-    first, last = (moments.day(incoming.state, given.get(f"subscription_date_{end}")) for end in ("from", "to"))
+    first, last = (datetimes.day(incoming.state, given.get(f"subscription_date_{end}")) for end in ("from", "to"))
     found = [
         one
         for one in _subscriptions(incoming, row["id"])
         if (first is None or one["added"] >= first[0]) and (last is None or one["added"] < last[1])
     ][offset : offset + limit]
-    return answers.json(
+    return responses.json(
         [
             {
                 "id": one["id"],
@@ -178,7 +176,7 @@ def subscriptions(incoming: Incoming) -> Response:
                 "country_code": "UA",
                 "city": "",
                 "variables": [],
-                "subscription_date": moments.stamp(incoming.state, one["added"]),
+                "subscription_date": datetimes.stamp(incoming.state, one["added"]),
                 "status": one["state"],
             }
             for one in found
@@ -189,14 +187,14 @@ def subscriptions(incoming: Incoming) -> Response:
 @routes("GET", "push/websites/{id}/subscriptions/total")
 def subscriptions_total(incoming: Incoming) -> Response:
     """Return how many subscribers a site has."""
-    return answers.json({"total": len(_subscriptions(incoming, _site(incoming, incoming.params["id"])["id"]))})
+    return responses.json({"total": len(_subscriptions(incoming, _site(incoming, incoming.params["id"])["id"]))})
 
 
 @routes("GET", "push/websites/{id}/code")
 def code(incoming: Incoming) -> Response:
     """Return the script that a site would embed."""
     url = f"{_site(incoming, incoming.params['id'])['url']}/push.js"
-    return answers.json({"script_url": url, "script_code": f'<script src="{url}" async></script>'})
+    return responses.json({"script_url": url, "script_code": f'<script src="{url}" async></script>'})
 
 
 @routes("POST", "push/subscriptions/state")
@@ -210,7 +208,7 @@ def change_state(incoming: Incoming) -> Response:
         "UPDATE sendpulse_subscriptions SET state = ? WHERE id = ?", wanted, given.whole("id")
     ):
         raise not_found("Subscription not found")
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _site(incoming: Incoming, given: Any) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..state import SandboxState
-from . import datetimes as moments
+from . import datetimes
 from .errors import invalid
 
 
@@ -17,7 +17,7 @@ def begin(state: SandboxState, given: Any) -> float:
     now = state.clock.now()
     if given in (None, "", "now"):
         return now
-    at = moments.read(state, given)
+    at = datetimes.read(state, given)
     if at is None or at < int(now):
         raise invalid("Date is wrong or in the past", 799)
     return max(at, now)

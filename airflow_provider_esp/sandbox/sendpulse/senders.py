@@ -6,7 +6,7 @@ import secrets
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..routing import Incoming, Routes
 from ..store import Row, Store
@@ -36,7 +36,7 @@ def is_active(store: Store, email: str) -> bool:
 def senders(incoming: Incoming) -> Response:
     """Return all senders."""
     found = incoming.store.all("SELECT * FROM sendpulse_senders ORDER BY rowid")
-    return answers.json(
+    return responses.json(
         [
             {
                 "email": row["email"],
@@ -67,7 +67,7 @@ def add(incoming: Incoming) -> Response:
         raise invalid("This email in blacklist", 904)
     incoming.store.run("INSERT INTO sendpulse_senders VALUES (?, ?, 0, '', 0)", email, name)
     _mail_code(incoming, email)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("DELETE", "senders")
@@ -78,7 +78,7 @@ def delete(incoming: Incoming) -> Response:
     email = given.string("email", "is invalid")
     if not incoming.store.change("DELETE FROM sendpulse_senders WHERE email = ?", email):
         raise not_found("Sender not found", 1003)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "senders/{email}/code")
@@ -88,7 +88,7 @@ def code(incoming: Incoming) -> Response:
     if incoming.now < row["code_sent"] + COOLDOWN:
         raise invalid("The code was sent less than 15 minutes ago", 1004)
     _mail_code(incoming, row["email"])
-    return answers.json({"result": True, "email": row["email"]})
+    return responses.json({"result": True, "email": row["email"]})
 
 
 @routes("POST", "senders/{email}/code")
@@ -100,7 +100,7 @@ def activate(incoming: Incoming) -> Response:
     if str(given.get("code")) != row["code"]:
         raise invalid("Argument code is invalid", 1005)
     incoming.store.run("UPDATE sendpulse_senders SET active = 1, code = '' WHERE email = ?", row["email"])
-    return answers.json({"result": True, "email": row["email"]})
+    return responses.json({"result": True, "email": row["email"]})
 
 
 def _row(store: Store, email: str) -> Row | None:

@@ -7,14 +7,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..routing import Incoming, Routes
 from ..state import SandboxState
 from ..store import Row
-from . import addressbooks as books
-from . import datetimes as moments
-from . import outcomes
+from . import addressbooks, datetimes, outcomes
 from .arguments import Arguments, whole
 from .errors import invalid, not_found
 from .schedule import begin
@@ -49,10 +47,10 @@ def send(incoming: Incoming) -> Response:
     if not allowed:
         raise invalid("Recipients not found", 11)
     if given.flag("emulate"):
-        return answers.json({"result": True, "counters": counters})
+        return responses.json({"result": True, "counters": counters})
     row = _create(incoming, None, sender, text, starts, dynamic=False)
     incoming.state.outbox.add(_message(incoming.state, row, phone, {}) for phone in allowed)
-    return answers.json({"result": True, "campaign_id": row["id"], "counters": counters})
+    return responses.json({"result": True, "campaign_id": row["id"], "counters": counters})
 
 
 @routes("POST", "sms/campaigns")
@@ -61,15 +59,15 @@ def campaign(incoming: Incoming) -> Response:
     given = Arguments.of(incoming)
     sender, text = _content(given)
     given.need("addressBookId")
-    book = books.find(incoming.store, given.get("addressBookId"))["id"]
+    book = addressbooks.find(incoming.store, given.get("addressBookId"))["id"]
     starts = begin(incoming.state, given.get("date"))
     if not _people(incoming.state, book):
         raise invalid("Recipients not found", 11)
     if given.flag("emulate"):
-        return answers.json({"result": True})
+        return responses.json({"result": True})
     row = _create(incoming, book, sender, text, starts, dynamic=bool(given.flag("use_dynamic_list")))
     _plan(incoming.state, row)
-    return answers.json({"result": True, "campaign_id": row["id"]})
+    return responses.json({"result": True, "campaign_id": row["id"]})
 
 
 @routes("GET", "sms/campaigns/info/{id}")
@@ -88,7 +86,7 @@ def info(incoming: Incoming) -> Response:
 def campaigns(incoming: Incoming) -> Response:
     """Return campaigns whose date of sending is between two dates."""
     given = Arguments.of(incoming)
-    first, last = (moments.read(incoming.state, given.get(name)) for name in ("dateFrom", "dateTo"))
+    first, last = (datetimes.read(incoming.state, given.get(name)) for name in ("dateFrom", "dateTo"))
     found = incoming.store.all(
         "SELECT s.*, (SELECT count(*) FROM outbox_messages m WHERE m.service = 'sendpulse' AND m.broadcast_id = s.id) "
         "AS messages FROM sendpulse_sms s WHERE NOT deleted AND (? IS NULL OR starts >= ?) "
@@ -98,7 +96,7 @@ def campaigns(incoming: Incoming) -> Response:
         last,
         last,
     )
-    return answers.json({"result": True, "data": [_listed(incoming.state, row) for row in found]})
+    return responses.json({"result": True, "data": [_listed(incoming.state, row) for row in found]})
 
 
 @routes("PUT", "sms/campaigns/cancel/{id}")
@@ -109,7 +107,7 @@ def cancel(incoming: Incoming) -> Response:
         raise invalid("Can't find the campaign, probably it was already sent", 602)
     incoming.store.run("UPDATE sendpulse_sms SET cancelled = 1 WHERE id = ?", row["id"])
     incoming.state.outbox.cancel("sendpulse", row["id"])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("DELETE", "sms/campaigns")
@@ -120,7 +118,7 @@ def delete(incoming: Incoming) -> Response:
     row = _find(incoming, given.get("id"))
     incoming.store.run("UPDATE sendpulse_sms SET deleted = 1, cancelled = 1 WHERE id = ?", row["id"])
     incoming.state.outbox.cancel("sendpulse", row["id"])
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "sms/campaigns/cost")
@@ -129,17 +127,17 @@ def cost(incoming: Incoming) -> Response:
     given = Arguments.of(incoming)
     _content(given)
     if given.has("addressBookId"):
-        people = len(_people(incoming.state, books.find(incoming.store, given.get("addressBookId"))["id"]))
+        people = len(_people(incoming.state, addressbooks.find(incoming.store, given.get("addressBookId"))["id"]))
     else:
         people = len(phones_of(given)[0])
-    return answers.json({"result": True, "data": {"price": round(people * PRICE, 2), "currency": CURRENCY}})
+    return responses.json({"result": True, "data": {"price": round(people * PRICE, 2), "currency": CURRENCY}})
 
 
 @routes("GET", "sms/senders")
 def senders(incoming: Incoming) -> Response:
     """Return names that SMS may come from; the sandbox takes every other name as well."""
     sender = {"id": 1, "sender": "Sandbox", "country": "Ukraine", "country_code": "UA"}
-    return answers.json([{**sender, "status": 1, "status_explain": SMS_SENDER[1]}])
+    return responses.json([{**sender, "status": 1, "status_explain": SMS_SENDER[1]}])
 
 
 def settle(state: SandboxState) -> None:
@@ -228,8 +226,8 @@ def _campaign(state: SandboxState, row: Row, messages: int) -> dict[str, Any]:
         "address_book_id": row["book_id"] or 0,
         "currency": CURRENCY,
         "company_price": round(messages * PRICE, 2),
-        "send_date": moments.stamp(state, row["starts"]),
-        "date_created": moments.stamp(state, row["created"]),
+        "send_date": datetimes.stamp(state, row["starts"]),
+        "date_created": datetimes.stamp(state, row["created"]),
         "sender_name": row["sender"],
     }
 

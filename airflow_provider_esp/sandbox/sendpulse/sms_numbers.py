@@ -7,11 +7,9 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
-from . import addressbooks as books
-from . import contact_store
-from . import datetimes as moments
+from . import addressbooks, contact_store, datetimes
 from .arguments import Arguments, phone_of
 from .errors import broken, invalid, not_found
 
@@ -22,7 +20,7 @@ routes = Routes()
 
 def wrapped(incoming: Incoming, value: dict[str, Any]) -> Response:
     """Return an answer as it is, or in an array of one, which is how the vendor's documents show some of them."""
-    return answers.json([value] if incoming.state.settings["sendpulse.sms_in_array"] else value)
+    return responses.json([value] if incoming.state.settings["sendpulse.sms_in_array"] else value)
 
 
 def phones_of(given: Arguments) -> tuple[list[str], int]:
@@ -47,7 +45,7 @@ def add(incoming: Incoming) -> Response:
     phones, wrong = phones_of(given)
     added, exists = contact_store.put_phones(incoming.state, number, {phone: {} for phone in phones})
     counters = {"added": added, "exceptions": wrong, "exists": exists}
-    return answers.json({"result": True, "counters": counters})
+    return responses.json({"result": True, "counters": counters})
 
 
 @routes("POST", "sms/numbers/variables")
@@ -104,13 +102,13 @@ def delete(incoming: Incoming) -> Response:
                 incoming.store.run(
                     "UPDATE sendpulse_contacts SET phone = NULL, phone_due = NULL WHERE id = ?", row["id"]
                 )
-    return answers.json({"result": True, "counters": {"deleted": deleted}})
+    return responses.json({"result": True, "counters": {"deleted": deleted}})
 
 
 @routes("GET", "sms/numbers/info/{book}/{phone}")
 def info(incoming: Incoming) -> Response:
     """Return one phone of a book."""
-    number = books.find(incoming.store, incoming.params["book"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["book"])["id"]
     phone = phone_of(incoming.params["phone"])
     rows = contact_store.of_phone(incoming.store, number, phone) if phone else []
     if not rows:
@@ -120,7 +118,7 @@ def info(incoming: Incoming) -> Response:
         "status": row["phone_status"],
         # PHP writes an empty object as an empty array.
         "variables": contact_store.read(row) or [],
-        "added": moments.stamp(incoming.state, row["added"]),
+        "added": datetimes.stamp(incoming.state, row["added"]),
         "email": row["email"] or False,  # PHP's nothing
     }
     return wrapped(incoming, {"result": True, "data": data})
@@ -129,7 +127,7 @@ def info(incoming: Incoming) -> Response:
 @routes("POST", "addressbooks/{id}/phones/variable")
 def change_one(incoming: Incoming) -> Response:
     """Set variables of one phone."""
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("phone")
     phone = phone_of(given.get("phone"))
@@ -142,7 +140,7 @@ def change_one(incoming: Incoming) -> Response:
         raise not_found("Phone not found")
     for row in rows:
         contact_store.set_variables(incoming.store, row, variables)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "sms/black_list", "sms/black_list/by_numbers")
@@ -155,12 +153,12 @@ def blacklist(incoming: Incoming) -> Response:
         {
             "phone": int(row["phone"]),
             "description": row["description"],
-            "add_date": moments.stamp(incoming.state, row["at"]),
+            "add_date": datetimes.stamp(incoming.state, row["at"]),
         }
         for row in found
         if wanted is None or row["phone"] in wanted
     ]
-    return answers.json({"result": True, "data": data})
+    return responses.json({"result": True, "data": data})
 
 
 @routes("POST", "sms/black_list")
@@ -192,7 +190,7 @@ def include(incoming: Incoming) -> Response:
 
 def _book(incoming: Incoming, given: Arguments) -> int:
     given.need("addressBookId")
-    return int(books.find(incoming.store, given.get("addressBookId"))["id"])
+    return int(addressbooks.find(incoming.store, given.get("addressBookId"))["id"])
 
 
 def _mark(incoming: Incoming, phones: list[str], status: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..routing import Incoming, Routes
 from ..store import Row
@@ -85,7 +85,7 @@ def send(incoming: Incoming) -> Response:
         size,
         incoming.now,
     )
-    return answers.json({"result": True, "id": number})
+    return responses.json({"result": True, "id": number})
 
 
 def _message(sender: dict[str, str], subject: str, content: _Content) -> Message:

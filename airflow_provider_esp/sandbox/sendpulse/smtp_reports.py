@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..state import SandboxState
 from ..store import Row
-from . import datetimes as moments
+from . import datetimes
 from .arguments import Arguments, body
 from .errors import invalid, not_found
 from .settings import USER_ID
@@ -38,8 +38,8 @@ def emails(incoming: Incoming) -> Response:
     state = incoming.state
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
-    begin = moments.day(state, given.get("from"))
-    end = moments.day(state, given.get("to"))
+    begin = datetimes.day(state, given.get("from"))
+    end = datetimes.day(state, given.get("to"))
     found = incoming.store.named(
         "SELECT * FROM sendpulse_smtp WHERE created >= :begin AND created < :end AND created <= :seen "
         "AND (:sender = '' OR sender = :sender) AND (:recipient = '' OR recipient = :recipient) "
@@ -55,13 +55,13 @@ def emails(incoming: Incoming) -> Response:
             "offset": offset,
         },
     )
-    return answers.json([_record(state, row) for row in found])
+    return responses.json([_record(state, row) for row in found])
 
 
 @routes("GET", "smtp/emails/total")
 def total(incoming: Incoming) -> Response:
     """Return how many messages were sent."""
-    return answers.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_smtp")})
+    return responses.json({"total": incoming.store.value("SELECT count(*) FROM sendpulse_smtp")})
 
 
 @routes("GET", "smtp/emails/{id}")
@@ -70,7 +70,7 @@ def email(incoming: Incoming) -> Response:
     row = incoming.store.one("SELECT * FROM sendpulse_smtp WHERE id = ?", incoming.params["id"])
     if row is None or not _is_seen(incoming.state, row):
         raise Refused(400, "No such email", 14)
-    return answers.json(_record(incoming.state, row))
+    return responses.json(_record(incoming.state, row))
 
 
 @routes("POST", "smtp/emails/info")
@@ -86,7 +86,7 @@ def info(incoming: Incoming) -> Response:
     records = [_record(incoming.state, row) for row in found if _is_seen(incoming.state, row)]
     if not records:
         raise Refused(400, "No such emails", 14)
-    return answers.json(records)
+    return responses.json(records)
 
 
 @routes("GET", "smtp/bounces/day")
@@ -97,7 +97,7 @@ def bounces(incoming: Incoming) -> Response:
     limit = min(limit, BOUNCES)
     found = _bounced(incoming, given.get("date"))
     rows = found[offset : offset + limit]
-    return answers.json(
+    return responses.json(
         {
             "total": len(found),
             "emails": [_bounce(incoming.state, row) for row in rows],
@@ -110,26 +110,26 @@ def bounces(incoming: Incoming) -> Response:
 @routes("GET", "smtp/bounces/day/total")
 def bounces_total(incoming: Incoming) -> Response:
     """Return how many bounces the last 24 hours had."""
-    return answers.json({"total": len(_bounced(incoming, None))})
+    return responses.json({"total": len(_bounced(incoming, None))})
 
 
 @routes("GET", "smtp/ips")
 def ips(incoming: Incoming) -> Response:
     """Return the addresses that mail leaves from."""
-    return answers.json(["192.0.2.25"])
+    return responses.json(["192.0.2.25"])
 
 
 @routes("GET", "smtp/senders")
 def senders(incoming: Incoming) -> Response:
     """Return the senders that transactional mail may come from."""
     found = incoming.store.all("SELECT email FROM sendpulse_senders WHERE active ORDER BY rowid")
-    return answers.json([row["email"] for row in found])
+    return responses.json([row["email"] for row in found])
 
 
 @routes("GET", "smtp/domains")
 def old_domains(incoming: Incoming) -> Response:
     """Return the domains that mail may come from, as the older clients read them."""
-    return answers.json([f"@{row['domain']}" for row in _domains(incoming)])
+    return responses.json([f"@{row['domain']}" for row in _domains(incoming)])
 
 
 @routes("POST", "smtp/domains")
@@ -146,7 +146,7 @@ def verify_old_domain(incoming: Incoming) -> Response:
     domain = incoming.params["email"].rpartition("@")[2].lower()
     if not any(row["domain"] == domain for row in _domains(incoming)):
         raise not_found("Domain not found")
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "v2/email-service/smtp/sender_domains", "v2/email-service/smtp/sender_domains/{domain}")
@@ -154,7 +154,7 @@ def domains(incoming: Incoming) -> Response:
     """Return the domains that mail may come from, or one of them."""
     wanted = incoming.params.get("domain")
     rows = [row for row in _domains(incoming) if wanted in (None, row["domain"])]
-    return answers.json({"data": {"result": True, "data": [_domain(row) for row in rows]}})
+    return responses.json({"data": {"result": True, "data": [_domain(row) for row in rows]}})
 
 
 @routes("POST", "v2/email-service/smtp/sender_domains/{domain}")
@@ -162,14 +162,14 @@ def add_domain(incoming: Incoming) -> Response:
     """Add a domain; in the sandbox it is verified at once."""
     body(incoming)
     _add_domain(incoming, incoming.params["domain"])
-    return answers.json({"data": {"result": True}})
+    return responses.json({"data": {"result": True}})
 
 
 def _add_domain(incoming: Incoming, domain: str) -> Response:
     if "." not in domain:
         raise invalid("Argument domain is invalid")
     incoming.store.run("INSERT OR IGNORE INTO sendpulse_domains (domain) VALUES (?)", domain.lower())
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _domains(incoming: Incoming) -> list[Row]:
@@ -191,7 +191,7 @@ def _domain(row: Row) -> dict[str, Any]:
 
 
 def _bounced(incoming: Incoming, date: Any) -> list[Row]:
-    day = moments.day(incoming.state, date)
+    day = datetimes.day(incoming.state, date)
     begin, end = day or (incoming.now - _DAY, incoming.now)
     return incoming.store.named(
         "SELECT r.*, s.note FROM sendpulse_smtp r JOIN outbox_steps s ON s.message_id = r.message_id "
@@ -206,7 +206,7 @@ def _bounce(state: SandboxState, row: Row) -> dict[str, Any]:
     return {
         "email_to": row["recipient"],
         "sender": row["sender"],
-        "send_date": moments.stamp(state, row["created"]),
+        "send_date": datetimes.stamp(state, row["created"]),
         "subject": row["subject"],
         "smtp_answer_code": code,
         "smtp_answer_subcode": subcode,
@@ -245,7 +245,7 @@ def _record(state: SandboxState, row: Row) -> dict[str, Any]:
         "used_ip": "192.0.2.25",
         "recipient": None if state.settings["sendpulse.smtp_no_recipient"] else row["recipient"],
         "subject": row["subject"],
-        "send_date": moments.stamp(state, row["created"]),
+        "send_date": datetimes.stamp(state, row["created"]),
         "tracking": _tracking(state, row),
     }
 
@@ -254,7 +254,7 @@ def _tracking(state: SandboxState, row: Row) -> dict[str, Any]:
     client = {"browser": "Sandbox", "os": "Sandbox", "ip": "192.0.2.50", "country": "Ukraine"}
     opens, clicks = [], []
     for step in state.outbox.way(row["message_id"]):
-        seen = {**client, "action_date": moments.stamp(state, step["at"])}
+        seen = {**client, "action_date": datetimes.stamp(state, step["at"])}
         if step["status"] == "Opened":
             opens.append(seen)
         elif step["status"] == "Link redirected":

@@ -7,13 +7,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..state import SandboxState
-from . import datetimes as moments
-from . import outcomes
+from . import datetimes, outcomes
 from .arguments import Arguments, body, is_email
 from .errors import badly_formed, invalid
 from .senders import is_active
@@ -35,7 +34,7 @@ def add(incoming: Incoming) -> Response:
         "INSERT OR REPLACE INTO sendpulse_smtp_unsubscribed VALUES (?, 0, 1, 0, ?, ?)",
         [(email, comment, incoming.now) for email, comment in _people(incoming)],
     )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("DELETE", "smtp/unsubscribe")
@@ -46,7 +45,7 @@ def remove(incoming: Incoming) -> Response:
         "DELETE FROM sendpulse_smtp_unsubscribed WHERE email IN (SELECT value FROM json_each(?))",
         msgspec.json.encode(addresses).decode(),
     )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "smtp/unsubscribe")
@@ -54,7 +53,7 @@ def unsubscribed(incoming: Incoming) -> Response:
     """Return a page of the addresses that get no transactional mail."""
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
-    day = moments.day(incoming.state, given.get("date"))
+    day = datetimes.day(incoming.state, given.get("date"))
     begin, end = day or (0.0, incoming.now + 1)
     found = incoming.store.all(
         "SELECT * FROM sendpulse_smtp_unsubscribed WHERE at >= ? AND at < ? ORDER BY at, email LIMIT ? OFFSET ?",
@@ -63,14 +62,14 @@ def unsubscribed(incoming: Incoming) -> Response:
         limit,
         offset,
     )
-    return answers.json(
+    return responses.json(
         [
             {
                 "email": row["email"],
                 "unsubscribe_by_link": row["by_link"],
                 "unsubscribe_by_user": row["by_user"],
                 "spam_complaint": row["complaint"],
-                "date": moments.stamp(incoming.state, row["at"]),
+                "date": datetimes.stamp(incoming.state, row["at"]),
             }
             for row in found
         ]
@@ -85,7 +84,7 @@ def search(incoming: Incoming) -> Response:
         raise invalid("Empty email parameter")
     if not is_email(email):
         raise invalid("Wrong email parameter")
-    return answers.json({"result": _is_in(incoming, email)})
+    return responses.json({"result": _is_in(incoming, email)})
 
 
 @routes("POST", "smtp/resubscribe")
@@ -121,7 +120,7 @@ def resubscribe(incoming: Incoming) -> Response:
     if outcomes.reads(state, email):
         due = incoming.now + 3 * state.settings["delivery_seconds"]
         incoming.store.run("INSERT INTO sendpulse_smtp_returns VALUES (?, ?)", email, due)
-    return answers.json({"result": True, "id": str(number)})
+    return responses.json({"result": True, "id": str(number)})
 
 
 def settle(state: SandboxState) -> None:

@@ -7,7 +7,7 @@ import uuid
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from .arguments import Arguments, is_email, phone_of, whole
 from .errors import invalid, not_found
@@ -27,7 +27,7 @@ routes = Routes()
 def tags(incoming: Incoming) -> Response:
     """Return all tags."""
     found = [dict(row) for row in incoming.store.all("SELECT * FROM sendpulse_tags ORDER BY id")]
-    return answers.json({"tags": found, "user_id": USER_ID, "version": _VERSION})
+    return responses.json({"tags": found, "user_id": USER_ID, "version": _VERSION})
 
 
 @routes("POST", "tags")
@@ -111,7 +111,7 @@ def _pins(incoming: Incoming) -> tuple[str, list[int]]:
 
 
 def _queued() -> Response:
-    return answers.json(
+    return responses.json(
         {
             "code": "request_sended_to_queue",
             "description": "Request sended to queue",

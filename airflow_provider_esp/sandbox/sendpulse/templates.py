@@ -11,11 +11,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..responses import Refused
 from ..routing import Incoming, Routes
 from ..store import Row, Store
-from . import datetimes as moments
+from . import datetimes
 from .arguments import Arguments, whole
 from .errors import invalid, not_found
 
@@ -107,7 +107,7 @@ def create(incoming: Incoming) -> Response:
             f"template-{number}",
             number,
         )
-    return answers.json({"result": True, "real_id": number})
+    return responses.json({"result": True, "real_id": number})
 
 
 @routes("POST", "template/edit/{id}")
@@ -123,7 +123,7 @@ def edit(incoming: Incoming) -> Response:
     incoming.store.run(
         "UPDATE sendpulse_templates SET body = ?, lang = ? WHERE real_id = ?", body, lang, row["real_id"]
     )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "template/slug/{slug}")
@@ -155,7 +155,7 @@ def templates(incoming: Incoming) -> Response:
         limit,
         offset,
     )
-    return answers.json([_template(incoming, row) for row in found])
+    return responses.json([_template(incoming, row) for row in found])
 
 
 def _owner(incoming: Incoming, default: str = "me") -> str:
@@ -185,7 +185,7 @@ def _details(incoming: Incoming, row: Row | None) -> Response:
     if row is None:
         raise Refused(404, "Template not found", 290)
     body = base64.b64encode(row["body"].encode()).decode()
-    return answers.json({**_template(incoming, row), "body": body})
+    return responses.json({**_template(incoming, row), "body": body})
 
 
 def _template(incoming: Incoming, row: Row) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _template(incoming: Incoming, row: Row) -> dict[str, Any]:
         "lang": row["lang"],
         "name": row["name"],
         "name_slug": row["slug"],
-        "created": moments.stamp(incoming.state, row["created"]),
+        "created": datetimes.stamp(incoming.state, row["created"]),
         "full_description": "",
         "is_structure": bool(row["structure"]),
         "category": "Sandbox" if row["owner"] != "me" else "",

@@ -8,15 +8,13 @@ import msgspec
 
 from ..service import Section, table
 from ..state import SandboxState
-from . import campaign_lifecycle as campaign_life
-from . import datetimes as moments
-from . import status_codes as words
+from . import campaign_lifecycle, datetimes, status_codes
 from .events import shown
 
 
 def _contact(row: dict[str, Any]) -> dict[str, Any]:
     variables = msgspec.json.decode(row["variables"])
-    return {**row, "status_explain": words.CONTACT[row["status"]], "variables": variables}
+    return {**row, "status_explain": status_codes.CONTACT[row["status"]], "variables": variables}
 
 
 def _sender(row: dict[str, Any]) -> dict[str, Any]:
@@ -36,11 +34,11 @@ def _campaigns(state: SandboxState, q: str, limit: int, offset: int) -> list[dic
             "id": row["id"],
             "name": row["name"],
             "subject": row["subject"],
-            "lists": campaign_life.lists(row),
+            "lists": campaign_lifecycle.lists(row),
             "count": row["count"],
-            "status": campaign_life.status(state, row),
-            "status_explain": words.CAMPAIGN.get(campaign_life.status(state, row), ""),
-            "send_date": moments.stamp(state, row["starts"]),
+            "status": campaign_lifecycle.status(state, row),
+            "status_explain": status_codes.CAMPAIGN.get(campaign_lifecycle.status(state, row), ""),
+            "send_date": datetimes.stamp(state, row["starts"]),
         }
         for row in rows
     ]

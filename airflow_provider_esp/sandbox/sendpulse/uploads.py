@@ -10,12 +10,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..routing import Incoming, Routes
 from ..state import SandboxState
-from . import addressbooks as books
-from . import contact_store, outcomes
+from . import addressbooks, contact_store, outcomes
 from .arguments import Arguments, is_email, whole
 from .contact_store import New
 from .errors import broken, invalid
@@ -29,7 +28,7 @@ routes = Routes()
 def upload(incoming: Incoming) -> Response:
     """Add or update contacts of a book; with ``confirmation`` they are asked by mail first."""
     state = incoming.state
-    number = books.find(incoming.store, incoming.params["id"])["id"]
+    number = addressbooks.find(incoming.store, incoming.params["id"])["id"]
     given = Arguments.of(incoming)
     given.need("emails")
     said = _contacts(state, given.structure("emails"))
@@ -49,7 +48,7 @@ def upload(incoming: Incoming) -> Response:
         incoming.store.many(
             "INSERT OR IGNORE INTO sendpulse_pins VALUES (?, ?)", [(tag, new.email) for new in contacts]
         )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 def _contacts(state: SandboxState, given: Any) -> list[New]:

@@ -10,13 +10,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..state import SandboxState
 from ..store import Row
-from . import addressbooks as books
-from . import datetimes as moments
-from . import outcomes
+from . import addressbooks, datetimes, outcomes
 from .arguments import Arguments, is_email, whole
 from .errors import invalid, not_found
 
@@ -41,7 +39,7 @@ def verify_list(incoming: Incoming) -> Response:
     """Start to verify a book; one that a campaign has used, is under way or has nothing new is refused."""
     given = Arguments.of(incoming)
     given.need("id")
-    book = books.find(incoming.store, given.get("id"))["id"]
+    book = addressbooks.find(incoming.store, given.get("id"))["id"]
     emails = _emails(incoming, book, incoming.now)
     if not emails:
         raise invalid("Addressbook is empty", 211)
@@ -61,21 +59,21 @@ def verify_list(incoming: Incoming) -> Response:
         incoming.now,
         incoming.now + incoming.state.settings["sendpulse.verify_seconds"],
     )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "verifier-service/get-progress")
 def progress(incoming: Incoming) -> Response:
     """Return how many addresses of a book have been looked at."""
     row = _known(incoming)
-    return answers.json({"result": True, "data": {"total": row["total"], "processed": _processed(incoming, row)}})
+    return responses.json({"result": True, "data": {"total": row["total"], "processed": _processed(incoming, row)}})
 
 
 @routes("GET", "verifier-service/check")
 def result(incoming: Incoming) -> Response:
     """Return what a book was found to be, with a page of its addresses."""
     row = _known(incoming)
-    return answers.json(_result(incoming, row, _addresses(incoming, row)))
+    return responses.json(_result(incoming, row, _addresses(incoming, row)))
 
 
 @routes("GET", "verifier-service/check-list")
@@ -84,7 +82,7 @@ def verified(incoming: Incoming) -> Response:
     start, count = _page(Arguments.of(incoming))
     rows = incoming.store.all("SELECT * FROM sendpulse_verifications ORDER BY started DESC, book_id DESC")
     found = [{**_summary(incoming, row), "is_garbage_in_book": False} for row in rows[start : start + count]]
-    return answers.json({"total": len(rows), "list": found})
+    return responses.json({"total": len(rows), "list": found})
 
 
 @routes("POST", "verifier-service/send-single-to-verify")
@@ -93,7 +91,7 @@ def verify_email(incoming: Incoming) -> Response:
     email = _email(incoming)
     ends = incoming.now + incoming.state.settings["sendpulse.verify_seconds"]
     incoming.store.run("INSERT OR REPLACE INTO sendpulse_verified_emails VALUES (?, ?, ?)", email, incoming.now, ends)
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "verifier-service/get-single-result")
@@ -105,7 +103,7 @@ def email_result(incoming: Incoming) -> Response:
         raise not_found("Email result not found")
     status = _status(incoming.state, email) if row["ends"] <= incoming.now else 0
     checks = {"status": status, "valid_format": 1, "disposable": 0, "webmail": 0, "gibberish": 0}
-    return answers.json(
+    return responses.json(
         {"result": True, "data": {"email": row["email"], "checks": {**checks, "status_text": _TEXTS[status]}}}
     )
 
@@ -114,7 +112,7 @@ def forget_email(incoming: Incoming) -> Response:
     """Delete the result of one address; clients ask this with GET."""
     if not incoming.store.change("DELETE FROM sendpulse_verified_emails WHERE email = ?", _email(incoming)):
         raise not_found("Email result not found")
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 for _verb in ("GET", "DELETE"):
@@ -134,7 +132,7 @@ def make_report(incoming: Incoming) -> Response:
         ",".join(str(whole(one)) for one in statuses),
         row["book_id"],
     )
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "verifier-service/check-report")
@@ -145,7 +143,7 @@ def report(incoming: Incoming) -> Response:
         raise not_found("Report not found")
     statuses = {int(one) for one in row["statuses"].split(",") if one}
     rows = [one for one in _addresses(incoming, row) if not statuses or one["status"] in statuses]
-    return answers.json({**_summary(incoming, row), "email_addresses": rows, "email_addresses_total": len(rows)})
+    return responses.json({**_summary(incoming, row), "email_addresses": rows, "email_addresses_total": len(rows)})
 
 
 def _result(incoming: Incoming, row: Row, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -155,7 +153,7 @@ def _result(incoming: Incoming, row: Row, rows: list[dict[str, Any]]) -> dict[st
 
 
 def _summary(incoming: Incoming, row: Row) -> dict[str, Any]:
-    book = books.find(incoming.store, row["book_id"])
+    book = addressbooks.find(incoming.store, row["book_id"])
     rows = _addresses(incoming, row)
     done = row["ends"] <= incoming.now
     counts = {str(code): sum(one["status"] == code for one in rows) for code in _TEXTS}
@@ -166,7 +164,7 @@ def _summary(incoming: Incoming, row: Row) -> dict[str, Any]:
         "address_book_name": book["name"],
         "all_emails_quantity": len(rows),
         "status": status,
-        "check_date": moments.stamp(incoming.state, row["ends"] if done else row["started"]),
+        "check_date": datetimes.stamp(incoming.state, row["ends"] if done else row["started"]),
         "data": counts if done else {},
         "is_updated": int(len(_emails(incoming, row["book_id"], incoming.now)) > row["total"]),
         "status_text": _COLOURS[status],
@@ -182,7 +180,7 @@ def _addresses(incoming: Incoming, row: Row) -> list[dict[str, Any]]:
             {
                 "id": one["id"],
                 "email_address": one["email"],
-                "check_date": moments.stamp(incoming.state, row["ends"]),
+                "check_date": datetimes.stamp(incoming.state, row["ends"]),
                 "status": status,
                 "status_text": _TEXTS[status],
             }
@@ -215,7 +213,7 @@ def _row(incoming: Incoming, book: int) -> Row | None:
 def _known(incoming: Incoming) -> Row:
     given = Arguments.of(incoming)
     given.need("id")
-    row = _row(incoming, books.find(incoming.store, given.get("id"))["id"])
+    row = _row(incoming, addressbooks.find(incoming.store, given.get("id"))["id"])
     if row is None:
         raise not_found("The address book was not verified")
     return row

@@ -7,14 +7,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..outbox import Message
 from ..routing import Incoming, Routes
 from ..state import SandboxState
 from ..store import Row
-from . import addressbooks as books
-from . import datetimes as moments
-from . import outcomes
+from . import addressbooks, datetimes, outcomes
 from .arguments import Arguments, phone_of, whole
 from .errors import invalid, not_found, second_version
 from .schedule import begin
@@ -64,7 +62,7 @@ def create(incoming: Incoming) -> Response:
     )
     row = _find(incoming, number)
     state.outbox.add(_message(state, row, phone, data) for phone, data in people.items())
-    return answers.json({"result": True, "data": {"task_id": number}})
+    return responses.json({"result": True, "data": {"task_id": number}})
 
 
 @routes("POST", "viber/update")
@@ -95,7 +93,7 @@ def update(incoming: Incoming) -> Response:
     state.outbox.cancel("sendpulse", row["id"])
     row = _find(incoming, row["id"])
     state.outbox.add(_message(state, row, phone, data) for phone, data in people.items())
-    return answers.json({"result": True})
+    return responses.json({"result": True})
 
 
 @routes("GET", "viber/task")
@@ -103,7 +101,7 @@ def tasks(incoming: Incoming) -> Response:
     """Return a page of tasks, newest first."""
     limit, offset = Arguments.of(incoming).page()
     found = incoming.store.all("SELECT * FROM sendpulse_viber ORDER BY id DESC LIMIT ? OFFSET ?", limit, offset)
-    return answers.json([_task(incoming.state, row) for row in found])
+    return responses.json([_task(incoming.state, row) for row in found])
 
 
 @routes("GET", "viber/task/{id}")
@@ -119,7 +117,7 @@ def task(incoming: Incoming) -> Response:
         "undelivered": counts.get("Not delivered", 0),
         "errors": 0,
     }
-    return answers.json({**_task(incoming.state, row), "statistic": figures})
+    return responses.json({**_task(incoming.state, row), "statistic": figures})
 
 
 @routes("GET", "viber/task/{id}/recipients")
@@ -134,13 +132,13 @@ def recipients(incoming: Incoming) -> Response:
         {"phone": int(one["recipient"]), "status": incoming.state.outbox.status(one["id"]).lower() or "queued"}
         for one in found
     ]
-    return answers.json({"task_id": row["id"], "recipients": people})
+    return responses.json({"task_id": row["id"], "recipients": people})
 
 
 @routes("GET", "viber/senders")
 def senders(incoming: Incoming) -> Response:
     """Return names that Viber messages may come from."""
-    return answers.json([_SENDER])
+    return responses.json([_SENDER])
 
 
 @routes("GET", "viber/senders/{id}")
@@ -148,7 +146,7 @@ def sender(incoming: Incoming) -> Response:
     """Return one sender."""
     if whole(incoming.params["id"]) != _SENDER["id"]:
         raise not_found("Sender not found")
-    return answers.json(_SENDER)
+    return responses.json(_SENDER)
 
 
 @routes("GET", "v2/viber-service/phone-exception")
@@ -162,12 +160,12 @@ def excluded(incoming: Incoming) -> Response:
         {
             "phone": row["phone"],
             "description": row["description"],
-            "created_at": moments.stamp(incoming.state, row["at"]),
+            "created_at": datetimes.stamp(incoming.state, row["at"]),
         }
         for row in found
     ]
     total = incoming.store.value("SELECT count(*) FROM sendpulse_viber_excluded")
-    return answers.json({"success": True, "data": {"items": items, "total": total}})
+    return responses.json({"success": True, "data": {"items": items, "total": total}})
 
 
 @routes("POST", "v2/viber-service/phone-exception")
@@ -179,7 +177,7 @@ def exclude(incoming: Incoming) -> Response:
         "INSERT OR IGNORE INTO sendpulse_viber_excluded VALUES (?, ?, ?)",
         [(phone, description, incoming.now) for phone in _phones(given)],
     )
-    return answers.json({"success": True, "data": [True]})
+    return responses.json({"success": True, "data": [True]})
 
 
 @routes("DELETE", "v2/viber-service/phone-exception")
@@ -187,7 +185,7 @@ def include(incoming: Incoming) -> Response:
     """Include phones in Viber messages again."""
     phones = _phones(Arguments.of(incoming))
     incoming.store.many("DELETE FROM sendpulse_viber_excluded WHERE phone = ?", [(phone,) for phone in phones])
-    return answers.json({"success": True, "data": [True]})
+    return responses.json({"success": True, "data": [True]})
 
 
 def _wanted(state: SandboxState, given: Arguments) -> tuple[str, int, float]:
@@ -228,7 +226,7 @@ def _people(incoming: Incoming, given: Arguments) -> dict[str, dict[str, Any]]:
     out = {row["phone"] for row in incoming.store.all("SELECT phone FROM sendpulse_viber_excluded")}
     people: dict[str, dict[str, Any]] = {}
     if given.has("address_book") and whole(given.get("address_book")) != 0:  # 0 is what clients send for none
-        book = books.find(incoming.store, given.get("address_book"))["id"]
+        book = addressbooks.find(incoming.store, given.get("address_book"))["id"]
         for row in incoming.store.all(
             "SELECT phone, variables FROM sendpulse_contacts WHERE book_id = ? AND phone IS NOT NULL", book
         ):
@@ -266,7 +264,7 @@ def _task(state: SandboxState, row: Row) -> dict[str, Any]:
         "name": row["name"],
         "message": row["message"],
         "sender_name": _SENDER["name"],
-        "send_date": moments.stamp(state, row["starts"]),
+        "send_date": datetimes.stamp(state, row["starts"]),
         "status": "send" if state.clock.now() >= row["starts"] else "moderation",
-        "created": moments.stamp(state, row["created"]),
+        "created": datetimes.stamp(state, row["created"]),
     }

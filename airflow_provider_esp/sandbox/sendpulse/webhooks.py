@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from .. import responses as answers
+from .. import responses
 from ..routing import Incoming, Routes
 from ..store import Row
 from .arguments import Arguments, whole
@@ -36,7 +36,7 @@ routes = Routes()
 def webhooks(incoming: Incoming) -> Response:
     """Return all webhooks."""
     found = incoming.store.all("SELECT * FROM sendpulse_webhooks ORDER BY id")
-    return answers.json({"success": True, "data": [_webhook(row) for row in found]})
+    return responses.json({"success": True, "data": [_webhook(row) for row in found]})
 
 
 @routes("POST", "v2/email-service/webhook")
@@ -48,13 +48,13 @@ def create(incoming: Incoming) -> Response:
         incoming.store.run("INSERT INTO sendpulse_webhooks (url, action) VALUES (?, ?)", url, action)
         for action in actions
     ]
-    return answers.json({"success": True, "data": [_webhook(_find(incoming, number)) for number in numbers]})
+    return responses.json({"success": True, "data": [_webhook(_find(incoming, number)) for number in numbers]})
 
 
 @routes("GET", "v2/email-service/webhook/{id}")
 def webhook(incoming: Incoming) -> Response:
     """Return one webhook."""
-    return answers.json({"success": True, "data": _webhook(_find(incoming, incoming.params["id"]))})
+    return responses.json({"success": True, "data": _webhook(_find(incoming, incoming.params["id"]))})
 
 
 @routes("PUT", "v2/email-service/webhook/{id}")
@@ -66,14 +66,14 @@ def edit(incoming: Incoming) -> Response:
     incoming.store.run("UPDATE sendpulse_webhooks SET url = ?, action = ? WHERE id = ?", url, actions[0], row["id"])
     for action in actions[1:]:
         incoming.store.run("INSERT INTO sendpulse_webhooks (url, action) VALUES (?, ?)", url, action)
-    return answers.json({"success": True, "data": [True]})
+    return responses.json({"success": True, "data": [True]})
 
 
 @routes("DELETE", "v2/email-service/webhook/{id}")
 def delete(incoming: Incoming) -> Response:
     """Delete a webhook."""
     incoming.store.run("DELETE FROM sendpulse_webhooks WHERE id = ?", _find(incoming, incoming.params["id"])["id"])
-    return answers.json({"success": True, "data": [True]})
+    return responses.json({"success": True, "data": [True]})
 
 
 def _actions(given: Arguments) -> list[str]:
