@@ -18,7 +18,7 @@ from .faults import FaultMaker
 from .origins import SameOrigin
 from .registry import Registry
 from .request_log import Recorder
-from .router import Dispatcher
+from .router import ServiceRouter
 from .ui import views
 
 
@@ -42,7 +42,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 def build(registry: Registry) -> ASGIApp:
     """Return the application that serves a sandbox."""
     state = registry.state
-    parts = {f"{service.prefix}/": Dispatcher(service, state) for service in registry.services.values()}
+    parts = {f"{service.prefix}/": ServiceRouter(service, state) for service in registry.services.values()}
     prefixes = tuple(parts)
     rest = Starlette(routes=[*control.routes(registry), *views.routes(registry)])
 

@@ -1,4 +1,4 @@
-"""The control API under ``/_sandbox``: how tests set faults, limits, switches and the clock, and read what happened.
+"""The control API under ``/_sandbox``: to set faults, limits, settings and the clock, and to read what happened.
 
 Everything here is JSON. What the Python class `server.Sandbox` offers does the same without HTTP.
 """

@@ -1,4 +1,4 @@
-"""Faults on demand: what networks and servers do wrong, applied to chosen requests so many times.
+"""Faults on demand: failures of networks and servers, applied to chosen requests so many times.
 
 An ASGI middleware in front of both services. Faults are tried in the order they were set; the first that matches a
 request and has not run out is applied to it, and only that one.
@@ -30,14 +30,14 @@ class Fault(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     """One fault.
 
     :ivar kind: ``status`` (answer `status`, `body`, `headers`), ``html`` (a gateway's error page, `status` 502
-        unless told), ``delay`` (wait `seconds`, then go on as usual), ``reset`` (cut the connection), ``truncate``
+        by default), ``delay`` (wait `seconds`, then continue as usual), ``reset`` (cut the connection), ``truncate``
         (send half of the body, then close), ``drip`` (spread the answer over `seconds`), ``hang`` (never answer).
     :ivar method: HTTP verb it applies to, or ``*``.
     :ivar path: shell pattern of the paths it applies to; ``*`` also matches slashes.
     :ivar times: how many requests it is applied to; None: all, until cleared.
     :ivar skip: how many matching requests are let through first.
     :ivar processed: for status, html, reset and hang: whether the service does the work before the answer is lost.
-    :ivar seconds: for delay and drip (1 unless told); for hang, after how long the connection is closed after all.
+    :ivar seconds: for delay and drip (1 by default); for hang, after how long the connection is closed after all.
     """
 
     kind: Kind

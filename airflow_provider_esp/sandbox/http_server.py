@@ -36,8 +36,8 @@ class _Reachable:
 _Protocol: type[asyncio.Protocol] = type("_Protocol", (_Reachable, AutoHTTPProtocol), {})
 
 
-class Listener:
-    """Serves an application on 127.0.0.1.
+class HttpServer:
+    """A web server for an application, on 127.0.0.1.
 
     :param port: TCP port; 0 picks a free one.
     :param tls: makes it https.

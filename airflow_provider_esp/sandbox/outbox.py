@@ -1,9 +1,9 @@
-"""Every message that would have gone out, for all services: who it was for, what it said, what became of it.
+"""Every message that would have gone out, for all services: its recipient, its text, its statuses.
 
-Nothing is ever sent. A message's way is planned when it is accepted: a list of statuses with the times they are
-reached, in the service's own words; which status it has *now* is a question to the clock. What a message says is
-kept once per template or request (`content`), with each recipient's own data beside it, and rendered when somebody
-looks, so that a broadcast to thirty thousand people costs little.
+Nothing is ever sent. The statuses of a message are planned when it is accepted, with the times they are reached,
+in the service's own words; which status it has *now* is a question to the clock. What a message says is
+kept once per template or request (`content`), with each recipient's own data beside it, and rendered when it is
+looked at, so that a broadcast to thirty thousand contacts costs little.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class Message:
     """One message to one recipient.
 
     :param channel: ``email``, ``sms``, ``viber`` ...
-    :param steps: the message's way: (Unix time, status in the service's words, note), in order.
+    :param steps: the message's planned statuses: (Unix time, status in the service's words, note), in order.
     :param subject: with html and text: what it says, placeholders included.
     :param data: what the placeholders are filled with for this recipient.
-    :param name: what a person would call it: the template's or broadcast's name.
+    :param name: its name for people: the template's or broadcast's name.
     :param request_id: by which the sender asks about it later.
     :param label: the sender's own id for it (``externalRequestId``).
     """
@@ -86,7 +86,7 @@ class Message:
 
 
 class Outbox:
-    """Messages and their ways."""
+    """Messages and their statuses."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

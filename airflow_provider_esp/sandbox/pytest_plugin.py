@@ -1,6 +1,6 @@
 """`esp_sandbox`: both services on loopback, for the tests of people who write DAGs.
 
-pytest loads this module in every run of everybody who has the package installed, so it imports nothing but pytest
+pytest loads this module in every run wherever the package is installed, so it imports nothing but pytest
 until a test asks for the fixture.
 """
 

@@ -1,6 +1,6 @@
 """Building responses: JSON, plain sentences labelled JSON, empty bodies; and the vendors' serializer quirks.
 
-`Refused` is how any code below an endpoint ends a request with an error; the service puts it into its own words'
+`Refused` is how any code below an endpoint ends a request with an error; the service puts it into its own
 shape (see `service.Service.refuse`).
 """
 
@@ -36,8 +36,8 @@ _WRONG = re.compile(r"Expected `(\w+)[^`]*`(?:, got `[^`]*`)?(?: - at `([^`]*)`)
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$\.?([^`]*)`)?")
 
 
-def said(error: msgspec.ValidationError) -> str:
-    """Return what is wrong with a body, as the services say it and not as the library does."""
+def describe(error: msgspec.ValidationError) -> str:
+    """Describe what is wrong with a body, in the services' words and not the library's."""
     text = str(error)
     if missing := _MISSING.match(text):
         place = f"{missing[2]}." if missing[2] else ""

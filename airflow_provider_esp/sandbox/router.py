@@ -1,6 +1,6 @@
 """From an HTTP request to a service's endpoint and back: matching, credentials, limits, the transaction.
 
-One dispatcher serves one service. Whatever the client sends, it gets the vendor's kind of answer: an unknown path
+One router serves one service. Whatever the client sends, it gets the vendor's kind of response: an unknown path
 is the vendor's 404, a wrong verb its 405, and a refusal raised anywhere below goes through the service's `refuse`.
 """
 
@@ -26,7 +26,7 @@ from .state import SandboxState
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-class Dispatcher:
+class ServiceRouter:
     """ASGI application of one service."""
 
     def __init__(self, service: Service, state: SandboxState) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 
-from .responses import Refused, said
+from .responses import Refused, describe
 from .state import SandboxState
 from .store import Store
 
@@ -60,7 +60,7 @@ class Incoming:
         try:
             return msgspec.json.decode(self.body, type=kind, strict=False)
         except msgspec.ValidationError as error:
-            raise Refused(400, said(error)) from None
+            raise Refused(400, describe(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Refused(400, "Malformed JSON") from None
 

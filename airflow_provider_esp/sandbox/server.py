@@ -12,7 +12,7 @@ from typing import Any
 from . import control
 from .app import build
 from .faults import Fault, Kind
-from .http_server import HOST, Listener
+from .http_server import HOST, HttpServer
 from .registry import Registry
 from .service import Row
 
@@ -25,7 +25,7 @@ class Sandbox:
 
     :param port: TCP port; 0 picks a free one.
     :param db: a database file that outlives the process; None keeps everything in memory.
-    :param settings: switches to change at once, see `set`.
+    :param settings: settings to change at once, see `set`.
     :ivar registry: the services it plays.
     :ivar state: the store, clock, outbox, request log, faults, settings and limits that they share.
     """
@@ -34,19 +34,19 @@ class Sandbox:
         self.registry = Registry(file=db)
         self.state = self.registry.state
         self.set(**(settings or {}))
-        self._listener = Listener(build(self.registry), port)
+        self._http_server = HttpServer(build(self.registry), port)
 
     def start(self) -> Sandbox:
         """Start to serve; returns when requests are answered.
 
         :raises OSError: the port is taken.
         """
-        self._listener.start()
+        self._http_server.start()
         return self
 
     def stop(self) -> None:
         """Stop serving; open requests get a second to finish."""
-        if self._listener.stop():
+        if self._http_server.stop():
             self.state.store.close()
 
     def __enter__(self) -> Sandbox:
@@ -60,7 +60,7 @@ class Sandbox:
     @property
     def port(self) -> int:
         """The TCP port."""
-        return self._listener.port
+        return self._http_server.port
 
     @property
     def url(self) -> str:

@@ -1,7 +1,7 @@
-"""The sandbox's switches: their names, defaults and meaning, and their values now.
+"""The sandbox's settings: their names, defaults and meaning, and their values now.
 
-The frame and each service contribute their own; ``GET /_sandbox/settings`` lists them, ``POST /_sandbox/settings``
-changes them.
+Some are the sandbox's own (`COMMON`), the others a service's; ``GET /_sandbox/settings`` lists them and
+``POST /_sandbox/settings`` changes them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Setting:
-    """One switch.
+    """One setting.
 
-    :param default: its value until somebody changes it; its type is the type every value must have (a number may be
+    :param default: its value until it is changed; its type is the type every value must have (a number may be
         int or float; a default of None takes anything).
     :param meaning: one sentence for people.
     :param check: whether a value of the right type makes sense.
@@ -50,14 +50,14 @@ def texts(value: Any) -> bool:
 
 FATES = ("read", "delivered", "clicked", "bounced", "spam", "unsubscribed", "stuck")
 """What can become of a message: delivered and read (the usual), delivered and never read, read and clicked, never
-delivered, marked as spam, read and unsubscribed, and waiting for ever."""
+delivered, marked as spam, read and unsubscribed, and left in the queue without end."""
 
 
 def _fates(value: dict[str, Any]) -> bool:
     return all(word in FATES for word in value.values())
 
 
-FRAME = {
+COMMON = {
     "import_seconds": Setting(2.0, "how long an import takes, in seconds, from submit to finish", _not_negative),
     "delivery_seconds": Setting(1.0, "how long each step of a message's way takes, in seconds", _not_negative),
     "outcomes": Setting({}, f"what becomes of messages to an address: {{address: fate}}; {', '.join(FATES)}", _fates),

@@ -12,7 +12,7 @@ from .faults import Faults
 from .limits import Limit, Limits
 from .outbox import Outbox
 from .request_log import RequestLog
-from .settings import FRAME, Setting, Settings
+from .settings import COMMON, Setting, Settings
 from .store import Store
 
 
@@ -30,7 +30,7 @@ class SandboxState:
         self.outbox = Outbox(self.store, self.clock)
         self.log = RequestLog(self.clock)
         self.faults = Faults()
-        self.settings = Settings({**FRAME, **settings})
+        self.settings = Settings({**COMMON, **settings})
         self.limits = Limits(limits, self.clock)
 
     def reset(self) -> None:

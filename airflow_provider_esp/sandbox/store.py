@@ -1,4 +1,4 @@
-"""Where the sandbox keeps what it was told: one SQLite database, in memory or in a file.
+"""The sandbox's data: one SQLite database, in memory or in a file.
 
 One connection is shared by all threads behind one lock. Every request runs in one transaction, so a request that
 fails half-way leaves nothing behind, and requests see each other's work whole or not at all.

@@ -1,4 +1,4 @@
-"""The TLS door to a running sandbox: `AuthorisationServer`.
+"""`AuthorisationServer`: the authorisation server of a running sandbox, over TLS.
 
 The certificate is signed by a CA that is made when the server starts and forgotten when it stops; clients name its
 file as the bundle to trust.
@@ -14,7 +14,7 @@ from types import TracebackType
 import trustme
 
 from .app import build
-from .http_server import HOST, Listener
+from .http_server import HOST, HttpServer
 from .oauth import registry
 from .server import Sandbox
 
@@ -35,19 +35,19 @@ class AuthorisationServer:
         self._folder = tempfile.TemporaryDirectory(prefix="esp-sandbox-")
         self.ca_file = Path(ca_file) if ca_file else Path(self._folder.name) / "ca.pem"
         authority.cert_pem.write_to_path(self.ca_file)
-        self._listener = Listener(build(sandbox.registry), port, context)
+        self._http_server = HttpServer(build(sandbox.registry), port, context)
 
     def start(self) -> AuthorisationServer:
         """Start to serve; returns when requests are answered.
 
         :raises OSError: the port is taken.
         """
-        self._listener.start()
+        self._http_server.start()
         return self
 
     def stop(self) -> None:
         """Stop serving; the CA's file is removed, unless a place for it was given."""
-        self._listener.stop()
+        self._http_server.stop()
         self._folder.cleanup()
 
     def __enter__(self) -> AuthorisationServer:
@@ -61,7 +61,7 @@ class AuthorisationServer:
     @property
     def url(self) -> str:
         """Where it is: the vendor's ``https://uaa.esputnik.com/uaa``."""
-        return f"https://{HOST}:{self._listener.port}/uaa"
+        return f"https://{HOST}:{self._http_server.port}/uaa"
 
     @property
     def authorize_url(self) -> str:

@@ -1,6 +1,6 @@
 """eSputnik's activity: what contacts did with messages, as the outbox's clock tells it.
 
-The cursor ``offset`` looks like a time-ordered uuid and stands for one row: its time, message and step. Switches
+The cursor ``offset`` looks like a time-ordered uuid and stands for one row: its time, message and step. Settings
 play what was met in the field: the method switched off, rows that come late or never, a cursor that cannot be
 trusted.
 """

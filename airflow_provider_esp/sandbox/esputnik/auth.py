@@ -1,4 +1,4 @@
-"""Who may do what at eSputnik: API keys, bearer tokens and their rights; rate limits; what a refusal looks like.
+"""Authorisation at eSputnik: API keys, bearer tokens and their scopes; rate limits; the shape of a refusal.
 
 A credential's scope names the groups of methods it opens, as the vendor's key settings do. Methods of the group
 "general" need a valid credential and nothing else.

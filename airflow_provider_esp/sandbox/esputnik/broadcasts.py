@@ -1,8 +1,8 @@
 """eSputnik's broadcasts: a template to whole segments, now or at a time, all at once or in batches.
 
-A broadcast has no status in the API, unless a switch gives it one. It starts when its time has come by the sandbox's
+A broadcast has no status in the API, unless a setting gives it one. It starts when its time has come by the sandbox's
 clock; only then is it known who is in its segments, and the messages go to the outbox. The list of broadcasts can be
-late and leave rows out, which is what somebody meets who looks for a broadcast that was made a moment ago.
+late and leave rows out, as a client finds that looks for a broadcast which was made a moment ago.
 """
 
 from __future__ import annotations

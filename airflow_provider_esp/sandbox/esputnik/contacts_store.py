@@ -1,6 +1,6 @@
 """Contacts in the store: finding them the way eSputnik matches, saving them, erasing them.
 
-A `Person` is a contact in memory. `Directory` finds people for a whole batch with a few queries and keeps what the
+A `Person` is a contact in memory. `Directory` finds contacts for a whole batch with a few queries and keeps what the
 batch itself adds, so that the second row of a batch sees what the first one did.
 """
 
@@ -131,9 +131,9 @@ WHERE json_extract(data, ?) IN (SELECT value FROM json_each(?))
 
 @dataclass
 class Directory:
-    """People found for a batch, and those the batch adds.
+    """Contacts found for a batch, and those the batch adds.
 
-    :ivar people: everyone known so far, by id.
+    :ivar people: every contact known so far, by id.
     """
 
     store: Store

@@ -1,4 +1,4 @@
-"""What becomes of an eSputnik message: its statuses by channel, and whether they mean delivered or failed."""
+"""The delivery of an eSputnik message: its statuses by channel, and whether they mean delivered or failed."""
 
 from __future__ import annotations
 

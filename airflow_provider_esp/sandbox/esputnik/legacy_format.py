@@ -1,6 +1,6 @@
 """The habits of eSputnik's older methods: a list of one is a bare object, numbers and booleans come in quotes.
 
-Both can be switched off, for clients that should be tried against the vendor's specification to the letter.
+Both can be switched off, to try a client against the vendor's specification to the letter.
 """
 
 from __future__ import annotations

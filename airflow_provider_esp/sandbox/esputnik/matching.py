@@ -1,6 +1,6 @@
 """Which stored contact a sent one is: eSputnik's rules for finding the contact to update.
 
-An external id is looked for first, whatever the request says to dedupe on. One that nobody has goes to a contact
+An external id is looked for first, whatever the request says to dedupe on. One that no contact has goes to a contact
 found by the request's own rule, if that contact has no external id yet. Where several contacts fit, the one updated
 last wins.
 """
@@ -98,7 +98,7 @@ class Matcher:
         for kind, value in self._rule.keys(contact):
             found = self._having(kind, value)
             if external:
-                # Somebody with another external id is somebody else.
+                # A contact with another external id is another contact.
                 found = [person for person in found if person.external_id is None]
             if found:
                 return Match(found[0], kind)

@@ -1,7 +1,7 @@
 """eSputnik's instant messages: smartsend, the older send, and e-mail, SMS and Viber written on the spot.
 
-Every recipient gets a result of its own: OK with a request id, or ERROR with a sentence. An address that is nobody's
-becomes a contact. Each accepted message goes to the sandbox's outbox, and nowhere else.
+Every recipient gets a result of its own: OK with a request id, or ERROR with a sentence. An address of no contact
+becomes one. Each accepted message goes to the sandbox's outbox, and nowhere else.
 """
 
 from __future__ import annotations

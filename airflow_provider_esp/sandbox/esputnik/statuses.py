@@ -1,4 +1,4 @@
-"""Where eSputnik's instant messages are: ``GET v1/message/status`` and its older twins by channel."""
+"""The status of eSputnik's instant messages: ``GET v1/message/status`` and its older twins by channel."""
 
 from __future__ import annotations
 

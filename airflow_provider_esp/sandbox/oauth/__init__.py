@@ -1,8 +1,8 @@
 """eSputnik's authorisation server: applications, a consent page for people, codes and tokens.
 
-It is a service of the sandbox like the others, under ``/uaa``, but answers over TLS only: `tls.AuthorisationServer`
-opens that door, with a certificate of a CA made on the spot. What the vendor does not say is a switch or is marked as
-this sandbox's choice.
+It is a service of the sandbox like the others, under ``/uaa``, but answers over TLS only:
+`tls_server.AuthorisationServer` serves it, with a certificate of a CA made when it starts. What the vendor does not
+document is a setting, or is marked as this sandbox's choice.
 """
 
 from __future__ import annotations

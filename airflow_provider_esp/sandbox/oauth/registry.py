@@ -2,7 +2,7 @@
 
 A family is everything that came from one consent: each refresh adds an access token and a refresh token to it. The
 vendor gives an access token 172,800 s and a refresh token 2,592,000 s, and a new refresh token at every refresh. Two
-things it does not say are switches: whether the second use of a refresh token revokes its family, and whether a
+things it does not document are settings: whether the second use of a refresh token revokes its family, and whether a
 refresh ends the access token before it at once.
 """
 

@@ -1,4 +1,4 @@
-"""What a request says, by name, and the vendor's words for what is wrong with it.
+"""The arguments of a request by name, and the vendor's words for what is wrong with them.
 
 The arguments of one request come from its query, and over it from its body: a JSON object (also with a GET, which is
 how the vendor's Node.js client sends them) or a form whose names are spelt in PHP's way, ``products[0][name]``.
@@ -19,7 +19,7 @@ from .errors import badly_formed, invalid
 from .php_values import NotSerialized, unserialize
 
 PAGE = 100
-"""The most rows a list hands out at once, and how many it does unless told."""
+"""The most rows of one page, and how many it has by default."""
 
 _DEEPEST = 20
 _EMPTY: tuple[Any, ...] = (None, "", [], {})

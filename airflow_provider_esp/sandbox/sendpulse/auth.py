@@ -1,4 +1,4 @@
-"""Who may ask SendPulse's API: tokens for a client id and secret, and static API keys; and how often."""
+"""Authorisation at SendPulse: tokens for a client id and secret, static API keys, and rate limits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A campaign's life: which status it has by now, whom it goes to, and what its messages have come to.
+"""The life of a campaign: its status by now, its recipients, and the results of its messages.
 
 Nothing runs in the background. A campaign is created (13), queued (14), sending (2) and sent (3) by the clock; its
-messages are put into the outbox ahead of time, with the moments at which they will set out. A switch keeps a campaign
+messages are put into the outbox ahead of time, with the times at which they will be sent. A setting keeps a campaign
 in any other status.
 """
 

@@ -1,4 +1,4 @@
-"""What became of campaigns: the list, the details, and statistics by country, link and address."""
+"""Reports of campaigns: the list, the details, and statistics by country, link and address."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ routes = Routes()
 
 @routes("GET", "campaigns")
 def campaigns(incoming: Incoming) -> Response:
-    """Return a page of campaigns, newest first unless told."""
+    """Return a page of campaigns, newest first by default."""
     state, given = incoming.state, Arguments.of(incoming)
     limit, offset = given.page()
     order = given.string("order", default="desc")

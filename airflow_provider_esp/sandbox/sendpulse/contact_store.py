@@ -1,6 +1,6 @@
 """Contacts as the sandbox keeps them: one row for an address, a phone or both, in one book.
 
-A new address and a new phone are "New" for the frame's `import_seconds` and then become active; an address that was
+A new address and a new phone are "New" for `import_seconds` and then become active; an address that was
 asked to confirm becomes active when its owner, by the fate of the address, would have answered.
 """
 

@@ -1,4 +1,4 @@
-"""The vendor's way with time: ``Y-m-d H:i:s`` in the account's time zone, which only ``GET /user/info`` tells."""
+"""Dates as SendPulse writes them: ``Y-m-d H:i:s`` in the account's time zone, which only ``GET /user/info`` returns."""
 
 from __future__ import annotations
 

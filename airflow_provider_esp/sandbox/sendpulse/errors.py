@@ -1,6 +1,6 @@
-"""How SendPulse says no: its envelope, its second version's, and the HTML page where it broke.
+"""SendPulse's error responses: its envelope, that of its second version, and the HTML page of a broken program.
 
-An endpoint raises `invalid(...)`, `missing(...)` and the like; `refuse` turns them, and the frame's own refusals,
+An endpoint raises `invalid(...)`, `missing(...)` and the like; `refuse` turns them, and the router's own refusals,
 into the vendor's ``{"message", "error_code"}``.
 """
 

@@ -1,6 +1,6 @@
-"""What becomes of messages: the frame's fate of an address, spelt as the vendor's way of a message.
+"""The outcome of messages: the fate of an address (see `outbox.fate`) in the vendor's statuses.
 
-Besides the frame's rules, an address whose local part begins with ``bounce`` does not exist, and a phone that ends
+Besides the common rules, an address whose local part begins with ``bounce`` does not exist, and a phone that ends
 in ``0000`` is never reached.
 """
 

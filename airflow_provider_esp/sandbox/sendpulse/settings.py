@@ -1,4 +1,4 @@
-"""The switches of the SendPulse side, for what differs between accounts and for what nobody documents."""
+"""The settings of the SendPulse side, for what differs between accounts and for what is not documented."""
 
 from __future__ import annotations
 

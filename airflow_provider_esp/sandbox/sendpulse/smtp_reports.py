@@ -1,4 +1,4 @@
-"""What became of transactional messages: records, bounces; and the senders, addresses and domains they leave from."""
+"""Reports of transactional messages: records, bounces; and the senders, addresses and domains they leave from."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def info(incoming: Incoming) -> Response:
 
 @routes("GET", "smtp/bounces/day")
 def bounces(incoming: Incoming) -> Response:
-    """Return a page of the bounces of a day; of the last 24 hours unless told."""
+    """Return a page of the bounces of a day; of the last 24 hours by default."""
     given = Arguments.of(incoming)
     limit, offset = given.loose_page()
     limit = min(limit, BOUNCES)

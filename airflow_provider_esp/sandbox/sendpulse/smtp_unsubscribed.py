@@ -1,4 +1,4 @@
-"""Who gets no transactional mail: `/smtp/unsubscribe` and `/smtp/resubscribe`."""
+"""Addresses that get no transactional mail: `/smtp/unsubscribe` and `/smtp/resubscribe`."""
 
 from __future__ import annotations
 

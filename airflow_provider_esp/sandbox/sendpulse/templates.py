@@ -144,7 +144,7 @@ def template(incoming: Incoming) -> Response:
 
 @routes("GET", "templates", "templates/{lang}")
 def templates(incoming: Incoming) -> Response:
-    """Return a page of the templates; of the vendor's own gallery unless told."""
+    """Return a page of the templates; of the vendor's own gallery by default."""
     given = Arguments.of(incoming)
     limit, offset = given.page()
     found = incoming.store.all(

@@ -1,4 +1,4 @@
-"""What tests can have done to the SendPulse side from outside, because the vendor's API cannot."""
+"""Actions of tests on the SendPulse side that the vendor's API does not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and tests see of the SendPulse side, beside the messages."""
+"""The sections of the SendPulse side: what its pages and tests show, beside the messages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The verifier: whether the addresses of a book, or single ones, exist; it takes a while, as the vendor's does.
 
-An address of which mail would come back is invalid, one whose mail waits for ever is unconfirmed, others are valid.
+An address whose mail would bounce is invalid, one whose mail is never delivered is unconfirmed, others are valid.
 Until its turn comes an address is unverified.
 """
 

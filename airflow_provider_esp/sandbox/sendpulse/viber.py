@@ -1,4 +1,4 @@
-"""Viber: tasks to given phones or to a book, what became of them, senders, and phones that get none."""
+"""Viber: tasks to given phones or to a book, their results, senders, and phones that get none."""
 
 from __future__ import annotations
 
