@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.calls import Call, Flow
     from airflow_provider_esp.core.simulation import Preview
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import EspArguments
+    from airflow_provider_esp.utils.operator_arguments import BaseOperatorArguments
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class EspOperator(BaseOperator):
     ended_with: Any = None
     """What the work returned, for `assets.tells_outlets` and lineage."""
 
-    def __init__(self, *, esp_conn_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, esp_conn_id: str, **kwargs: Unpack[BaseOperatorArguments]) -> None:
         super().__init__(**kwargs)
         self.esp_conn_id = esp_conn_id
 
@@ -112,7 +114,7 @@ class ChangingOperator(EspOperator):
     template_fields: Sequence[str] = (*EspOperator.template_fields, "dry_run")
     dry_run: Any = DryRunAttribute()
 
-    def __init__(self, *, dry_run: bool | str = False, **kwargs: Any) -> None:
+    def __init__(self, *, dry_run: bool | str = False, **kwargs: Unpack[EspArguments]) -> None:
         super().__init__(**kwargs)
         self.dry_run = dry_run
 

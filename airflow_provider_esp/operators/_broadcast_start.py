@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from airflow_provider_esp.operators._send_policy import TimedSendOperator, check_choice
 from airflow_provider_esp.utils import clock
@@ -13,6 +13,7 @@ from airflow_provider_esp.utils.masking import is_template
 
 if TYPE_CHECKING:
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import TimedSendArguments
 
 _CHOICES = ("fail", "send_now")
 
@@ -48,7 +49,7 @@ class StartOperator(TimedSendOperator):
         start: datetime | str | None = None,
         start_grace: timedelta | float | str = timedelta(minutes=15),
         start_in_past: Literal["fail", "send_now"] | str = "fail",
-        **kwargs: Any,
+        **kwargs: Unpack[TimedSendArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.start = start

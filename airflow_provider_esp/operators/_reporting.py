@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_esp.operators._base import ChangingOperator
 from airflow_provider_esp.operators._optout_limits import ARGUMENTS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.validation.addresses import PhoneRules
     from airflow_provider_esp.core.validation.values import ValueRules
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import ChangingArguments
     from airflow_provider_esp.operators._progress import Progress
 
 _LIST_THEM = "Give report_path= to list them."
@@ -76,7 +77,7 @@ class ReportingOperator(Suppressing, ChangingOperator):
         default_country: str | None = None,
         phone_format: str | None = None,
         clean_text: bool | str = False,
-        **kwargs: Any,
+        **kwargs: Unpack[ChangingArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.report_path = report_path

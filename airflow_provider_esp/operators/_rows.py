@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
@@ -14,6 +14,7 @@ from airflow_provider_esp.sources import SourceAttribute, SqlSource, source_of
 if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
     from airflow_provider_esp.core.row_keys import RowKeys
+    from airflow_provider_esp.operators._arguments import ReportingArguments
 
 OnEmpty = Literal["skip", "fail", "continue"]
 
@@ -40,7 +41,7 @@ class RowsOperator(ReportingOperator):
         report_rows: bool = False,
         max_rejects: int | str = 0,
         on_empty: OnEmpty = "skip",
-        **kwargs: Any,
+        **kwargs: Unpack[ReportingArguments],
     ) -> None:
         super().__init__(**kwargs)
         if on_empty not in ("skip", "fail", "continue"):

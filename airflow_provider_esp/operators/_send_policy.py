@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.send.lateness import RunTime, TimeLimit
     from airflow_provider_esp.core.send.window import SendWindow
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import ChangingArguments
 
 TIMING_FIELDS = ("max_lateness", "on_late", "allow_backfill", "send_window", "on_outside_window")
 """Templated arguments of `TimedSendOperator`."""
@@ -57,7 +58,7 @@ class TimedSendOperator(ChangingOperator):
         allow_backfill: bool | str = False,
         send_window: Sequence[str] | str | None = None,
         on_outside_window: Literal["wait", "fail"] | str = "wait",
-        **kwargs: Any,
+        **kwargs: Unpack[ChangingArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.max_lateness = max_lateness

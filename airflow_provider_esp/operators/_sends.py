@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.validation.suppression import Suppression
     from airflow_provider_esp.core.validation.values import ValueRules
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import AtMostOnceRowsArguments, TimedReportingArguments
 
 Item = TypeVar("Item")
 
@@ -69,9 +70,9 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         ledger_path: str | None = None,
         sent_retention: timedelta = timedelta(days=90),
         ledger_patience: timedelta | float = 300,
-        **kwargs: Any,
+        **kwargs: Unpack[TimedReportingArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[misc]  # the next class of the MRO takes the others
         if not is_template(on_unknown):
             _check_on_unknown(on_unknown)
         self.on_unknown = on_unknown
@@ -249,8 +250,14 @@ class SendOperator(AtMostOnceOperator, RowsOperator):
         "max_recipients",
     )
 
-    def __init__(self, *, concurrency: int = 4, max_recipients: int | str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        concurrency: int = 4,
+        max_recipients: int | str | None = None,
+        **kwargs: Unpack[AtMostOnceRowsArguments],
+    ) -> None:
+        super().__init__(**kwargs)  # type: ignore[misc]  # the next class of the MRO takes the others
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1.")
         self.concurrency = concurrency

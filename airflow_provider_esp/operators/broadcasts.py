@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._base import ChangingOperator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, CreatedBroadcast
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastOptions
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import ChangingArguments, StartArguments
     from airflow_provider_esp.operators._broadcast_start import Start
 
 _SECONDS = {"MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86400.0, "MONTH": 31 * 86400.0}
@@ -119,7 +120,7 @@ class CreateBroadcastOperator(StartOperator):
         resend: bool | str = False,
         ledger_path: str | None = None,
         sent_retention: timedelta = timedelta(days=90),
-        **kwargs: Any,
+        **kwargs: Unpack[StartArguments],
     ) -> None:
         super().__init__(**kwargs)
         awaiting.check_wait(until, settle_time, on_action_required)
@@ -360,7 +361,9 @@ class CancelBroadcastOperator(ChangingOperator):
 
     template_fields: Sequence[str] = (*ChangingOperator.template_fields, "broadcast_id")
 
-    def __init__(self, *, broadcast_id: Any, on_late: Literal["fail", "skip"] = "fail", **kwargs: Any) -> None:
+    def __init__(
+        self, *, broadcast_id: Any, on_late: Literal["fail", "skip"] = "fail", **kwargs: Unpack[ChangingArguments]
+    ) -> None:
         super().__init__(**kwargs)
         if on_late not in ("fail", "skip"):
             raise ValueError(f"on_late must be 'fail' or 'skip', not {on_late!r}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._import_waits import ImportWaits
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.upload.run import Upload
     from airflow_provider_esp.core.validation.suppression import Suppression
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import RowsArguments
 
 
 class UploadContactsOperator(ImportWaits, RowsOperator):
@@ -99,7 +100,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         poll_interval: float = 5.0,
         timeout: float = 2 * 60 * 60,
         ledger_path: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[RowsArguments],
     ) -> None:
         super().__init__(**kwargs)
         if blank_values not in ("keep", "clear"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -25,6 +25,7 @@ from airflow_provider_esp.utils.wait_limits import default_deferrable
 if TYPE_CHECKING:
     from airflow_provider_esp.core.models import Import, UploadOptions
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import ChangingArguments
 
 _NO_REASON = "it gives no reason"
 
@@ -114,7 +115,7 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
         deferrable: bool | None = None,
         poll_interval: float = 5.0,
         timeout: float = 2 * 60 * 60,
-        **kwargs: Any,
+        **kwargs: Unpack[ChangingArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.url = url

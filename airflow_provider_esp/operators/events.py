@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._outcome_tables import main_reasons
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.validation.mapper import Mapper
     from airflow_provider_esp.core.validation.values import ValueRules
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import AtMostOnceArguments, EventArguments, EventsArguments
 
 
 class EventOperator(AtMostOnceOperator):
@@ -43,7 +44,7 @@ class EventOperator(AtMostOnceOperator):
         automation_id: int | None = None,
         to_event_url: bool = False,
         form: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[AtMostOnceArguments],
     ) -> None:
         super().__init__(**kwargs)
         if self.on_unknown == "lookup":
@@ -138,7 +139,7 @@ class SendEventOperator(EventOperator):
         contact_phone: str | None = None,
         key: str | None = None,
         data: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[EventArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.refuse_mixture(key=key)
@@ -236,9 +237,9 @@ class SendEventsOperator(EventOperator, SendOperator):
         email_column: str = "email",
         phone_column: str = "phone",
         key_column: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[EventsArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[misc]  # the next class of the MRO takes the others
         self.refuse_mixture(key_column=key_column)
         self.data = data
         self.email_column = email_column

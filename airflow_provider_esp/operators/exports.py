@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._base import EspOperator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Row,
     )
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import EspArguments, ExportArguments, PeriodArguments
 
 R = TypeVar("R")
 Status = Literal["delivered", "undelivered", "read", "clicked", "unsubscribed", "complained", "subscription_changed"]
@@ -50,7 +51,7 @@ class ExportOperator(EspOperator):
         path: str,
         format: Literal["ndjson", "parquet"] | None = None,
         file_mode: str | int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[EspArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.path = path
@@ -114,7 +115,11 @@ class PeriodOperator(ExportOperator):
     template_fields: Sequence[str] = (*ExportOperator.template_fields, "start", "end")
 
     def __init__(
-        self, *, start: datetime | str | None = None, end: datetime | str | None = None, **kwargs: Any
+        self,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        **kwargs: Unpack[ExportArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.start = start
@@ -164,7 +169,12 @@ class ExportActivityOperator(PeriodOperator):
     collections = ("activity",)
 
     def __init__(
-        self, *, statuses: Sequence[Status] = (), message_tag: str | None = None, addresses: bool = True, **kwargs: Any
+        self,
+        *,
+        statuses: Sequence[Status] = (),
+        message_tag: str | None = None,
+        addresses: bool = True,
+        **kwargs: Unpack[PeriodArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.statuses = statuses
@@ -212,7 +222,7 @@ class ExportContactsOperator(ExportOperator):
     template_fields: Sequence[str] = (*ExportOperator.template_fields, "segment")
     collections = ("contacts",)
 
-    def __init__(self, *, segment: str | int | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, segment: str | int | None = None, **kwargs: Unpack[ExportArguments]) -> None:
         super().__init__(**kwargs)
         self.segment = segment
 
@@ -247,7 +257,7 @@ class ExportBroadcastStatsOperator(PeriodOperator):
     template_fields: Sequence[str] = (*PeriodOperator.template_fields, "broadcast_ids")
     collections = ("broadcasts",)
 
-    def __init__(self, *, broadcast_ids: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, broadcast_ids: Any = None, **kwargs: Unpack[PeriodArguments]) -> None:
         super().__init__(**kwargs)
         self.broadcast_ids = broadcast_ids
 

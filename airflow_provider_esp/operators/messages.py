@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._outcome_tables import main_reasons
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.validation.mapper import Mapper
     from airflow_provider_esp.core.validation.suppression import Suppression
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import SendArguments
 
 _KEPT = "kept"
 """Where a task leaves with the trigger what is not part of its result."""
@@ -91,7 +92,7 @@ class SmartSendOperator(SendOperator):
         deferrable: bool | None = None,
         poll_interval: float = 15.0,
         timeout: float = 60 * 60,
-        **kwargs: Any,
+        **kwargs: Unpack[SendArguments],
     ) -> None:
         super().__init__(**kwargs)
         refuse_mixture(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseOperator
 
@@ -12,6 +12,7 @@ from airflow_provider_esp.exceptions import TokensExpiring
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.auth.token_set import TokenSet
+    from airflow_provider_esp.utils.operator_arguments import BaseOperatorArguments
 
 _DAY = 86_400.0
 
@@ -39,7 +40,7 @@ class RefreshTokensOperator(BaseOperator):
         conn_ids: Sequence[str] | None = None,
         renew_after: float = _DAY / 4,
         warn_days: float = 7.0,
-        **kwargs: Any,
+        **kwargs: Unpack[BaseOperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.conn_ids = conn_ids

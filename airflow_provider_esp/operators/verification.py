@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -19,6 +19,7 @@ from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_
 if TYPE_CHECKING:
     from airflow_provider_esp.core.outcomes import Counts
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.operators._arguments import RowOptions
 
 Accepted = Literal["valid", "unconfirmed", "unverified"]
 
@@ -75,7 +76,7 @@ class VerifyContactsOperator(RowsOperator):
         deferrable: bool | None = None,
         poll_interval: float = 10.0,
         timeout: float = 6 * 60 * 60,
-        **kwargs: Any,
+        **kwargs: Unpack[RowOptions],
     ) -> None:
         super().__init__(source=source, **kwargs)
         if (segment is None) == (source is None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger, BroadcastWatch
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
     from airflow_provider_esp.hooks.esp import EspHook
+    from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 _MOST_LOOKS = 60
 
@@ -62,7 +63,7 @@ class BroadcastSensor(BaseSensorOperator):
         cancel_on_kill: bool = False,
         deferrable: bool | None = None,
         poke_interval: float = 60.0,
-        **kwargs: Any,
+        **kwargs: Unpack[BaseSensorArguments],
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         awaiting.check_wait(until, settle_time, on_action_required)

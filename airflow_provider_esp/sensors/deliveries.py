@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -17,6 +17,7 @@ from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wa
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
+    from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 
 class DeliverySensor(BaseSensorOperator):
@@ -59,7 +60,7 @@ class DeliverySensor(BaseSensorOperator):
         fail_when: Mapping[str, float] | None = None,
         deferrable: bool | None = None,
         poke_interval: float = 30.0,
-        **kwargs: Any,
+        **kwargs: Unpack[BaseSensorArguments],
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         if sum(one is not None for one in (request_ids, report_path, sms_campaign_ids)) != 1:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 
 class ImportSensor(BaseSensorOperator):
@@ -32,7 +35,7 @@ class ImportSensor(BaseSensorOperator):
         import_ids: Any,
         deferrable: bool | None = None,
         poke_interval: float = 15.0,
-        **kwargs: Any,
+        **kwargs: Unpack[BaseSensorArguments],
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self.esp_conn_id = esp_conn_id
