@@ -35,7 +35,7 @@ def test_an_older_file_that_is_put_back_is_not_taken(store: FileTokens, tmp_path
     store.save(grant(2000.0))
     (tmp_path / "tokens.json").write_bytes(old)
     for reader in (store, FileTokens(tmp_path / "tokens.json", SECRET)):
-        with pytest.raises(TokensUnreadable, match="has put it back"):
+        with pytest.raises(TokensUnreadable, match="restored from an old copy"):
             reader.load()
     authorize.keep(store, grant(1500.0))  # a person has consented anew
     assert store.load() == grant(1500.0)

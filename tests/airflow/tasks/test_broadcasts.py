@@ -316,7 +316,7 @@ def test_a_broadcast_that_somebody_cancelled_has_ended_and_another_one_can_be_as
     assert "had not come to its end after 1 s" in worker.run_dag(dag)["create"].error
     sandbox.state.store.run("UPDATE esputnik_broadcasts SET state = 'CANCELLED'")
     later(61)
-    assert "somebody has cancelled or removed it" in worker.clear(dag)["create"].error
+    assert "it was cancelled or deleted" in worker.clear(dag)["create"].error
     assert "Say resend=True" in worker.clear(dag)["create"].error
     monkeypatch.setenv("AIRFLOW_VAR_AGAIN", "yes")
     assert "had not come to its end" in worker.clear(dag)["create"].error

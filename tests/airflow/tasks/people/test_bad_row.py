@@ -187,7 +187,7 @@ def test_a_mistake_that_refuses_every_row_is_corrected_and_the_task_begins_anew(
         operator(service, path, **report)
     said = worker.run_dag(dag)["send"].error
     assert "2 of 2 rows were refused" in said
-    assert "clear this task, which then begins anew" in said
+    assert "clear this task, which then starts over" in said
     write("people.csv", csv(people(count=5)))
     second = worker.clear(dag)["send"]
     assert (second.state, second.value["accepted"]) == ("success", 5), second.error
