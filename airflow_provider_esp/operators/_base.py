@@ -19,6 +19,8 @@ from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.utils.wait_limits import end_of_wait, until_after
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.calls import Call, Flow
     from airflow_provider_esp.core.simulation import Preview
     from airflow_provider_esp.hooks.esp import EspHook
@@ -78,7 +80,7 @@ class EspOperator(BaseOperator):
             hook.stop = self.stop
             yield hook
 
-    def push_links(self, context: Any, hook: EspHook, kind: str, thing: object = None) -> None:
+    def push_links(self, context: Context, hook: EspHook, kind: str, thing: object = None) -> None:
         """Leave this task's links for Airflow's UI; called again, it replaces them.
 
         :param kind: what the task is about: ``message``, ``import``, ``event`` or ``broadcast``.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from airflow_provider_esp.operators._send_policy import TimedSendOperator, check_choice
 from airflow_provider_esp.utils import clock
 from airflow_provider_esp.utils.masking import is_template
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import TimedSendArguments
 
@@ -74,7 +76,7 @@ class StartOperator(TimedSendOperator):
             self.log.warning("%s", start.warning)
         return Start(start.moment, start.moment if start.moment.timestamp() > clock.now() else None)
 
-    def check_start(self, context: Any, hook: EspHook, start: Start) -> None:
+    def check_start(self, context: Context, hook: EspHook, start: Start) -> None:
         """Ensure that the broadcast may be created now; a dry run only says what would happen.
 
         :raises StartInPast: the start is too far in the past.

@@ -19,6 +19,8 @@ from airflow_provider_esp.utils import clock
 from airflow_provider_esp.utils.masking import is_template
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.readers.table import Table
     from airflow_provider_esp.core.send.lateness import RunTime, TimeLimit
     from airflow_provider_esp.core.send.window import SendWindow
@@ -70,7 +72,7 @@ class TimedSendOperator(ChangingOperator):
         self._closes_at: float | None = None
         self._check_timing()
 
-    def check_time(self, context: Any, hook: EspHook, *, sent: int = 0, starts_at: datetime | None = None) -> None:
+    def check_time(self, context: Context, hook: EspHook, *, sent: int = 0, starts_at: datetime | None = None) -> None:
         """Ensure that something may be sent now; a dry run only says what would happen.
 
         :param sent: rows that earlier tries of this task have dealt with already.
@@ -104,7 +106,7 @@ class TimedSendOperator(ChangingOperator):
         closes_at = self._closes_at
         return table if closes_at is None else replace(table, rows=_until(table.rows, closes_at))
 
-    def window_closed(self, context: Any, hook: EspHook) -> None:
+    def window_closed(self, context: Context, hook: EspHook) -> None:
         """Go on with a send that the end of its hours has interrupted: wait for the next, or fail.
 
         :raises TaskDeferred: the task waits for its hours.
@@ -115,7 +117,7 @@ class TimedSendOperator(ChangingOperator):
             self.log.info("The send window %s has closed; what is left is sent when it opens again.", window)
             self._check_window(context, window, now, window.opens_at(now), None)
 
-    def execute_in_window(self, context: Any, event: Mapping[str, Any]) -> Any:
+    def execute_in_window(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Begin after the wait for the send window; whether the run has become too late is asked again.
 
         :param event: of no further meaning.
@@ -128,7 +130,7 @@ class TimedSendOperator(ChangingOperator):
         return {**told, "would_refuse": list(self._refusals)} if self._refusals else told
 
     def _check_window(
-        self, context: Any, window: SendWindow, now: float, opens_at: float, starts_at: datetime | None
+        self, context: Context, window: SendWindow, now: float, opens_at: float, starts_at: datetime | None
     ) -> None:
         from airflow_provider_esp.exceptions import OutsideSendWindow
         from airflow_provider_esp.utils.durations import in_words
@@ -159,7 +161,7 @@ class TimedSendOperator(ChangingOperator):
         self.log.info("It is %s, outside of send_window %s: waiting, deferred, until %s.", clock_shows, window, opens)
         self.defer(trigger=SendWindowTrigger(opens_at), method_name="execute_in_window")
 
-    def _check_execution_timeout(self, context: Any, opens_at: float, opens: str) -> None:
+    def _check_execution_timeout(self, context: Context, opens_at: float, opens: str) -> None:
         """Refuse a wait that Airflow 2 would cut, because there the wait counts as execution."""
         from airflow_provider_esp.exceptions import OutsideSendWindow
         from airflow_provider_esp.utils.durations import in_words
@@ -249,7 +251,7 @@ def _until(rows: Iterator[Any], closes_at: float) -> Iterator[Any]:
         yield row
 
 
-def run_time(context: Any) -> RunTime:
+def run_time(context: Context) -> RunTime:
     """Return what kind of run this is, and when it was due.
 
     A scheduled run was due at the end of its data interval, or when its timetable says, if that is later. Any other was

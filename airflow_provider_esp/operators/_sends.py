@@ -20,6 +20,8 @@ from airflow_provider_esp.utils.masking import is_template
 from airflow_provider_esp.utils.task_identity import task_identity
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.ledger import Ledger
     from airflow_provider_esp.core.readers.table import Table
     from airflow_provider_esp.core.row_keys import RowKeys
@@ -95,7 +97,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         """
         return _check_on_unknown(self.on_unknown)
 
-    def check_send_time(self, context: Any, hook: EspHook) -> None:
+    def check_send_time(self, context: Context, hook: EspHook) -> None:
         """Ensure that something may be sent now, unless nothing is left to send; see `check_time`."""
         if self.is_dry:
             self.check_time(context, hook)
@@ -107,7 +109,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         elif not record.sent_at or record.too_many_refused or not record.reached:
             self.check_time(context, hook, sent=record.rows)
 
-    def has_begun(self, context: Any) -> bool:
+    def has_begun(self, context: Context) -> bool:
         """Check whether an earlier try of this task has sent something, and there is no order to send it all again."""
         if self.is_dry:
             return False
@@ -118,7 +120,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
 
     def send(
         self,
-        context: Any,
+        context: Context,
         hook: EspHook,
         table: Table,
         target: SendTarget[Item],
@@ -145,6 +147,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         from airflow_provider_esp.operators._values import ValueNotes
 
         progress = self.begin_progress()
+        map_index = context["ti"].map_index
         notes = ValueNotes(self.values or self.value_rules(hook), self.log)
         run = SendRun(
             target=DrySend(target, self.preview) if self.is_dry else target,
@@ -162,7 +165,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
             row_keys=row_keys,
             source=source,
             stop=self.stop,
-            mapped=context["ti"].map_index >= 0,
+            mapped=map_index is not None and map_index >= 0,
         )
         if run.mapped:
             self.log.info(
@@ -196,7 +199,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
             )
         return {**summary, "refused_for_good": lost} if lost else summary
 
-    def end_send(self, context: Any, summary: dict[str, Any], reasons: str, ledger: Ledger) -> dict[str, Any]:
+    def end_send(self, context: Context, summary: dict[str, Any], reasons: str, ledger: Ledger) -> dict[str, Any]:
         """Judge how many rows were refused, now that all else is done, and end the send.
 
         :param summary: what the task returns. A task that fails by this leaves it as its result all the same.
@@ -224,7 +227,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         self.discard_copy()
         return summary
 
-    def ledger(self, context: Any) -> Ledger:
+    def ledger(self, context: Context) -> Ledger:
         """Open the ledger of this task instance; that of a dry run is forgotten with it."""
         from airflow_provider_esp.core.ledger import Ledger, MemoryStore
         from airflow_provider_esp.core.patience import Patience
@@ -286,7 +289,7 @@ class SendOperator(AtMostOnceOperator, RowsOperator):
 
     def send_rows(
         self,
-        context: Any,
+        context: Context,
         hook: EspHook,
         table: Table,
         target: SendTarget[Item],

@@ -9,6 +9,8 @@ from airflow_provider_esp.operators import _optout_limits as optout_limits
 from airflow_provider_esp.operators._suppression import SuppressAttribute
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.validation.addresses import PhoneRules
     from airflow_provider_esp.core.validation.suppression import Suppression
     from airflow_provider_esp.hooks.esp import EspHook
@@ -64,7 +66,7 @@ class Suppressing:
         suppression, self.suppression_counts = response
         return suppression
 
-    def post_execute(self, context: Any, result: Any = None) -> None:
+    def post_execute(self, context: Context, result: Any = None) -> None:
         """Keep, once everything is done, how many people each source of ``suppress`` named."""
         super().post_execute(context, result)  # type: ignore[misc]  # BaseOperator's, which stands behind this part
         from airflow_provider_esp.stores.optout_counts import OptOutCounts

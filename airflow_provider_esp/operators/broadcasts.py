@@ -20,6 +20,8 @@ from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, CreatedBroadcast
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastOptions
     from airflow_provider_esp.hooks.esp import EspHook
@@ -161,7 +163,7 @@ class CreateBroadcastOperator(StartOperator):
         self._refuse_mixture()
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Ensure that the broadcast is there, and wait for its end here or in the triggerer."""
         from msgspec.structs import replace
 
@@ -187,7 +189,7 @@ class CreateBroadcastOperator(StartOperator):
             return self._wait(context, hook, summary, replace(goal, since=made.intended_at))
 
     @tells_outlets
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait.
 
         :param event: what the trigger found, and what this task left behind when it deferred.
@@ -209,7 +211,7 @@ class CreateBroadcastOperator(StartOperator):
             awaiting.cancel_for(self, self._waiting_for)
         super().on_kill()
 
-    def ledger(self, context: Any) -> BroadcastLedger:
+    def ledger(self, context: Context) -> BroadcastLedger:
         """Open the ledger of this task instance."""
         from airflow_provider_esp.core.broadcasts.create import BroadcastLedger
         from airflow_provider_esp.stores.ledgers import ledger_store
@@ -217,7 +219,7 @@ class CreateBroadcastOperator(StartOperator):
         store = ledger_store(context, self.ledger_path, keep=self.sent_retention)
         return BroadcastLedger(store, task_identity(context).key)
 
-    def _create(self, context: Any, hook: EspHook, target: BroadcastTarget, start: Start) -> CreatedBroadcast:
+    def _create(self, context: Context, hook: EspHook, target: BroadcastTarget, start: Start) -> CreatedBroadcast:
         from airflow_provider_esp.core.broadcasts.create import LEAVES_WITHIN, BroadcastCreator, content_of
 
         def before() -> None:
@@ -251,7 +253,7 @@ class CreateBroadcastOperator(StartOperator):
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
 
-    def _wait(self, context: Any, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
+    def _wait(self, context: Context, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
         from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
 
         broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
@@ -280,7 +282,7 @@ class CreateBroadcastOperator(StartOperator):
             self._too_late(broadcast_id)
         return self._conclude(context, summary, **awaiting.as_dict(found))
 
-    def _conclude(self, context: Any, summary: dict[str, Any], **found: Any) -> dict[str, Any]:
+    def _conclude(self, context: Context, summary: dict[str, Any], **found: Any) -> dict[str, Any]:
         from airflow_provider_esp.core.broadcasts.wait import check
         from airflow_provider_esp.core.models import BroadcastState
 
@@ -370,7 +372,7 @@ class CancelBroadcastOperator(ChangingOperator):
         self.broadcast_id = broadcast_id
         self.on_late = on_late
 
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Cancel it."""
         from airflow.providers.common.compat.sdk import AirflowSkipException
 

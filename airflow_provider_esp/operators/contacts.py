@@ -14,6 +14,8 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.ledger import UploadLedger
     from airflow_provider_esp.core.models import UploadOptions
     from airflow_provider_esp.core.upload.run import Upload
@@ -134,7 +136,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         self.ledger_path = ledger_path
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Upload the rows, and wait for the imports here or in the triggerer."""
         with final_errors(), self.hook() as hook:
             hook.check_access("upload", "imports")
@@ -153,7 +155,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             return self._conclude(upload)
 
     @tells_outlets
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait: read whom each import wrote, and count.
 
         :param event: what the trigger found, and what this task left behind when it deferred.
@@ -195,7 +197,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             service_places(service, self.esp_conn_id, as_tuple(self.segments), rows),
         )
 
-    def _ledger(self, context: Any, *, trial: bool = False) -> UploadLedger:
+    def _ledger(self, context: Context, *, trial: bool = False) -> UploadLedger:
         from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger
         from airflow_provider_esp.stores.ledgers import check_writable, ledger_store
 

@@ -23,6 +23,8 @@ from airflow_provider_esp.utils.masking import WrappedAttribute, without_secrets
 from airflow_provider_esp.utils.wait_limits import default_deferrable
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.models import Import, UploadOptions
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import ChangingArguments
@@ -133,7 +135,7 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
         self.timeout = timeout
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Have the file imported, and wait for the import here or in the triggerer."""
         from airflow_provider_esp.core.models import Import, ImportState
 
@@ -157,7 +159,7 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
             return self._summary(self._wait(hook, submitted.import_id, end))
 
     @tells_outlets
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait: read how many contacts the import wrote.
 
         :param event: what the trigger found, and what this task left behind when it deferred.

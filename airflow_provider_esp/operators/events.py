@@ -13,6 +13,8 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.masking import MaskedAttribute, unmask
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.models import Event
     from airflow_provider_esp.core.outcomes import Counts
     from airflow_provider_esp.core.readers.table import Table
@@ -55,7 +57,7 @@ class EventOperator(AtMostOnceOperator):
         self.to_event_url = to_event_url
         self.form = form
 
-    def event_target(self, context: Any, hook: EspHook) -> SendTarget[Event]:
+    def event_target(self, context: Context, hook: EspHook) -> SendTarget[Event]:
         """Ensure that events may be sent now, and return where they go.
 
         :raises Unsupported: ``on_unknown`` is to look events up, or the service cannot do what the arguments ask.
@@ -149,7 +151,7 @@ class SendEventOperator(EventOperator):
         self.data = data
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Send the event."""
         from airflow_provider_esp.core.readers.table import Table
         from airflow_provider_esp.core.validation.mapper import Mapper
@@ -247,7 +249,7 @@ class SendEventsOperator(EventOperator, SendOperator):
         self.key_column = key_column
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Send an event for each row."""
         with final_errors(), self.hook() as hook:
             target = self.event_target(context, hook)

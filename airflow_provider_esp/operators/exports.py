@@ -15,6 +15,8 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.paths import export_path, file_mode_of
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.export.schema import (
         ActivityRow,
         BroadcastStatsRow,
@@ -125,7 +127,7 @@ class PeriodOperator(ExportOperator):
         self.start = start
         self.end = end
 
-    def period(self, context: Any, hook: EspHook) -> Period:
+    def period(self, context: Context, hook: EspHook) -> Period:
         """Work the period out.
 
         :raises ValueError: there is none, or it is empty.
@@ -182,7 +184,7 @@ class ExportActivityOperator(PeriodOperator):
         self.addresses = addresses
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Read and write."""
         from airflow_provider_esp.core.export.schema import ActivityRow
 
@@ -227,7 +229,7 @@ class ExportContactsOperator(ExportOperator):
         self.segment = segment
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Read and write."""
         from airflow_provider_esp.core.export.schema import ContactRow
 
@@ -262,7 +264,7 @@ class ExportBroadcastStatsOperator(PeriodOperator):
         self.broadcast_ids = broadcast_ids
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Read, count and write."""
         from airflow_provider_esp.core.export.schema import BroadcastStatsRow
 

@@ -15,6 +15,8 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.ledger import Ledger
     from airflow_provider_esp.core.models import MessageOptions, Recipient
     from airflow_provider_esp.core.readers.table import Table
@@ -118,7 +120,7 @@ class SmartSendOperator(SendOperator):
         self.timeout = timeout
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Send the message, and wait for its delivery here or in the triggerer."""
         with final_errors(), self.hook() as hook:
             hook.check_access("messages")
@@ -152,7 +154,7 @@ class SmartSendOperator(SendOperator):
             return self._done(context, summary, told, kept, run.ledger)
 
     @tells_outlets
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait, and count the deliveries.
 
         :param event: what the trigger found, and what this task left behind when it deferred.
@@ -189,7 +191,7 @@ class SmartSendOperator(SendOperator):
 
         return recipient_mapper(table, self.recipient_column, self.data, self.values)
 
-    def _check_balance(self, context: Any, hook: EspHook, left_out: Suppression | None) -> dict[str, Any]:
+    def _check_balance(self, context: Context, hook: EspHook, left_out: Suppression | None) -> dict[str, Any]:
         """Show what the send costs, and refuse what cannot be paid for; one that has begun is not asked again."""
         if not switch_of("check_balance", self.check_balance) or self.has_begun(context):
             return {}
@@ -201,7 +203,7 @@ class SmartSendOperator(SendOperator):
         return {"estimate": balance.as_result(estimate)}
 
     def _done(
-        self, context: Any, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any], ledger: Ledger
+        self, context: Context, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any], ledger: Ledger
     ) -> dict[str, Any]:
         """Write down how the delivery ended, and end the send.
 

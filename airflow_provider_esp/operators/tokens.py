@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseOperator
 
 from airflow_provider_esp.exceptions import TokensExpiring
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.auth.token_set import TokenSet
     from airflow_provider_esp.utils.operator_arguments import BaseOperatorArguments
 
@@ -47,7 +49,7 @@ class RefreshTokensOperator(BaseOperator):
         self.renew_after = renew_after
         self.warn_days = warn_days
 
-    def execute(self, context: Any) -> dict[str, float]:
+    def execute(self, context: Context) -> dict[str, float]:
         """Refresh each connection.
 
         :raises TokensExpiring: at least one could not be refreshed.

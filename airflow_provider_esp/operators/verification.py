@@ -17,6 +17,8 @@ from airflow_provider_esp.utils.task_identity import task_identity
 from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.outcomes import Counts
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import RowOptions
@@ -97,7 +99,7 @@ class VerifyContactsOperator(RowsOperator):
         self.timeout = timeout
 
     @tells_outlets
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Hand the addresses over, and wait here or in the triggerer."""
         from airflow_provider_esp.core.export import writer as export
         from airflow_provider_esp.core.outcomes import Counts, Outcome
@@ -126,7 +128,7 @@ class VerifyContactsOperator(RowsOperator):
             return self._write(hook, list_id, counts)
 
     @tells_outlets
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait: read what was found, and write the file.
 
         :param event: what the trigger found, and what this task left behind when it deferred.
@@ -141,7 +143,7 @@ class VerifyContactsOperator(RowsOperator):
                 self._too_late(state["list_id"])
             return self._write(hook, state["list_id"], Counts.from_dict(state["counts"]))
 
-    def _upload(self, context: Any, hook: EspHook) -> tuple[str, Counts]:
+    def _upload(self, context: Context, hook: EspHook) -> tuple[str, Counts]:
         """Put the addresses of the source into a list of their own, which goes again if not all of them get there.
 
         :returns: the list's id, and the source's rows by outcome.

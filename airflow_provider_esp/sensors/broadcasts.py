@@ -12,6 +12,8 @@ from airflow_provider_esp.triggers import broadcast_waits as awaiting
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger, BroadcastWatch
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
     from airflow_provider_esp.hooks.esp import EspHook
@@ -81,7 +83,7 @@ class BroadcastSensor(BaseSensorOperator):
         self._teller: BroadcastLogger | None = None
         self._goal: BroadcastGoal | None = None
 
-    def poke(self, context: Any) -> Any:
+    def poke(self, context: Context) -> Any:
         """Look at the broadcast; where activity has piled up, page after page.
 
         :raises AirflowFailException: it failed, or somebody has to act and `on_action_required` is fail.
@@ -96,7 +98,7 @@ class BroadcastSensor(BaseSensorOperator):
                 return False
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(awaiting.as_dict(found)))
 
-    def execute(self, context: Any) -> Any:
+    def execute(self, context: Context) -> Any:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
             return super().execute(context)
@@ -114,7 +116,7 @@ class BroadcastSensor(BaseSensorOperator):
         self._defer(first)
         return None
 
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait.
 
         :param event: what the trigger found.

@@ -16,6 +16,8 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
     from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
@@ -75,7 +77,7 @@ class DeliverySensor(BaseSensorOperator):
         if until is not None or fail_when:
             self._goal().check()
 
-    def poke(self, context: Any) -> PokeReturnValue:
+    def poke(self, context: Context) -> PokeReturnValue:
         """Look once at the messages that have not ended.
 
         :raises AirflowFailException: too many have failed, or the share cannot be reached any more.
@@ -95,7 +97,7 @@ class DeliverySensor(BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._end(verdict.success, verdict.reason, summary))
 
-    def execute(self, context: Any) -> Any:
+    def execute(self, context: Context) -> Any:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
             return super().execute(context)
@@ -109,7 +111,7 @@ class DeliverySensor(BaseSensorOperator):
             return found.xcom_value
         self._defer()
 
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on after the wait, and give the counts.
 
         :param event: what the trigger found.

@@ -11,6 +11,8 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 
@@ -42,7 +44,7 @@ class ImportSensor(BaseSensorOperator):
         self.import_ids = import_ids
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
-    def poke(self, context: Any) -> bool:
+    def poke(self, context: Context) -> bool:
         """Look once at all imports.
 
         :raises AirflowFailException: one of them failed.
@@ -57,7 +59,7 @@ class ImportSensor(BaseSensorOperator):
         self._check(failed)
         return all(one.state is ImportState.DONE for one in told)
 
-    def execute(self, context: Any) -> None:
+    def execute(self, context: Context) -> None:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
             super().execute(context)
@@ -81,7 +83,7 @@ class ImportSensor(BaseSensorOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> None:
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> None:
         """Go on after the wait.
 
         :param event: what the trigger found.

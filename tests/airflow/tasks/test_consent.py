@@ -284,7 +284,7 @@ COLUMNS = {"columns": {"email": "email"}}
         (upload_to_list, {"create_segments": True}, "POST addressbooks/{id}/emails"),
         (send, {"wait_for_delivery": True, "deferrable": True}, "POST v1/message/{id}/smartsend"),
         (mail, {}, "POST smtp/emails"),
-        (event, {}, "POST v2/event"),
+        (events, {}, "POST v2/event"),
     ],
     ids=["upload", "upload to a new segment", "upload to a new list", "smartsend", "smtp", "events"],
 )
@@ -306,7 +306,7 @@ def test_a_dry_run_counts_and_shows_and_writes_nothing(
     assert ran.state == "success"
     assert wrote(sandbox) == []
     assert kept_state() == before
-    doubles = 0 if make is event else 1
+    doubles = 0 if make is events else 1
     told = {name: ran.value[name] for name in ("rows", "accepted", "invalid", "suppressed", "duplicate", "not_reached")}
     assert told == {
         "rows": 6,
