@@ -451,7 +451,7 @@ def test_what_no_service_can_do_is_refused_when_the_dag_is_parsed(asked: dict[st
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"blank": "drop"}, "blank_values must be"),
+        ({"blank_values": "drop"}, "blank_values must be"),
         ({"concurrency": 0}, "at least 1"),
         ({"on_empty": "no"}, "on_empty must be"),
     ],
