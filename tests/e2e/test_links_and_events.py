@@ -27,7 +27,7 @@ from datetime import datetime
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
 from airflow_provider_esp.operators.messages import SmartSendOperator
-from airflow_provider_esp.triggers.events import BroadcastFinishedTrigger, NewClicksTrigger
+from airflow_provider_esp.triggers.asset_events import BroadcastFinishedTrigger, NewClicksTrigger
 
 ACCOUNT = {"esp_conn_id": "esputnik_default", "poll_interval": 2.0, "settle_time": 5.0}
 ended = Asset(
