@@ -91,7 +91,7 @@ def attempt(place: dict[str, Any], moved: float, told: Any) -> None:
     except Exception as error:  # noqa: BLE001  # whatever it is, the parent judges it
         told.send((type(error.__cause__ or error).__name__, str(error).splitlines()[0], ""))
     else:
-        told.send(("", value["how"], value["broadcast_id"]))
+        told.send(("", value["resolution"], value["broadcast_id"]))
 
 
 def ledger_of(place: dict[str, Any]) -> dict[str, Any]:

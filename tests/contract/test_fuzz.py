@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from airflow_provider_esp.core.calls import Kind
 from tests.contract import checking, specifications, wild
-from tests.contract.quirks import ANSWER_QUIRKS, Ledger
+from tests.contract.quirks import ANSWER_QUIRKS, ECHOED_QUIRKS, Ledger
 from tests.contract.specifications import Operation
 from tests.contract.stage import SERVICES, TABLES, Stage, serves
 
@@ -36,7 +36,7 @@ def statuses() -> Counter[int]:
 
 @pytest.fixture(scope="module")
 def ledger() -> Ledger:
-    return Ledger(ANSWER_QUIRKS)
+    return Ledger((*ANSWER_QUIRKS, *ECHOED_QUIRKS))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -27,7 +27,8 @@ from airflow_provider_esp.core.calls import path
 from airflow_provider_esp.core.transport import network
 from airflow_provider_esp.core.transport import requests_session as plain_requests
 from airflow_provider_esp.exceptions import ConnectionInvalid, StoreUnusable
-from airflow_provider_esp.services import esputnik, sendpulse
+from airflow_provider_esp.services.esputnik import api as esputnik
+from airflow_provider_esp.services.sendpulse import api as sendpulse
 from airflow_provider_esp.services.sendpulse.api.events import event_by_url
 from airflow_provider_esp.utils.urls import is_loopback, is_safe, web_address
 
