@@ -233,12 +233,12 @@ class Stage:
 
     def _book(self) -> str:
         from airflow_provider_esp.hooks.esp import EspHook
-        from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+        from airflow_provider_esp.services.sendpulse.api import addressbooks
 
         os.environ["AIRFLOW_CONN_KILLS"] = json.dumps(self.connections["sendpulse"])
         hook = EspHook.for_connection("kills")
-        book = hook.run(books.book_create("Readers")).id
-        hook.run(books.upload(book, [books.NewContact("ann@example.com", {})]))
+        book = hook.run(addressbooks.book_create("Readers")).id
+        hook.run(addressbooks.upload(book, [addressbooks.NewContact("ann@example.com", {})]))
         hook.close()
         return str(book)
 

@@ -226,9 +226,9 @@ def _known_connections() -> list[str]:
 
 
 def _uses_oauth(conn_id: str) -> bool:
-    from airflow_provider_esp.stores import airflow_variables as access
+    from airflow_provider_esp.stores import airflow_variables
 
-    found = access.connection(conn_id)
+    found = airflow_variables.connection(conn_id)
     return found.conn_type == "esputnik" and bool(found.extra_dejson.get("client_id"))
 
 
@@ -280,9 +280,9 @@ def parsed_extra(extra: Any) -> dict[str, Any]:
 
 
 def _from_airflow(conn_id: str, ca_bundle: str | None = None) -> _Target:
-    from airflow_provider_esp.stores import airflow_variables as access
+    from airflow_provider_esp.stores import airflow_variables
 
-    found = access.connection(conn_id)
+    found = airflow_variables.connection(conn_id)
     extra = parsed_extra(found.extra)
     if ca_bundle:
         extra["ca_bundle"] = ca_bundle

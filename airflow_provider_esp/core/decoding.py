@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import inspect as mi
 
-from airflow_provider_esp.core import strict_fields as strictness
+from airflow_provider_esp.core import strict_fields
 from airflow_provider_esp.exceptions import DecodingError
 
 _log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def _is_nothing(value: Any, field: mi.Field) -> bool:
         return False
     if value is None:
         return not any(isinstance(option, mi.NoneType) for option in options)
-    if field.encode_name in strictness.OUTCOMES:
+    if field.encode_name in strict_fields.OUTCOMES:
         return False
     if value is False:
         return not any(isinstance(option, mi.BoolType) for option in options)
@@ -209,9 +209,9 @@ def _without_unexpected(value: Any, want: mi.Type) -> Any:
 
 
 def _is_lenient(model: str, field: mi.Field) -> bool:
-    if field.required or strictness.decides(model, field.encode_name):
+    if field.required or strict_fields.decides(model, field.encode_name):
         return False
-    return strictness.describes(model, field.encode_name) or _says_unknown(field)
+    return strict_fields.describes(model, field.encode_name) or _says_unknown(field)
 
 
 def _says_unknown(field: mi.Field) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp import version_compat
 from airflow_provider_esp.operators._base import ChangingOperator
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.utils import clock
@@ -167,7 +167,7 @@ class TimedSendOperator(ChangingOperator):
         from airflow_provider_esp.utils.durations import in_words
 
         limit, began = self.execution_timeout, getattr(context["ti"], "start_date", None)
-        if limit is None or not compat.IS_AIRFLOW_2:
+        if limit is None or not version_compat.IS_AIRFLOW_2:
             return
         if opens_at > (began.timestamp() if began else clock.now()) + limit.total_seconds():
             self.refuse(

@@ -12,7 +12,7 @@ from airflow_provider_esp.operators._broadcast_start import StartOperator
 from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.operators._templating import switch_of
 from airflow_provider_esp.policies.retry import final_errors
-from airflow_provider_esp.triggers import broadcast_waits as awaiting
+from airflow_provider_esp.triggers import broadcast_waits
 from airflow_provider_esp.utils.masking import is_template
 from airflow_provider_esp.utils.task_identity import task_identity
 from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
@@ -111,7 +111,7 @@ class CreateBroadcastOperator(StartOperator):
         draft: bool = False,
         check_balance: bool | str = False,
         wait_for_completion: bool = False,
-        until: awaiting.Until = None,
+        until: broadcast_waits.Until = None,
         settle_time: float = 600.0,
         expected: int | str | None = None,
         on_action_required: Literal["wait", "fail"] = "wait",
@@ -125,7 +125,7 @@ class CreateBroadcastOperator(StartOperator):
         **kwargs: Unpack[StartArguments],
     ) -> None:
         super().__init__(**kwargs)
-        awaiting.check_wait(until, settle_time, on_action_required)
+        broadcast_waits.check_wait(until, settle_time, on_action_required)
         if cancel_on_kill and not wait_for_completion:
             raise ValueError("cancel_on_kill is about a task that waits: say wait_for_completion=True as well.")
         self.title = title
@@ -208,7 +208,7 @@ class CreateBroadcastOperator(StartOperator):
     def on_kill(self) -> None:
         """Cancel the broadcast where the author asked for that, and this task waits for it."""
         if self.cancel_on_kill and self._waiting_for is not None:
-            awaiting.cancel_for(self, self._waiting_for)
+            broadcast_waits.cancel_for(self, self._waiting_for)
         super().on_kill()
 
     def ledger(self, context: Context) -> BroadcastLedger:
@@ -241,7 +241,7 @@ class CreateBroadcastOperator(StartOperator):
         made = creation.run(resend=switch_of("resend", self.resend))
         said = {"created": "is created", "found": "was created by an earlier try", "known": "is known already"}
         self.log.info("Broadcast %s %s: %s", made.id, said[made.resolution], made.title)
-        awaiting.check_clock(start.at, made, hook.settings.timezone, self.log)
+        broadcast_waits.check_clock(start.at, made, hook.settings.timezone, self.log)
         return made
 
     def _check_balance(self, hook: EspHook, target: BroadcastTarget, start: Start) -> dict[str, Any]:
@@ -254,20 +254,20 @@ class CreateBroadcastOperator(StartOperator):
         return {"estimate": balance.as_result(estimate)}
 
     def _wait(self, context: Context, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
-        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
 
         broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
-        teller = broadcast_waits.BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
+        teller = broadcast_wait.BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
         watch = hook.adapter.broadcast_watcher(broadcast_id, goal)
         if self.deferrable:
             # One look before leaving: what makes the wait impossible is said at once, and not a poll later.
-            first = broadcast_waits.look(hook.run, watch, goal, hook.clock())
+            first = broadcast_wait.look(hook.run, watch, goal, hook.clock())
             teller.tell(first)
-            if not broadcast_waits.is_over(first, self.on_action_required):
+            if not broadcast_wait.is_over(first, self.on_action_required):
                 waiting = {"end_time": end, "poll_interval": self.poll_interval, "state": summary}
-                self.defer_until(end, awaiting.trigger_for(self, broadcast_id, goal, first, **waiting))
-            return self._conclude(context, summary, **awaiting.as_dict(first))
-        found = broadcast_waits.wait(
+                self.defer_until(end, broadcast_waits.trigger_for(self, broadcast_id, goal, first, **waiting))
+            return self._conclude(context, summary, **broadcast_waits.as_dict(first))
+        found = broadcast_wait.wait(
             hook.run,
             watch,
             goal,
@@ -280,7 +280,7 @@ class CreateBroadcastOperator(StartOperator):
         )
         if found is None:
             self._too_late(broadcast_id)
-        return self._conclude(context, summary, **awaiting.as_dict(found))
+        return self._conclude(context, summary, **broadcast_waits.as_dict(found))
 
     def _conclude(self, context: Context, summary: dict[str, Any], **found: Any) -> dict[str, Any]:
         from airflow_provider_esp.core.broadcasts.wait import check
@@ -304,8 +304,8 @@ class CreateBroadcastOperator(StartOperator):
 
         return BroadcastOptions(
             message_id=None if self.message_id is None else str(self.message_id),
-            segments=awaiting.names(self.segments),
-            segments_exclude=awaiting.excluded(self.segments_exclude, some=self._has_to_exclude),
+            segments=broadcast_waits.names(self.segments),
+            segments_exclude=broadcast_waits.excluded(self.segments_exclude, some=self._has_to_exclude),
             start=start,
             batch_size=self.batch_size,
             batch_interval=self.batch_interval,
@@ -326,8 +326,10 @@ class CreateBroadcastOperator(StartOperator):
             return None
         expected = None
         if isinstance(self.until, int | float):
-            expected = awaiting.expected_recipients(hook, self.expected, target.segments, target.excluded, self.log)
-        goal = awaiting.goal_of(self.until, self.settle_time, expected)
+            expected = broadcast_waits.expected_recipients(
+                hook, self.expected, target.segments, target.excluded, self.log
+            )
+        goal = broadcast_waits.goal_of(self.until, self.settle_time, expected)
         hook.adapter.broadcast_watcher("", goal)  # refuses what the service cannot tell
         return goal
 
@@ -376,18 +378,18 @@ class CancelBroadcastOperator(ChangingOperator):
         """Cancel it."""
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
-        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
         from airflow_provider_esp.exceptions import InvalidRequest, NotFound
 
         with final_errors(), self.hook() as hook:
-            broadcast_id = awaiting.id_of(self.broadcast_id)
+            broadcast_id = broadcast_waits.id_of(self.broadcast_id)
             hook.check_access("broadcasts")
             self.push_links(context, hook, "broadcast", broadcast_id)
             if self.is_dry:
                 self.change(hook, hook.adapter.cancel_broadcast(broadcast_id))
                 return self.told({"broadcast_id": broadcast_id})
             try:
-                broadcast_waits.cancel(
+                broadcast_wait.cancel(
                     hook.run,
                     lambda: hook.adapter.cancel_broadcast(broadcast_id),
                     lambda: hook.adapter.get_broadcast(broadcast_id),

@@ -68,10 +68,10 @@ class ExportOperator(EspOperator):
         :param seen: called with each row of the file.
         :returns: ``path``, ``format``, ``rows``, ``bytes`` and ``sha256`` of the file.
         """
-        from airflow_provider_esp.core.export import writer as export
+        from airflow_provider_esp.core.export import writer
 
-        form = export.format_of(self.path, self.format)
-        done = export.write(self._told(rows), kind, export_path(self.path, self.file_mode), form, seen)
+        form = writer.format_of(self.path, self.format)
+        done = writer.write(self._told(rows), kind, export_path(self.path, self.file_mode), form, seen)
         self.log.info("%s rows, %s bytes: %s", f"{done.rows:,}", f"{done.size:,}", self.path)
         return {"path": self.path, "format": form, "rows": done.rows, "bytes": done.size, "sha256": done.sha256}
 
@@ -83,10 +83,10 @@ class ExportOperator(EspOperator):
         :raises StorageUnwritable: a file cannot be written there.
         :raises ValueError: nothing tells the format, or the path leads upwards.
         """
-        from airflow_provider_esp.core.export import writer as export
+        from airflow_provider_esp.core.export import writer
 
-        export.check(export.format_of(self.path, self.format))
-        export.check_writable(export_path(self.path, self.file_mode))
+        writer.check(writer.format_of(self.path, self.format))
+        writer.check_writable(export_path(self.path, self.file_mode))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return which account became which file, and how many rows; asked by Airflow's OpenLineage provider."""

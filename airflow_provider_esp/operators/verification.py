@@ -101,12 +101,12 @@ class VerifyContactsOperator(RowsOperator):
     @tells_outlets
     def execute(self, context: Context) -> dict[str, Any]:
         """Hand the addresses over, and wait here or in the triggerer."""
-        from airflow_provider_esp.core.export import writer as export
+        from airflow_provider_esp.core.export import writer
         from airflow_provider_esp.core.outcomes import Counts, Outcome
 
         with final_errors(), self.hook() as hook:
-            export.check(export.format_of(self.path, self.format))
-            export.check_writable(export_path(self.path, self.file_mode))  # a verification costs money
+            writer.check(writer.format_of(self.path, self.format))
+            writer.check_writable(export_path(self.path, self.file_mode))  # a verification costs money
             verification = hook.adapter.verifier()
             counts = Counts()
             if self.segment is not None:
@@ -230,7 +230,7 @@ class VerifyContactsOperator(RowsOperator):
 
     def _write(self, hook: EspHook, list_id: str, counts: Counts, *, verified: bool = True) -> dict[str, Any]:
         """Write the file, and delete the list if it was made for it."""
-        from airflow_provider_esp.core.export import writer as export
+        from airflow_provider_esp.core.export import writer
         from airflow_provider_esp.core.export.schema import VerifiedRow
         from airflow_provider_esp.core.validation.verification import left_out
 
@@ -242,8 +242,8 @@ class VerifyContactsOperator(RowsOperator):
             self.accept,
             statuses,
         )
-        form = export.format_of(self.path, self.format)
-        written = export.write(rows, VerifiedRow, export_path(self.path, self.file_mode), form)
+        form = writer.format_of(self.path, self.format)
+        written = writer.write(rows, VerifiedRow, export_path(self.path, self.file_mode), form)
         if self.segment is None:
             self._delete_list(hook, list_id)
         checked = sum(statuses.values())

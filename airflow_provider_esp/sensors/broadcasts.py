@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.policies.retry import final_errors
-from airflow_provider_esp.triggers import broadcast_waits as awaiting
+from airflow_provider_esp.triggers import broadcast_waits
 from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class BroadcastSensor(BaseSensorOperator):
         *,
         esp_conn_id: str,
         broadcast_id: Any,
-        until: awaiting.Until = None,
+        until: broadcast_waits.Until = None,
         settle_time: float = 600.0,
         expected: int | str | None = None,
         segments: Any = (),
@@ -68,7 +68,7 @@ class BroadcastSensor(BaseSensorOperator):
         **kwargs: Unpack[BaseSensorArguments],
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
-        awaiting.check_wait(until, settle_time, on_action_required)
+        broadcast_waits.check_wait(until, settle_time, on_action_required)
         self.esp_conn_id = esp_conn_id
         self.broadcast_id = broadcast_id
         self.until = until
@@ -90,25 +90,25 @@ class BroadcastSensor(BaseSensorOperator):
         """
         from airflow.providers.common.compat.sdk import PokeReturnValue
 
-        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
 
         with final_errors():
             found = self._look(_MOST_LOOKS)
-            if not broadcast_waits.is_over(found, self.on_action_required):
+            if not broadcast_wait.is_over(found, self.on_action_required):
                 return False
-            return PokeReturnValue(is_done=True, xcom_value=self._conclude(awaiting.as_dict(found)))
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(broadcast_waits.as_dict(found)))
 
     def execute(self, context: Context) -> Any:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
             return super().execute(context)
-        from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
+        from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
 
         try:
             with final_errors():
                 first = self._look(1)
-                if broadcast_waits.is_over(first, self.on_action_required):
-                    return self._conclude(awaiting.as_dict(first))
+                if broadcast_wait.is_over(first, self.on_action_required):
+                    return self._conclude(broadcast_waits.as_dict(first))
         except AirflowFailException as failed:
             if self.soft_fail:  # the base class sees to it in the other modes, and after the wait
                 raise AirflowSkipException(str(failed)) from failed
@@ -137,7 +137,7 @@ class BroadcastSensor(BaseSensorOperator):
     def on_kill(self) -> None:
         """Cancel the broadcast where the author asked for that."""
         if self.cancel_on_kill:
-            awaiting.cancel_for(self, awaiting.id_of(self.broadcast_id))
+            broadcast_waits.cancel_for(self, broadcast_waits.id_of(self.broadcast_id))
 
     def _look(self, most: int) -> BroadcastLook:
         """Look once, and again at once where there is more to read already, but no more often than that."""
@@ -160,10 +160,10 @@ class BroadcastSensor(BaseSensorOperator):
         if self._watch is None or self._teller is None:
             from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
-            broadcast_id = awaiting.id_of(self.broadcast_id)
+            broadcast_id = broadcast_waits.id_of(self.broadcast_id)
             hook.check_access("broadcasts", "activity")
             expected = self._expected(hook, broadcast_id) if isinstance(self.until, int | float) else None
-            self._goal = awaiting.goal_of(self.until, self.settle_time, expected)
+            self._goal = broadcast_waits.goal_of(self.until, self.settle_time, expected)
             watch = hook.adapter.broadcast_watcher(broadcast_id, self._goal)
             if watch.keeps_position and self.reschedule and not self.deferrable:
                 raise ValueError(
@@ -174,20 +174,20 @@ class BroadcastSensor(BaseSensorOperator):
         return self._watch, self._teller
 
     def _expected(self, hook: EspHook, broadcast_id: str) -> int:
-        segments = awaiting.names(self.segments)
+        segments = broadcast_waits.names(self.segments)
         if not segments and self.expected is None:
             segments = hook.run(hook.adapter.get_broadcast(broadcast_id)).segments
-        return awaiting.expected_recipients(
-            hook, self.expected, segments, awaiting.names(self.segments_exclude), self.log
+        return broadcast_waits.expected_recipients(
+            hook, self.expected, segments, broadcast_waits.names(self.segments_exclude), self.log
         )
 
     def _defer(self, first: BroadcastLook) -> None:
         if self._goal is None:
             raise RuntimeError("A look comes before the wait.")
         end = end_of_wait(self, float(self.timeout))
-        trigger = awaiting.trigger_for(
+        trigger = broadcast_waits.trigger_for(
             self,
-            awaiting.id_of(self.broadcast_id),
+            broadcast_waits.id_of(self.broadcast_id),
             self._goal,
             first,
             end_time=end,
@@ -199,6 +199,6 @@ class BroadcastSensor(BaseSensorOperator):
         from airflow_provider_esp.core.broadcasts.wait import check
         from airflow_provider_esp.core.models import BroadcastState
 
-        broadcast_id = awaiting.id_of(self.broadcast_id)
+        broadcast_id = broadcast_waits.id_of(self.broadcast_id)
         check(broadcast_id, BroadcastState(found["state"]), found["reason"])
         return {"broadcast_id": broadcast_id, **found}

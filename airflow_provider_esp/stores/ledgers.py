@@ -13,7 +13,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp import version_compat
 from airflow_provider_esp.core.ledger import RecordStore
 from airflow_provider_esp.core.patience import unwritable
 from airflow_provider_esp.exceptions import LedgerUnreadable, LedgerUnsafe, StorageUnwritable
@@ -165,10 +165,10 @@ def ledger_store(
     """
     if path:
         return FileLedger(path)
-    state, identity = compat.task_state_store(context), task_identity(context)
+    state, identity = version_compat.task_state_store(context), task_identity(context)
     if state is None or identity.in_loop:  # clearing a loop's gate begins with an empty state
         return VariableLedger(f"{KEY}_{identity.digest()}", keep)
-    if outlives_success and compat.clears_state_on_success():
+    if outlives_success and version_compat.clears_state_on_success():
         raise LedgerUnsafe(
             "[state_store] clear_on_success makes Airflow forget what was sent as soon as the task succeeds, so that a "
             "clear would send it again: give the operator ledger_path=, or switch that setting off."

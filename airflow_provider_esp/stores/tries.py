@@ -22,7 +22,7 @@ from airflow_provider_esp.core.ledger import RecordStore
 from airflow_provider_esp.core.patience import unwritable
 from airflow_provider_esp.core.tries import Tries
 from airflow_provider_esp.exceptions import SendTakenOver, StorageUnwritable
-from airflow_provider_esp.stores import airflow_variables as access
+from airflow_provider_esp.stores import airflow_variables
 from airflow_provider_esp.stores.airflow_variables import VariableSlot
 from airflow_provider_esp.stores.ledgers import (
     SENT_RETENTION,
@@ -193,7 +193,7 @@ class VariableTries:
     def _read(self, numbers: list[int]) -> dict[int, dict[str, Any]]:
         """Read records; where one seems not to be there, more than once (see `VariableSlot.read`)."""
         records: dict[int, dict[str, Any]] = {}
-        for pause in (0.0, *access.LOOKS):
+        for pause in (0.0, *airflow_variables.LOOKS):
             if pause:
                 time.sleep(pause)
             for number in [number for number in numbers if number not in records]:

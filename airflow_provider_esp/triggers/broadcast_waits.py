@@ -147,13 +147,13 @@ def trigger_for(task: Any, broadcast_id: str, goal: BroadcastGoal, first: Broadc
 
 def cancel_for(task: Any, broadcast_id: str) -> None:
     """Cancel a broadcast because the task that waits for it is being killed; what goes wrong is only logged."""
-    from airflow_provider_esp.core.broadcasts import wait as broadcast_waits
+    from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
     from airflow_provider_esp.exceptions import EspError
     from airflow_provider_esp.hooks.esp import EspHook
 
     try:
         with EspHook.for_connection(task.esp_conn_id) as hook:
-            broadcast_waits.cancel(
+            broadcast_wait.cancel(
                 hook.run,
                 lambda: hook.adapter.cancel_broadcast(broadcast_id),
                 lambda: hook.adapter.get_broadcast(broadcast_id),

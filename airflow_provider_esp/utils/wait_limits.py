@@ -11,7 +11,7 @@ import time
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp import version_compat
 
 _MARGIN = 60.0
 """Seconds, a tenth of the limit at the most, in which Airflow 2 has to take the task up again."""
@@ -68,7 +68,7 @@ def _execution_timeout(task: Any) -> float | None:
 
 def _began(task: Any) -> float | None:
     """Return the Unix time from which Airflow 2 counts; None where each stay on a worker is counted by itself."""
-    if not compat.IS_AIRFLOW_2:
+    if not version_compat.IS_AIRFLOW_2:
         return None
     from airflow.providers.common.compat.sdk import AirflowException, get_current_context
 

@@ -16,7 +16,7 @@ from airflow_provider_esp.core.models import BroadcastOptions
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.esputnik.api import broadcasts
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import addressbooks
 from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.broadcasts import BroadcastTrigger
 
@@ -62,8 +62,8 @@ def campaign(_in_kyiv: None) -> Iterator[Callable[..., str]]:
     hook = EspHook.for_connection("sendpulse_default")
 
     def go(**options: Any) -> str:
-        book = hook.run(books.book_create("Readers")).id
-        hook.run(books.upload(book, [books.NewContact("ann@example.com", {})]))
+        book = hook.run(addressbooks.book_create("Readers")).id
+        hook.run(addressbooks.upload(book, [addressbooks.NewContact("ann@example.com", {})]))
         wanted = BroadcastOptions(
             segments=(str(book),), subject="News", body="<b>Hi</b>", sender_email="sender@sandbox.example", **options
         )

@@ -15,8 +15,8 @@ from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.esputnik.api import broadcasts, imports
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
-from airflow_provider_esp.triggers import asset_events as events
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
+from airflow_provider_esp.triggers import asset_events
 from airflow_provider_esp.triggers.asset_events import (
     BroadcastFinishedTrigger,
     EspEventTrigger,
@@ -94,7 +94,7 @@ def test_airflow_2_is_told_what_is_missing() -> None:
 )
 def test_a_trigger_made_again_is_the_same_and_holds_no_secret(made: Callable[[], EspEventTrigger]) -> None:
     path, arguments = json.loads(json.dumps(made().serialize()))
-    again = getattr(events, path.rsplit(".", 1)[1])(**arguments)
+    again = getattr(asset_events, path.rsplit(".", 1)[1])(**arguments)
     assert again.serialize() == (path, arguments)
     assert "sandbox" not in json.dumps(arguments)
 
@@ -113,7 +113,7 @@ def test_an_asset_may_be_watched_by_it(connections: Mapping[str, str]) -> None:
 
 def click(hook: EspHook, *names: str) -> None:
     people = [Recipient(f"{name}+click@example.com") for name in names]
-    hook.run(translate_messages.smart_send(1001, people))
+    hook.run(message_mapping.smart_send(1001, people))
 
 
 @only_3

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.stores import airflow_variables as access
+from airflow_provider_esp.stores import airflow_variables
 from airflow_provider_esp.stores.ledgers import forget_expired, ledger_store
 
 
@@ -28,7 +28,7 @@ def store(run_id: str) -> Any:
 
 
 def test_only_finished_sends_whose_time_is_up_are_forgotten(variables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "LOOKS", ())
+    monkeypatch.setattr(airflow_variables, "LOOKS", ())
     variables.set("esp_ledger", '{"keep_until": "2020-01-01T00:00:00+00:00"}')
     variables.set("espXledgerXother", '{"keep_until": "2020-01-01T00:00:00+00:00"}')
     store("unfinished").save({"rows": 3})
@@ -49,7 +49,7 @@ def test_every_iteration_of_a_loop_has_its_own_ledger_copy_and_marker(
     from airflow_provider_esp.sources import sql as sql_source
     from airflow_provider_esp.utils.task_identity import task_identity
 
-    monkeypatch.setattr(access, "LOOKS", ())
+    monkeypatch.setattr(airflow_variables, "LOOKS", ())
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
     contexts = [{"ti": ti}, *({"ti": ti, "loop": SimpleNamespace(index=index)} for index in range(2))]
     stores = [ledger_store(context, None) for context in contexts]

@@ -19,7 +19,7 @@ from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.esputnik.api import imports
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 from airflow_provider_esp.triggers import _hooks as hooks
 from airflow_provider_esp.triggers import _polling
 from airflow_provider_esp.triggers._hooks import hook_for
@@ -164,7 +164,7 @@ def test_the_event_counts_deliveries_by_state_and_by_the_services_word(
     sandbox: Sandbox, hook: EspHook, tmp_path: Path
 ) -> None:
     sandbox.set(delivery_seconds=0.1)
-    sent = hook.run(translate_messages.smart_send(1001, [Recipient(ANN), Recipient(BOUNCES)]))
+    sent = hook.run(message_mapping.smart_send(1001, [Recipient(ANN), Recipient(BOUNCES)]))
     ids = [str(one.request_id) for one in sent]
     rows = [RowReport(number, "accepted", ANN, request_id=request_id) for number, request_id in enumerate(ids, 1)]
     Report(tmp_path).write(1, "0" * 16, "sent", rows)

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import msgspec
 
-from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.core import models
 from airflow_provider_esp.services.esputnik.api import (
     activity,
     activity_pages,
@@ -23,9 +23,9 @@ from airflow_provider_esp.services.esputnik.api import (
     orders,
     promocodes,
     reading,
+    sites,
     templates,
 )
-from airflow_provider_esp.services.esputnik.api import sites as site
 from airflow_provider_esp.services.esputnik.api.models import (
     Address,
     Channel,
@@ -34,8 +34,8 @@ from airflow_provider_esp.services.esputnik.api.models import (
     Device,
     Segment,
 )
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 from tests.contract.table import Found, longer, method
 
 ANNA, BORIS = 95_064_001, 95_064_002
@@ -116,7 +116,7 @@ ORDER = orders.Order(
 )
 LOCAL_ORDER = msgspec.structs.replace(ORDER, date=datetime(2025, 3, 1, 12))
 REFUSED_ORDER = msgspec.structs.replace(ORDER, external_order_id="o-2", email="nowhere")
-WEB_PUSH = site.WebPushDomain(
+WEB_PUSH = sites.WebPushDomain(
     domain="shop.example",
     service_worker_name="push.js",
     service_worker_path="/push/",
@@ -396,7 +396,7 @@ BEYOND = (
 )
 
 # Functions that say a call of the above in the words both services share.
-SHARED_ANNA = neutral.Contact(
+SHARED_ANNA = models.Contact(
     email="anna@example.com",
     phone="380501112233",
     external_id="c-1",
@@ -407,32 +407,32 @@ SHARED_ANNA = neutral.Contact(
 )
 TRANSLATIONS = (
     method(
-        translate.bulk_upload,
+        contact_mapping.bulk_upload,
         {
             "contacts": [SHARED_ANNA],
             "custom_field_ids": {"LOYALTY.TIER": 79810, "LOYALTY.POINTS": 79811},
             "segments": ["Newsletter"],
         },
-        {"contacts": [neutral.Contact(email="clara@example.com")], "event_key_for_new_contacts": "registered"},
+        {"contacts": [models.Contact(email="clara@example.com")], "event_key_for_new_contacts": "registered"},
     ),
     method(
-        translate_messages.event,
-        {"event": neutral.Event("purchase", params=PARAMS, email="anna@example.com")},
-        {"event": neutral.Event("purchase", phone="380501112233", key="o-1"), "version": 1},
+        message_mapping.event,
+        {"event": models.Event("purchase", params=PARAMS, email="anna@example.com")},
+        {"event": models.Event("purchase", phone="380501112233", key="o-1"), "version": 1},
     ),
 )
 
 FLOWS = (
     longer(reading.find_contact, email="boris@example.com"),
-    longer(translate.custom_fields),
-    longer(translate.segment_names),
-    longer(translate.import_state, session_id=IMPORT),
+    longer(contact_mapping.custom_fields),
+    longer(contact_mapping.segment_names),
+    longer(contact_mapping.import_state, session_id=IMPORT),
     longer(
-        translate_messages.smart_send,
+        message_mapping.smart_send,
         message_id=WIN_BACK,
-        recipients=[neutral.Recipient("nobody at all"), neutral.Recipient("nowhere")],
+        recipients=[models.Recipient("nobody at all"), models.Recipient("nowhere")],
     ),
-    longer(translate_messages.deliveries, request_ids=[REQUEST, SECOND_REQUEST, "unknown"]),
+    longer(message_mapping.deliveries, request_ids=[REQUEST, SECOND_REQUEST, "unknown"]),
 )
 PAGES = (
     longer(reading.contact_pages),
@@ -447,12 +447,12 @@ PAGES = (
 )
 
 SITE = (
-    method(site.domains),
-    method(site.domain_add, {"domain": "new.example"}),
-    method(site.script),
-    method(site.web_push_domains),
-    method(site.web_push_domains_add, {"domains": [WEB_PUSH]}),
-    method(site.web_push_domain_delete, {"domain": "shop.example"}),
-    method(site.web_push_script, {"domain": "shop.example"}),
+    method(sites.domains),
+    method(sites.domain_add, {"domain": "new.example"}),
+    method(sites.script),
+    method(sites.web_push_domains),
+    method(sites.web_push_domains_add, {"domains": [WEB_PUSH]}),
+    method(sites.web_push_domain_delete, {"domain": "shop.example"}),
+    method(sites.web_push_script, {"domain": "shop.example"}),
 )
 METHODS = (*GENERAL, *UPDATING, *READING, *ACTIVITY, *EVENTS, *MESSAGES, *BEYOND, *SITE)

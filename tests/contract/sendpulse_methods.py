@@ -7,11 +7,13 @@ that waits for its code. Ids are those that a fresh sandbox counts from.
 
 from __future__ import annotations
 
-from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.core import models
 from airflow_provider_esp.services.sendpulse.api import (
     account,
+    addressbooks,
     automation,
     campaigns,
+    emails,
     events,
     push,
     sms,
@@ -21,9 +23,7 @@ from airflow_provider_esp.services.sendpulse.api import (
     viber,
     webhooks,
 )
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import emails as contacts
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 from airflow_provider_esp.services.sendpulse.mapping import unsubscribed
 from tests.contract.table import Found, Taken, longer, method
 
@@ -145,19 +145,22 @@ AUTOMATION = (
 )
 
 BOOKS = (
-    method(books.book_create, {"name": "Customers"}),
-    method(books.books, {}, PAGE),
-    method(books.book, {"book_id": BOOK}),
-    method(books.book_rename, {"book_id": BOOK, "name": "Clients"}),
-    method(books.book_delete, {"book_id": EMPTY_BOOK}),
-    method(books.book_variables, {"book_id": BOOK}),
-    method(books.book_cost, {"book_id": BOOK}),
-    method(books.book_campaigns, {"book_id": BOOK}, {"book_id": BOOK, **PAGE}),
+    method(addressbooks.book_create, {"name": "Customers"}),
+    method(addressbooks.books, {}, PAGE),
+    method(addressbooks.book, {"book_id": BOOK}),
+    method(addressbooks.book_rename, {"book_id": BOOK, "name": "Clients"}),
+    method(addressbooks.book_delete, {"book_id": EMPTY_BOOK}),
+    method(addressbooks.book_variables, {"book_id": BOOK}),
+    method(addressbooks.book_cost, {"book_id": BOOK}),
+    method(addressbooks.book_campaigns, {"book_id": BOOK}, {"book_id": BOOK, **PAGE}),
     method(
-        books.upload,
+        addressbooks.upload,
         {
             "book_id": BOOK,
-            "contacts": [books.NewContact(ANNA, {"city": "Kyiv", "age": 31, "Phone": PHONE}), "clara@example.com"],
+            "contacts": [
+                addressbooks.NewContact(ANNA, {"city": "Kyiv", "age": 31, "Phone": PHONE}),
+                "clara@example.com",
+            ],
             "tags": [1],
             "disable_webhook": True,
             "dont_update": False,
@@ -165,7 +168,7 @@ BOOKS = (
         },
         {
             "book_id": BOOK,
-            "contacts": [books.NewContact("dana@example.com")],
+            "contacts": [addressbooks.NewContact("dana@example.com")],
             "confirmation": "force",
             "sender_email": SENDER,
             "message_lang": "en",
@@ -173,23 +176,23 @@ BOOKS = (
         },
     ),
     method(
-        books.emails,
+        addressbooks.emails,
         {"book_id": BOOK},
         {"book_id": BOOK, **PAGE, "order": "desc", "active": True, "not_active": False},
     ),
-    method(books.emails_total, {"book_id": BOOK}, {"book_id": BOOK, "active": True}),
-    method(books.email, {"book_id": BOOK, "address": ANNA}, {"book_id": BOOK, "address": BORIS}),
-    method(books.emails_by_variable, {"book_id": BOOK, "variable": "city", "value": "Lviv"}),
-    method(books.variables_set, {"book_id": BOOK, "address": ANNA, "variables": {"city": "Odesa", "age": 32}}),
-    method(books.phone_set, {"book_id": BOOK, "address": BORIS, "phone": OTHER_PHONE}),
-    method(books.unsubscribe, {"book_id": BOOK, "addresses": [ANNA]}),
-    method(books.emails_delete, {"book_id": BOOK, "addresses": [BORIS]}),
-    method(contacts.info, {"address": ANNA}),
-    method(contacts.details, {"address": ANNA}),
-    method(contacts.info_of_many, {"addresses": [ANNA, BORIS]}, {"addresses": [NOBODY]}),
-    method(contacts.stats, {"address": ANNA}),
-    method(contacts.stats_of_many, {"addresses": [ANNA, BORIS]}, {"addresses": [NOBODY]}),
-    method(contacts.delete, {"address": ANNA}),
+    method(addressbooks.emails_total, {"book_id": BOOK}, {"book_id": BOOK, "active": True}),
+    method(addressbooks.email, {"book_id": BOOK, "address": ANNA}, {"book_id": BOOK, "address": BORIS}),
+    method(addressbooks.emails_by_variable, {"book_id": BOOK, "variable": "city", "value": "Lviv"}),
+    method(addressbooks.variables_set, {"book_id": BOOK, "address": ANNA, "variables": {"city": "Odesa", "age": 32}}),
+    method(addressbooks.phone_set, {"book_id": BOOK, "address": BORIS, "phone": OTHER_PHONE}),
+    method(addressbooks.unsubscribe, {"book_id": BOOK, "addresses": [ANNA]}),
+    method(addressbooks.emails_delete, {"book_id": BOOK, "addresses": [BORIS]}),
+    method(emails.info, {"address": ANNA}),
+    method(emails.details, {"address": ANNA}),
+    method(emails.info_of_many, {"addresses": [ANNA, BORIS]}, {"addresses": [NOBODY]}),
+    method(emails.stats, {"address": ANNA}),
+    method(emails.stats_of_many, {"addresses": [ANNA, BORIS]}, {"addresses": [NOBODY]}),
+    method(emails.delete, {"address": ANNA}),
 )
 
 CAMPAIGNS = (
@@ -428,24 +431,24 @@ WEBHOOKS = (
 # Functions that say a call of the above in the words both services share.
 TRANSLATIONS = (
     method(
-        translate.book_upload,
+        contact_mapping.book_upload,
         {
             "book_id": BOOK,
-            "contacts": [neutral.Contact(email=ANNA, phone=PHONE, first_name="Anna", custom={"age": 31, "vip": True})],
+            "contacts": [models.Contact(email=ANNA, phone=PHONE, first_name="Anna", custom={"age": 31, "vip": True})],
             "tags": [1],
         },
-        {"book_id": BOOK, "contacts": [neutral.Contact(email="dana@example.com")], "confirmation": SENDER},
+        {"book_id": BOOK, "contacts": [models.Contact(email="dana@example.com")], "confirmation": SENDER},
     ),
     method(
-        translate.event,
-        {"event": neutral.Event("purchase", params=PARAMS, email=ANNA)},
-        {"event": neutral.Event("purchase", params=PARAMS, email=ANNA), "event_url": EVENT_URL, "form": True},
+        contact_mapping.event,
+        {"event": models.Event("purchase", params=PARAMS, email=ANNA)},
+        {"event": models.Event("purchase", params=PARAMS, email=ANNA), "event_url": EVENT_URL, "form": True},
     ),
     method(
-        translate.smtp_template_send,
+        contact_mapping.smtp_template_send,
         {
             "template_id": TEMPLATE,
-            "recipient": neutral.Recipient(ANNA, data={"first_name": "Anna"}),
+            "recipient": models.Recipient(ANNA, data={"first_name": "Anna"}),
             "sender_name": "Sandbox",
             "sender_email": SENDER,
             "subject": "Hello",
@@ -454,18 +457,18 @@ TRANSLATIONS = (
 )
 
 FLOWS = (
-    longer(books.find, name="Readers"),
-    longer(translate.find_book, name="Readers"),
-    longer(translate.book_id, name_or_id="Readers"),
-    longer(translate.deliveries, email_ids=[EMAIL, "aaaaaa-bbbbbb-cc"]),
+    longer(addressbooks.find, name="Readers"),
+    longer(contact_mapping.find_book, name="Readers"),
+    longer(contact_mapping.book_id, name_or_id="Readers"),
+    longer(contact_mapping.deliveries, email_ids=[EMAIL, "aaaaaa-bbbbbb-cc"]),
     longer(unsubscribed.everybody, take=Taken()),
 )
 PAGES = (
     longer(account.all_templates),
     longer(automation.all_flows),
-    longer(books.all_books),
-    longer(books.all_book_campaigns, book_id=BOOK),
-    longer(books.all_emails, book_id=BOOK),
+    longer(addressbooks.all_books),
+    longer(addressbooks.all_book_campaigns, book_id=BOOK),
+    longer(addressbooks.all_emails, book_id=BOOK),
     longer(campaigns.all_campaigns),
     longer(smtp.all_emails),
     longer(smtp.all_unsubscribed),

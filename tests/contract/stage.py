@@ -23,11 +23,11 @@ from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.registry import SERVICES as SANDBOXED
-from airflow_provider_esp.services.esputnik.api import broadcasts, events, imports, messages, promocodes
-from airflow_provider_esp.services.esputnik.api import sites as site
+from airflow_provider_esp.services.esputnik.api import broadcasts, events, imports, messages, promocodes, sites
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
 from airflow_provider_esp.services.sendpulse.api import (
     account,
+    addressbooks,
     campaigns,
     push,
     sms,
@@ -37,7 +37,6 @@ from airflow_provider_esp.services.sendpulse.api import (
     viber,
     webhooks,
 )
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 from tests.contract import esputnik_methods, sendpulse_methods
 from tests.contract.table import Longer, Method
@@ -180,7 +179,7 @@ class Stage:
         client.run(messages.send_sms("Hello", sender="SHOP", phone_numbers=["380501112233"]))
         client.run(broadcasts.create(names.WIN_BACK, [names.NEWSLETTER], title="Planned", start_date=names.LATER))
         client.run(events.event("purchase", {"order_id": "1"}, key_value="anna@example.com"))
-        client.run(site.web_push_domains_add([names.WEB_PUSH]))
+        client.run(sites.web_push_domains_add([names.WEB_PUSH]))
         client.run(promocodes.add(["OLD-1", "OLD-2"], expiration_date=names.LATER, discount=10, type="spring"))
         self.sandbox.advance(60)
         self.found = {
@@ -193,17 +192,17 @@ class Stage:
     def _build_sendpulse(self, client: Client) -> None:
         names = sendpulse_methods
         self.sandbox.set(sendpulse__html_500=False)
-        book = client.run(books.book_create("Readers")).id
-        client.run(books.book_create("Nobody yet"))
+        book = client.run(addressbooks.book_create("Readers")).id
+        client.run(addressbooks.book_create("Nobody yet"))
         for name in ("Verified", "Fresh"):
-            made = client.run(books.book_create(name)).id
-            client.run(books.upload(made, ["vera@example.com", "bounce@example.com"]))
+            made = client.run(addressbooks.book_create(name)).id
+            client.run(addressbooks.upload(made, ["vera@example.com", "bounce@example.com"]))
         client.run(verifier.list_verify(names.VERIFIED))
         client.run(verifier.report_make(names.VERIFIED))
         client.run(verifier.email_verify(names.BORIS))
-        anna = books.NewContact(names.ANNA, {"city": "Lviv", "age": 30, "Phone": names.PHONE})
+        anna = addressbooks.NewContact(names.ANNA, {"city": "Lviv", "age": 30, "Phone": names.PHONE})
         client.run(tags.tag_create("vip", "#f0f4f6"))
-        client.run(books.upload(book, [anna, names.BORIS], tags=[1]))
+        client.run(addressbooks.upload(book, [anna, names.BORIS], tags=[1]))
         self.sandbox.advance(60)
         client.run(campaigns.create(names.CAMPAIGN))
         client.run(campaigns.create(names.WHOLE_CAMPAIGN))

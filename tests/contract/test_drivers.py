@@ -19,8 +19,7 @@ from airflow_provider_esp.services.esputnik.api import general, reading
 from airflow_provider_esp.services.esputnik.api.models import Contact, ContactUpdate, Segment
 from airflow_provider_esp.services.esputnik.mapping import contacts as esputnik_translate
 from airflow_provider_esp.services.esputnik.mapping import messages as esputnik_messages
-from airflow_provider_esp.services.sendpulse.api import account, automation, campaigns, events, sms, smtp
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import account, addressbooks, automation, campaigns, events, sms, smtp
 from airflow_provider_esp.services.sendpulse.api._request import Done, Total
 from airflow_provider_esp.services.sendpulse.mapping import contacts as sendpulse_translate
 from tests.contract.stage import LONGER, TABLES, TRANSLATIONS, Stage
@@ -117,7 +116,7 @@ def test_mypy_knows_what_every_kind_of_work_answers() -> None:
     assert_type(esputnik_contacts.upsert(ContactUpdate(channels=[])), Call[esputnik_contacts.ContactId])
     assert_type(reading.groups(), Call[list[Segment]])
     assert_type(account.balance(), Call[account.Balance])
-    assert_type(books.book(1), Call[list[books.Book]])
+    assert_type(addressbooks.book(1), Call[list[addressbooks.Book]])
     assert_type(sms.campaign(1), Call[list[sms.SmsCampaignAnswer]])
     assert_type(campaigns.countries(1), Call[dict[str, int]])
     assert_type(automation.delete_log({}), Call[None])
@@ -129,7 +128,7 @@ def test_mypy_knows_what_every_kind_of_work_answers() -> None:
     assert_type(sendpulse_translate.deliveries(["x"]), Flow[list[Delivery]])
     assert_type(sendpulse_translate.book_id("Readers"), Flow[int])
     assert_type(reading.contact_pages(), Pages[Contact])
-    assert_type(books.all_emails(1), Pages[books.BookEmail])
+    assert_type(addressbooks.all_emails(1), Pages[addressbooks.BookEmail])
 
 
 def test_mypy_knows_what_the_drivers_give(stages: dict[str, Stage], drivers: Drivers, loop: asyncio.Runner) -> None:
@@ -141,6 +140,6 @@ def test_mypy_knows_what_the_drivers_give(stages: dict[str, Stage], drivers: Dri
     assert_type(client.iterate(reading.group_pages()), Iterator[Segment])
     assert_type(loop.run(async_client.run(general.version())), general.Version)
     sendpulse, async_sendpulse = drivers("sendpulse")
-    assert_type(sendpulse.run(books.books()), list[books.Book])
-    assert_type(sendpulse.run(books.find("nothing")), int | None)
+    assert_type(sendpulse.run(addressbooks.books()), list[addressbooks.Book])
+    assert_type(sendpulse.run(addressbooks.find("nothing")), int | None)
     assert_type(loop.run(async_sendpulse.run(smtp.emails_total())), Total)

@@ -18,9 +18,18 @@ from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.esputnik.api import contacts as people
 from airflow_provider_esp.services.esputnik.api import general, imports, messages, orders, reading
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
-from airflow_provider_esp.services.sendpulse.api import account, campaigns, push, sms, smtp, verifier, viber, webhooks
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import emails as contacts
+from airflow_provider_esp.services.sendpulse.api import (
+    account,
+    addressbooks,
+    campaigns,
+    emails,
+    push,
+    sms,
+    smtp,
+    verifier,
+    viber,
+    webhooks,
+)
 
 T = TypeVar("T")
 
@@ -98,9 +107,7 @@ def test_a_viber_sender_has_countries_and_an_owner() -> None:
 
 def test_number_variables_are_numbers() -> None:
     variables = [{"name": "age", "type": "number", "value": 21}, {"name": "city", "type": "string", "value": "Lviv"}]
-    [found] = read(
-        contacts.info("ann@example.com"), [{"book_id": 1, "email": "ann@example.com", "variables": variables}]
-    )
+    [found] = read(emails.info("ann@example.com"), [{"book_id": 1, "email": "ann@example.com", "variables": variables}])
     assert [variable.value for variable in found.variables] == [21, "Lviv"]
 
 
@@ -127,7 +134,7 @@ def test_contacts_of_a_book_have_a_phone_or_none() -> None:
         },
         {"email": "bob@example.com", "status": 0, "status_explain": "New", "variables": []},
     ]
-    ann, bob = read(books.emails(1), rows)
+    ann, bob = read(addressbooks.emails(1), rows)
     assert (ann.phone, ann.variables, bob.phone, bob.variables) == (PHONE, {"a": 1}, "", {})
 
 

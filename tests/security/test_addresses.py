@@ -24,8 +24,7 @@ from airflow_provider_esp import exceptions
 from airflow_provider_esp.cli.rest import AirflowApi
 from airflow_provider_esp.connections import parse
 from airflow_provider_esp.core.calls import path
-from airflow_provider_esp.core.transport import network
-from airflow_provider_esp.core.transport import requests_session as plain_requests
+from airflow_provider_esp.core.transport import network, requests_session
 from airflow_provider_esp.exceptions import ConnectionInvalid, StoreUnusable
 from airflow_provider_esp.services.esputnik import api as esputnik
 from airflow_provider_esp.services.sendpulse import api as sendpulse
@@ -166,7 +165,7 @@ def test_netrc_never_takes_the_place_of_our_token(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with requests.Session() as session:
-        plain_requests.restrain(session, "https://airflow.example", None)
+        requests_session.restrain(session, "https://airflow.example", None)
         session.headers["Authorization"] = "Bearer ours"
         request = requests.Request("GET", "https://airflow.example/api/v2/connections")
         assert session.prepare_request(request).headers["Authorization"] == "Bearer ours"
@@ -201,7 +200,7 @@ def test_certificates_are_chosen_in_one_order(
     chosen = network.ca_file(named)
     assert Path(chosen).name == (expected or "cacert.pem")
     with requests.Session() as session:
-        plain_requests.restrain(session, "https://airflow.example", named)
+        requests_session.restrain(session, "https://airflow.example", named)
         settings = session.merge_environment_settings("https://airflow.example", {}, None, None, None)
         assert settings["verify"] == chosen
     refused("netrc and certificates", "CAs of the environment", "one order in all clients")

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Call
-from airflow_provider_esp.core.transport import requests_session as plain_requests
+from airflow_provider_esp.core.transport import requests_session
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
 from airflow_provider_esp.core.transport.exchange import Account, Credential
@@ -96,7 +96,7 @@ def ask_async(server: Server, header: str = "Basic x") -> object:
 
 def ask_requests(server: Server, header: str = "Basic x") -> object:
     with requests.Session() as session:
-        plain_requests.restrain(session, server.url, None)
+        requests_session.restrain(session, server.url, None)
         return session.get(server.url, timeout=30).content
 
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from airflow_provider_esp.core.contact_columns import ContactColumns
 from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact
 from airflow_provider_esp.services.esputnik.api import bulk
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
 
 IDS = {"LOYALTY.TIER": 7, "LOYALTY.POINTS": 8}
 texts = st.text(max_size=8)
@@ -49,8 +49,8 @@ def test_taking_some_is_the_same_by_column_and_one_by_one(contacts: list[Contact
 def test_a_group_carries_one_set_of_fields_and_nobody_is_left_out(contacts: list[Contact]) -> None:
     groups = ContactColumns.of(contacts).by_fields()
     assert sorted(at for group in groups for at in group) == list(range(len(contacts)))
-    assert len({translate.carried(contacts[group[0]]) for group in groups}) == len(groups)
-    assert all(len({translate.carried(contacts[at]) for at in group}) == 1 for group in groups)
+    assert len({contact_mapping.carried(contacts[group[0]]) for group in groups}) == len(groups)
+    assert all(len({contact_mapping.carried(contacts[at]) for at in group}) == 1 for group in groups)
 
 
 @given(st.lists(anybody, min_size=1, max_size=12))
@@ -58,7 +58,7 @@ def test_the_bulk_update_writes_what_single_contacts_write(contacts: list[Contac
     columns = ContactColumns.of(contacts)
     for group in columns.by_fields():
         ours = bulk.encode_contacts(columns.take(group).carried(), IDS).json
-        single = msgspec.json.encode([translate.contact_wire(contacts[at], IDS) for at in group])
+        single = msgspec.json.encode([contact_mapping.contact_wire(contacts[at], IDS) for at in group])
         assert [_sorted(row) for row in msgspec.json.decode(ours)] == [
             _sorted(row) for row in msgspec.json.decode(single)
         ]

@@ -19,8 +19,8 @@ from airflow_provider_esp.exceptions import ObjectNotFound, PagingFault, Unsuppo
 from airflow_provider_esp.services.esputnik.api import broadcasts
 from airflow_provider_esp.services.esputnik.api.activity import Activity
 from airflow_provider_esp.services.esputnik.api.models import Contact, Segment
-from airflow_provider_esp.services.esputnik.mapping import broadcast_progress as watch_broadcasts
-from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
+from airflow_provider_esp.services.esputnik.mapping import broadcast_progress
+from airflow_provider_esp.services.esputnik.mapping import broadcasts as broadcast_mapping
 from airflow_provider_esp.services.esputnik.mapping.broadcast_progress import ActivityReader, BroadcastWatch
 
 T = TypeVar("T")
@@ -58,24 +58,24 @@ def run(flow: Flow[T], answer: Callable[[Call[Any]], Any]) -> T:
     ],
 )
 def test_every_status_says_how_far_the_broadcast_is(word: str, state: BroadcastState, started: bool | None) -> None:
-    told = translate_broadcasts.broadcast(broadcasts.Broadcast(broadcast_id="7", status=word), KYIV)
+    told = broadcast_mapping.broadcast(broadcasts.Broadcast(broadcast_id="7", status=word), KYIV)
     assert (told.state, told.started, told.documented) == (state, started, True)
     assert told.status.startswith(f"{word} (")
 
 
 def test_the_table_has_the_documented_words_and_no_others() -> None:
     words = {"IDLE", "RUNNING", "PAUSED", "SCHEDULED", "UNCONFIRMED", "CONSIDERATION", "BLOCKED"}
-    assert set(translate_broadcasts.Status.__members__) == words
+    assert set(broadcast_mapping.Status.__members__) == words
 
 
 def test_a_status_nobody_documented_is_running() -> None:
-    told = translate_broadcasts.broadcast(broadcasts.Broadcast(broadcast_id="7", status="ON_HOLD"), KYIV)
+    told = broadcast_mapping.broadcast(broadcasts.Broadcast(broadcast_id="7", status="ON_HOLD"), KYIV)
     assert (told.state, told.documented, told.status) == (RUNNING, False, "ON_HOLD (not documented)")
 
 
 def test_an_answer_without_a_status_is_running_and_says_so_little() -> None:
     view = broadcasts.Broadcast(broadcast_id="7", title="Sale", start_date="2026-03-03T12:00:00", group_ids=["5"])
-    told = translate_broadcasts.broadcast(view, KYIV)
+    told = broadcast_mapping.broadcast(view, KYIV)
     assert (told.state, told.documented, told.status, told.started) == (RUNNING, True, "", None)
     assert (told.starts_at, told.segments) == (NOON, ("5",))
 
@@ -83,7 +83,7 @@ def test_an_answer_without_a_status_is_running_and_says_so_little() -> None:
 @pytest.mark.parametrize("written", ["", None, "soon", "03.03.2026"])
 def test_a_start_that_cannot_be_read_is_no_start(written: str | None) -> None:
     view = broadcasts.Broadcast(broadcast_id="7", start_date=written)
-    assert translate_broadcasts.broadcast(view, KYIV).starts_at is None
+    assert broadcast_mapping.broadcast(view, KYIV).starts_at is None
 
 
 # -- what is created -----------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_a_broadcast_is_sent_with_everything_that_was_asked_for() -> None:
         domain="shop.example",
         app_id="app",
     )
-    target = run(translate_broadcasts.prepare(options, KYIV), listing)
+    target = run(broadcast_mapping.prepare(options, KYIV), listing)
     assert (target.segments, target.excluded) == (("101", "102"), ("999",))
     sent: list[Any] = []
 
@@ -135,14 +135,14 @@ def test_a_broadcast_is_sent_with_everything_that_was_asked_for() -> None:
 @pytest.mark.parametrize(("name", "said"), [("Redaers", "has no segment 'Redaers'"), ("Twice", "has 2 segments")])
 def test_a_segment_that_is_not_there_or_not_one_is_refused(name: str, said: str) -> None:
     with pytest.raises(ObjectNotFound, match=said):
-        run(translate_broadcasts.segment_ids(["Readers"], [name]), listing)
+        run(broadcast_mapping.segment_ids(["Readers"], [name]), listing)
 
 
 def test_ids_need_no_look_up() -> None:
     def nothing(call: Call[Any]) -> Any:
         raise AssertionError(call)
 
-    assert run(translate_broadcasts.segment_ids(["5", "6"], []), nothing) == (("5", "6"), ())
+    assert run(broadcast_mapping.segment_ids(["5", "6"], []), nothing) == (("5", "6"), ())
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_asked(wrong: dict[str,
         raise AssertionError(call)
 
     with pytest.raises(error):
-        run(translate_broadcasts.prepare(msgspec.structs.replace(OPTIONS, **wrong), KYIV), nothing)
+        run(broadcast_mapping.prepare(msgspec.structs.replace(OPTIONS, **wrong), KYIV), nothing)
 
 
 def test_a_broadcast_is_found_by_its_marker_on_whichever_page() -> None:
@@ -181,8 +181,8 @@ def test_a_broadcast_is_found_by_its_marker_on_whichever_page() -> None:
         asked.append(first)
         return views[first - 1 : first - 1 + most]
 
-    assert [one.id for one in run(translate_broadcasts.find("af-12", KYIV), answer)] == ["1100"]
-    assert run(translate_broadcasts.find("af-99", KYIV), answer) == []
+    assert [one.id for one in run(broadcast_mapping.find("af-12", KYIV), answer)] == ["1100"]
+    assert run(broadcast_mapping.find("af-99", KYIV), answer) == []
     assert asked == [1, 501, 1001] * 2
 
 
@@ -194,7 +194,7 @@ def test_recipients_are_counted_once_each_and_without_the_excluded() -> None:
         found = members[call.path.split("/")[2]]
         return [Contact(id=number) for number in found[first - 1 : first - 1 + most]]
 
-    assert run(translate_broadcasts.count_recipients(["5", "6"], ["9"]), answer) == 700
+    assert run(broadcast_mapping.count_recipients(["5", "6"], ["9"]), answer) == 700
 
 
 # -- the account's activity ----------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_a_wait_of_days_reads_by_short_periods_and_remembers_little() -> None:
         account.happen(moment)
         moment += timedelta(minutes=5)
     watch = watching(1.0, expected=len(account.rows))
-    with mock.patch.object(watch_broadcasts, "_REMEMBERED", 50):
+    with mock.patch.object(broadcast_progress, "_REMEMBERED", 50):
         account.until_over(watch, timedelta(minutes=30))
     assert account.now >= moment - timedelta(minutes=5)
     for call in account.asked:
@@ -512,7 +512,7 @@ def test_however_rows_come_and_looks_fall_each_is_counted_once(
         account.happen(at, broadcast_id)
     wanted = sum(row.broadcast_id == 7 for _, row in account.rows)
     reader, seen = ActivityReader(NOON, KYIV), 0
-    with mock.patch.object(watch_broadcasts, "PAGE_ROWS", page):
+    with mock.patch.object(broadcast_progress, "PAGE_ROWS", page):
         try:
             while True:
                 seen += sum(row.broadcast_id == 7 for row in run(reader.read(account.now), account.answer))

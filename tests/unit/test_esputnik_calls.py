@@ -29,8 +29,8 @@ from airflow_provider_esp.services.esputnik.api import (
     templates,
 )
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 from airflow_provider_esp.services.esputnik.scopes import COVERS, MethodGroup, Right, rights_for
 
 WHO = "ann@private.example"
@@ -197,8 +197,8 @@ CALLS: list[tuple[Call[Any], str, bool, MethodGroup | None, tuple[Bucket, ...]]]
     (promocodes.promocodes(type=SECRET), "GET v1/promocodes", YES, NO_RIGHT, LINE),
     (promocodes.add([SECRET], expiration_date=NOON, discount=5), "POST v1/promocodes", YES, NO_RIGHT, LINE),
     (promocodes.count(type=SECRET), "GET v1/promocodes/count", YES, NO_RIGHT, LINE),
-    (translate.bulk_upload([Contact(email=WHO)]), "POST v1/contacts", YES, UPDATING, LINE),
-    (translate_messages.event(Event("bought", email=WHO)), "POST v2/event", NO, EVENTS, (limits.EVENT,)),
+    (contact_mapping.bulk_upload([Contact(email=WHO)]), "POST v1/contacts", YES, UPDATING, LINE),
+    (message_mapping.event(Event("bought", email=WHO)), "POST v2/event", NO, EVENTS, (limits.EVENT,)),
 ]
 NAMES = [name for _, name, *_ in CALLS]
 
@@ -244,8 +244,8 @@ def test_a_body_is_json_and_goes_with_its_content_type(call: Call[Any]) -> None:
         promocodes,
         reading,
         templates,
-        translate,
-        translate_messages,
+        contact_mapping,
+        message_mapping,
     ],
     ids=lambda module: module.__name__.rpartition(".")[2],
 )

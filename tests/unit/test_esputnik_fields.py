@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.services.esputnik.api.general import Field, FieldDescription
-from airflow_provider_esp.services.esputnik.mapping import field_rules as fields
-from airflow_provider_esp.services.esputnik.mapping import names
+from airflow_provider_esp.services.esputnik.mapping import field_rules, names
 
 
 def takes(kind: str, value: str) -> bool:
-    made = fields.rules({"SHOP.X": Field(id=1, description=FieldDescription(type=kind))})
+    made = field_rules.rules({"SHOP.X": Field(id=1, description=FieldDescription(type=kind))})
     return "SHOP.X" not in made or re.fullmatch(made["SHOP.X"].pattern, value, re.DOTALL) is not None
 
 
@@ -60,18 +59,18 @@ def test_a_field_takes_what_the_guide_says(kind: str, good: list[str], bad: list
 
 @pytest.mark.parametrize("most", ["10", "105", "2147", "9999"])
 def test_the_pattern_of_numbers_up_to_one_ends_there(most: str) -> None:
-    pattern = re.compile(fields._up_to(most)).fullmatch
+    pattern = re.compile(field_rules._up_to(most)).fullmatch
     assert [number for number in range(20_000) if pattern(str(number))] == list(range(int(most) + 1))
 
 
 def test_a_reason_names_the_field_and_no_value() -> None:
-    made = fields.rules({"SHOP.CODE": Field(id=1, description=FieldDescription(type="NUMBER"))})
+    made = field_rules.rules({"SHOP.CODE": Field(id=1, description=FieldDescription(type="NUMBER"))})
     assert made["SHOP.CODE"].reason == "SHOP.CODE is no whole number of at most 32 bits"
 
 
 def problem(field: str, name: str) -> str | None:
     """Return what is said of a name; None where it is taken."""
-    rule = fields.NAMES[field]
+    rule = field_rules.NAMES[field]
     if re.fullmatch(rule.pattern, name, re.DOTALL):
         return None
     assert rule.explain is not None
@@ -135,7 +134,7 @@ def test_only_a_first_name_has_few_words(name: str) -> None:
 @settings(max_examples=500, deadline=None)
 def test_what_the_pattern_takes_the_whole_rule_takes_too(name: str) -> None:
     for field, check in (("first_name", names.first_name_problem), ("last_name", names.last_name_problem)):
-        if name and re.fullmatch(fields.NAMES[field].pattern, name, re.DOTALL):
+        if name and re.fullmatch(field_rules.NAMES[field].pattern, name, re.DOTALL):
             assert check(name) is None
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_esp.core.calls import Call, Page
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.exceptions import PagingFault
-from airflow_provider_esp.services.esputnik import datetimes as times
+from airflow_provider_esp.services.esputnik import datetimes
 from airflow_provider_esp.services.esputnik.api import (
     activity,
     activity_pages,
@@ -380,17 +380,17 @@ def test_a_period_without_length_is_refused(end: datetime, period: timedelta) ->
 
 def test_a_moment_is_put_on_the_accounts_clock() -> None:
     kyiv = ZoneInfo("Europe/Kyiv")
-    assert times.on_account_clock(datetime(2025, 7, 1, 21, 30, tzinfo=UTC), kyiv) == datetime(2025, 7, 2, 0, 30)
+    assert datetimes.on_account_clock(datetime(2025, 7, 1, 21, 30, tzinfo=UTC), kyiv) == datetime(2025, 7, 2, 0, 30)
     with pytest.raises(ValueError, match="without a time zone"):
-        times.on_account_clock(START, kyiv)
+        datetimes.on_account_clock(START, kyiv)
 
 
 @given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1)))
 def test_rounding_up_never_goes_back_and_never_by_a_minute(moment: datetime) -> None:
-    up = times.next_minute(moment)
-    assert times.whole_minutes(up)
+    up = datetimes.next_minute(moment)
+    assert datetimes.whole_minutes(up)
     assert timedelta(0) <= up - moment < timedelta(minutes=1)
-    assert datetime.fromisoformat(times.stamp(up)) == up
+    assert datetime.fromisoformat(datetimes.stamp(up)) == up
 
 
 def test_no_model_shows_a_person() -> None:

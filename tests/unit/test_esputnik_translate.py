@@ -19,7 +19,7 @@ from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, ImportSta
 from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.esputnik.api import general, imports
 from airflow_provider_esp.services.esputnik.api.models import Channel, Segment
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
 
 FIELD_IDS = {"SHOP.TIER": 11, "TIER": 11, "SHOP.CARD": 12}
 ANN = "ann@x.example"
@@ -42,7 +42,7 @@ def body(call: Call[Any]) -> Any:
 
 
 def wire(contact: Contact) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(translate.contact_wire(contact, FIELD_IDS)))
+    return msgspec.json.decode(msgspec.json.encode(contact_mapping.contact_wire(contact, FIELD_IDS)))
 
 
 # -- contacts --------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_an_upload_names_exactly_the_fields_its_contacts_carry() -> None:
         Contact(email=ANN, first_name="Ann", town=None, custom={"SHOP.CARD": "1"}),
         Contact(email="bob@x.example", first_name=None, town="Kyiv", custom={"SHOP.CARD": None}),
     ]
-    sent = body(translate.bulk_upload(people, custom_field_ids=FIELD_IDS, segments=["a"], segments_exclude=["b"]))
+    sent = body(contact_mapping.bulk_upload(people, custom_field_ids=FIELD_IDS, segments=["a"], segments_exclude=["b"]))
     assert sent["contactFields"] == ["email", "firstName", "town"]
     assert sent["customFieldsIDs"] == [12]
     assert sent["dedupeOn"] == "email"
@@ -153,7 +153,7 @@ def test_an_upload_names_exactly_the_fields_its_contacts_carry() -> None:
 
 
 def test_both_lists_of_fields_are_sent_even_when_one_is_empty() -> None:
-    sent = body(translate.bulk_upload([Contact(email=ANN)]))
+    sent = body(contact_mapping.bulk_upload([Contact(email=ANN)]))
     assert sent["contactFields"] == ["email"]
     assert sent["customFieldsIDs"] == []
 
@@ -168,17 +168,17 @@ LOOSE_CONTACTS = st.builds(
 
 @given(st.lists(LOOSE_CONTACTS, max_size=12))
 def test_groups_hold_every_contact_once_in_order_and_each_can_be_uploaded(people: list[Contact]) -> None:
-    groups = translate.group_by_fields(people)
+    groups = contact_mapping.group_by_fields(people)
     assert sorted(position for group in groups for position in group) == list(range(len(people)))
     assert all(group == sorted(group) for group in groups)
     for group in groups:
         some = [people[position] for position in group]
         if any(not contact.external_id for contact in some):
             with pytest.raises(ValueError, match="recognised by"):
-                translate.bulk_upload(some, dedupe_on="external_id", custom_field_ids=FIELD_IDS)
+                contact_mapping.bulk_upload(some, dedupe_on="external_id", custom_field_ids=FIELD_IDS)
             continue
-        sent = body(translate.bulk_upload(some, dedupe_on="external_id", custom_field_ids=FIELD_IDS))
-        named = {ours for ours, theirs in translate.CONTACT_FIELDS.items() if theirs in sent["contactFields"]}
+        sent = body(contact_mapping.bulk_upload(some, dedupe_on="external_id", custom_field_ids=FIELD_IDS))
+        named = {ours for ours, theirs in contact_mapping.CONTACT_FIELDS.items() if theirs in sent["contactFields"]}
         for contact in some:
             assert named == {name for name in STANDARD_FIELDS if getattr(contact, name) is not UNSET}
             assert set(sent["customFieldsIDs"]) == {FIELD_IDS[key] for key in contact.custom}
@@ -187,15 +187,15 @@ def test_groups_hold_every_contact_once_in_order_and_each_can_be_uploaded(people
 @given(LOOSE_CONTACTS, LOOSE_CONTACTS)
 def test_contacts_that_carry_different_fields_are_refused_together(one: Contact, other: Contact) -> None:
     together = [msgspec.structs.replace(contact, external_id="c") for contact in (one, other)]
-    if translate.carried(together[0]) == translate.carried(together[1]):
-        assert translate.bulk_upload(together, custom_field_ids=FIELD_IDS).content
+    if contact_mapping.carried(together[0]) == contact_mapping.carried(together[1]):
+        assert contact_mapping.bulk_upload(together, custom_field_ids=FIELD_IDS).content
     else:
         with pytest.raises(ValueError, match="Contacts 0 and 1 do not carry the same fields"):
-            translate.bulk_upload(together, custom_field_ids=FIELD_IDS)
+            contact_mapping.bulk_upload(together, custom_field_ids=FIELD_IDS)
 
 
 def test_every_neutral_field_has_a_word_of_the_api() -> None:
-    assert tuple(translate.CONTACT_FIELDS) == STANDARD_FIELDS
+    assert tuple(contact_mapping.CONTACT_FIELDS) == STANDARD_FIELDS
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_what_contacts_are_matched_on_is_said_in_the_apis_words(
     dedupe_on: str, theirs: str, field_id: int | None
 ) -> None:
     person = Contact(email=ANN, phone="1", external_id="c", custom={"SHOP.CARD": "7"})
-    sent = body(translate.bulk_upload([person], dedupe_on=dedupe_on, custom_field_ids=FIELD_IDS))
+    sent = body(contact_mapping.bulk_upload([person], dedupe_on=dedupe_on, custom_field_ids=FIELD_IDS))
     assert (sent["dedupeOn"], sent.get("fieldId")) == (theirs, field_id)
     assert theirs in get_args(imports.DedupeOn)
 
@@ -231,24 +231,26 @@ def test_what_contacts_are_matched_on_is_said_in_the_apis_words(
 )
 def test_a_contact_that_nothing_would_recognise_is_refused(contact: Contact, dedupe_on: str) -> None:
     with pytest.raises(ValueError, match="Contact 0 has no") as refused:
-        translate.bulk_upload([contact], dedupe_on=dedupe_on, custom_field_ids=FIELD_IDS)
+        contact_mapping.bulk_upload([contact], dedupe_on=dedupe_on, custom_field_ids=FIELD_IDS)
     assert ANN not in str(refused.value)
 
 
 def test_an_external_id_is_enough_because_the_service_looks_at_it_first() -> None:
-    assert translate.bulk_upload([Contact(external_id="c", first_name="Ann")], dedupe_on="email").content
+    assert contact_mapping.bulk_upload([Contact(external_id="c", first_name="Ann")], dedupe_on="email").content
 
 
 def test_additional_fields_alone_are_refused_because_the_rest_would_be_erased() -> None:
     with pytest.raises(ValueError, match="additional fields only"):
-        translate.bulk_upload([Contact(custom={"SHOP.CARD": "7"})], dedupe_on="SHOP.CARD", custom_field_ids=FIELD_IDS)
+        contact_mapping.bulk_upload(
+            [Contact(custom={"SHOP.CARD": "7"})], dedupe_on="SHOP.CARD", custom_field_ids=FIELD_IDS
+        )
 
 
 def test_an_upload_may_repeat_unless_it_makes_events() -> None:
-    assert translate.bulk_upload([Contact(email=ANN)]).repeatable
-    assert not translate.bulk_upload([Contact(email=ANN)], event_key_for_new_contacts="new").repeatable
+    assert contact_mapping.bulk_upload([Contact(email=ANN)]).repeatable
+    assert not contact_mapping.bulk_upload([Contact(email=ANN)], event_key_for_new_contacts="new").repeatable
     with pytest.raises(ValueError, match="No contacts"):
-        translate.bulk_upload([])
+        contact_mapping.bulk_upload([])
 
 
 # -- what a bulk update answers ----------------------------------------------------------------------------------
@@ -271,37 +273,39 @@ def result(*failures: imports.FailedContact, session: str | None = "s-1") -> imp
 
 def test_refused_contacts_are_found_by_their_addresses() -> None:
     answered = result(failed("bad phone", phone="38050"), failed("bad id", external_id="c-3"))
-    told = translate.submitted(answered, PEOPLE)
+    told = contact_mapping.submitted(answered, PEOPLE)
     assert told.import_id == "s-1"
     assert told.rejected == {0: "bad phone", 2: "bad id"}
 
 
 def test_the_address_that_contacts_are_matched_on_is_looked_at_first() -> None:
     mixed = result(failed("bad", email="ann@x.example", phone="38051"))
-    assert translate.submitted(mixed, PEOPLE, "email").rejected == {0: "bad"}
-    assert translate.submitted(mixed, PEOPLE, "phone").rejected == {1: "bad"}
+    assert contact_mapping.submitted(mixed, PEOPLE, "email").rejected == {0: "bad"}
+    assert contact_mapping.submitted(mixed, PEOPLE, "phone").rejected == {1: "bad"}
 
 
 def test_two_failures_of_one_address_reject_two_contacts() -> None:
     twice = [Contact(email=ANN), Contact(email=ANN), Contact(email="bob@x.example")]
-    told = translate.submitted(result(failed("a", ANN), failed("b", ANN)), twice)
+    told = contact_mapping.submitted(result(failed("a", ANN), failed("b", ANN)), twice)
     assert told.rejected == {0: "a", 1: "b"}
 
 
 def test_a_whole_request_that_failed_rejects_everybody() -> None:
-    told = translate.submitted(imports.BulkResult(error_message="no", async_session_id="s"), PEOPLE)
+    told = contact_mapping.submitted(imports.BulkResult(error_message="no", async_session_id="s"), PEOPLE)
     assert (told.import_id, told.rejected) == (None, {0: "no", 1: "no", 2: "no"})
 
 
 def test_when_everybody_failed_it_does_not_matter_who_is_recognised() -> None:
-    told = translate.submitted(result(failed("a"), failed("b", "bob@x.example"), failed(""), session=None), PEOPLE)
+    told = contact_mapping.submitted(
+        result(failed("a"), failed("b", "bob@x.example"), failed(""), session=None), PEOPLE
+    )
     assert told.rejected == {0: "a", 1: "b", 2: "refused without a reason"}
 
 
 def test_without_an_import_nobody_counts_as_taken() -> None:
-    told = translate.submitted(result(failed("a", "ann@x.example"), session=None), PEOPLE)
+    told = contact_mapping.submitted(result(failed("a", "ann@x.example"), session=None), PEOPLE)
     assert told.import_id is None
-    assert told.rejected == {0: "a", 1: translate.NO_IMPORT, 2: translate.NO_IMPORT}
+    assert told.rejected == {0: "a", 1: contact_mapping.NO_IMPORT, 2: contact_mapping.NO_IMPORT}
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"id":0}', b'{"failedContacts":[]}', b'{"asyncSessionId":null}'])
@@ -316,14 +320,14 @@ def test_a_lone_failed_contact_is_read_with_its_lone_channel() -> None:
         b'"value":"ann@x.example"},"addressBookId":"1","error":"bad"}}',
         imports.BulkResult,
     )
-    assert translate.submitted(told, PEOPLE).rejected == {0: "bad"}
+    assert contact_mapping.submitted(told, PEOPLE).rejected == {0: "bad"}
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8))
 def test_every_failure_with_an_address_finds_its_contact(fails: list[bool]) -> None:
     people = [Contact(email=f"p{number}@x.example") for number in range(len(fails))]
     failures = [failed(str(number), f"P{number}@x.example") for number, fail in enumerate(fails) if fail]
-    told = translate.submitted(result(*reversed(failures)), people)
+    told = contact_mapping.submitted(result(*reversed(failures)), people)
     assert told.rejected == {number: str(number) for number, fail in enumerate(fails) if fail}
 
 
@@ -353,7 +357,7 @@ def test_every_failure_with_an_address_finds_its_contact(fails: list[bool]) -> N
 def test_an_imports_words_become_a_state(
     content: bytes, state: ImportState, done: tuple[str, ...], problem: str
 ) -> None:
-    told, calls = answer(translate.import_state("s-1"), decode(content, imports.ImportStatus))
+    told, calls = answer(contact_mapping.import_state("s-1"), decode(content, imports.ImportStatus))
     assert (told.id, told.state, told.done, told.problem) == ("s-1", state, done, problem)
     assert [call.path for call in calls] == ["v1/importstatus/s-1"]
 
@@ -366,13 +370,13 @@ def test_additional_fields_are_known_by_full_key_and_by_a_bare_key_that_is_uniqu
         b'{"id":"13","name":"n","fieldKey":"TIER"}},{"name":"i","fields":{"id":"14","fieldKey":"LOOSE"}}]}}',
         general.AddressBooks,
     )
-    ids, calls = answer(translate.custom_fields(), books)
+    ids, calls = answer(contact_mapping.custom_fields(), books)
     assert ids == {"SHOP.TIER": 11, "SHOP.CARD": 12, "GAME.TIER": 13, "CARD": 12, "LOOSE": 14}
     assert [call.name for call in calls] == ["GET v1/addressbooks"]
 
 
 def test_the_names_of_all_segments_are_read_page_by_page() -> None:
     page = [Segment(id=number, name=f"s{number}") for number in range(500)]
-    names, calls = answer(translate.segment_names(), page, [Segment(id=7, name="last")])
+    names, calls = answer(contact_mapping.segment_names(), page, [Segment(id=7, name="last")])
     assert names == {f"s{number}" for number in range(500)} | {"last"}
     assert [call.query["startindex"] for call in calls] == [1, 501]

@@ -15,7 +15,7 @@ from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.models import DELIVERY_WORDS, DeliveryState, Event, Recipient, SendResult
 from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.esputnik.api import messages
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 
 ANN = "ann@x.example"
 
@@ -51,9 +51,7 @@ def test_a_message_carries_each_recipients_own_data() -> None:
         Recipient("bob@x.example", external_id="c-2"),
     ]
     results = messages.SendResults(results=[sent(ANN), sent("bob@x.example")])
-    told, calls = answer(
-        translate_messages.smart_send(7, people, external_request_id="batch", from_name="Shop"), results
-    )
+    told, calls = answer(message_mapping.smart_send(7, people, external_request_id="batch", from_name="Shop"), results)
     assert told == [
         SendResult(accepted=True, request_id=f"r-{ANN}"),
         SendResult(accepted=True, request_id="r-bob@x.example"),
@@ -75,7 +73,7 @@ def test_a_message_carries_each_recipients_own_data() -> None:
 
 def test_a_message_to_phones_is_no_email() -> None:
     _, calls = answer(
-        translate_messages.smart_send(7, [Recipient("380501112233")]),
+        message_mapping.smart_send(7, [Recipient("380501112233")]),
         messages.SendResults(results=[sent("380501112233")]),
     )
     assert body(calls[0])["email"] is False
@@ -83,11 +81,11 @@ def test_a_message_to_phones_is_no_email() -> None:
 
 def test_email_addresses_and_phones_do_not_go_into_one_message() -> None:
     with pytest.raises(ValueError, match="send to them apart"):
-        answer(translate_messages.smart_send(7, [Recipient(ANN), Recipient("380501112233")]))
+        answer(message_mapping.smart_send(7, [Recipient(ANN), Recipient("380501112233")]))
 
 
 def match(locators: Sequence[str], *results: messages.SendResult) -> list[SendResult]:
-    return translate_messages.match_results([Recipient(locator) for locator in locators], results)
+    return message_mapping.match_results([Recipient(locator) for locator in locators], results)
 
 
 def test_results_are_matched_by_address_whatever_their_order_and_case() -> None:
@@ -114,7 +112,7 @@ def test_one_that_is_left_over_belongs_to_the_one_that_is_left_over() -> None:
 def test_a_recipient_the_answer_does_not_mention_is_not_accepted() -> None:
     told = match([ANN, "bob@x.example", "cid@x.example"], sent("cid@x.example"))
     assert [one.accepted for one in told] == [False, False, True]
-    assert {one.reason for one in told[:2]} == {translate_messages.UNANSWERED}
+    assert {one.reason for one in told[:2]} == {message_mapping.UNANSWERED}
 
 
 def test_an_error_without_words_says_at_least_so() -> None:
@@ -153,13 +151,13 @@ def statuses(*rows: messages.MessageStatus) -> list[messages.MessageStatuses]:
 
 
 def state_of(status: messages.MessageStatus) -> DeliveryState:
-    told, _ = answer(translate_messages.deliveries([status.request_id]), statuses(status))
+    told, _ = answer(message_mapping.deliveries([status.request_id]), statuses(status))
     state: DeliveryState = told[0].state
     return state
 
 
 def test_every_documented_status_word_has_a_state() -> None:
-    assert set(translate_messages.DELIVERY_STATES) == STATUS_WORDS
+    assert set(message_mapping.DELIVERY_STATES) == STATUS_WORDS
 
 
 @pytest.mark.parametrize("word", sorted(STATUS_WORDS))
@@ -197,7 +195,7 @@ def test_the_flags_count_more_than_the_word() -> None:
 )
 def test_what_is_known_beyond_the_state_is_said_in_shared_words(status: str, word: str) -> None:
     (told,), _ = answer(
-        translate_messages.deliveries(["r"]), statuses(messages.MessageStatus(request_id="r", status=status))
+        message_mapping.deliveries(["r"]), statuses(messages.MessageStatus(request_id="r", status=status))
     )
     assert (told.status, told.word) == (status, word)
     assert not word or word in DELIVERY_WORDS
@@ -205,7 +203,7 @@ def test_what_is_known_beyond_the_state_is_said_in_shared_words(status: str, wor
 
 def test_deliveries_come_in_the_order_they_were_asked_for_and_missing_ones_are_pending() -> None:
     told, _ = answer(
-        translate_messages.deliveries(["a", "B", "c"]),
+        message_mapping.deliveries(["a", "B", "c"]),
         statuses(messages.MessageStatus(request_id="c", status="READ"), messages.MessageStatus(request_id="b")),
     )
     assert [(one.request_id, one.state, one.status) for one in told] == [
@@ -217,14 +215,14 @@ def test_deliveries_come_in_the_order_they_were_asked_for_and_missing_ones_are_p
 
 def test_deliveries_are_asked_for_by_the_hundred() -> None:
     ids = [f"r{number}" for number in range(205)]
-    told, calls = answer(translate_messages.deliveries(ids), statuses(), statuses(), statuses())
+    told, calls = answer(message_mapping.deliveries(ids), statuses(), statuses(), statuses())
     assert [str(call.query["ids"]).count(",") + 1 for call in calls] == [100, 100, 5]
     assert [one.request_id for one in told] == ids
 
 
 def test_no_ids_ask_nothing() -> None:
     with pytest.raises(StopIteration) as end:
-        next(translate_messages.deliveries([]))
+        next(message_mapping.deliveries([]))
     assert end.value.value == []
 
 
@@ -237,7 +235,7 @@ def test_no_ids_ask_nothing() -> None:
     ],
 )
 def test_a_status_is_read_in_every_shape_it_was_seen_in(content: bytes) -> None:
-    told, _ = answer(translate_messages.deliveries(["r"]), decode(content, list[messages.MessageStatuses]))
+    told, _ = answer(message_mapping.deliveries(["r"]), decode(content, list[messages.MessageStatuses]))
     assert told[0].state is DeliveryState.DELIVERED
 
 
@@ -249,46 +247,46 @@ def params(call: Call[Any]) -> dict[str, Any]:
 
 
 def test_an_event_names_its_person_in_its_parameters() -> None:
-    call = translate_messages.event(Event("bought", {"sum": 5}, email=ANN, phone="380"))
+    call = message_mapping.event(Event("bought", {"sum": 5}, email=ANN, phone="380"))
     assert params(call) == {"email": ANN, "phone": "380", "sum": 5}
     assert "keyValue" not in body(call)
 
 
 def test_a_key_does_not_take_the_place_of_the_person() -> None:
-    call = translate_messages.event(Event("bought", email=ANN, key="order-5"))
+    call = message_mapping.event(Event("bought", email=ANN, key="order-5"))
     assert body(call)["keyValue"] == "order-5"
     assert params(call) == {"email": ANN}
 
 
 def test_a_parameter_that_names_the_person_already_is_left_alone() -> None:
-    call = translate_messages.event(Event("bought", {"EmailAddress": ANN.upper()}, email=ANN))
+    call = message_mapping.event(Event("bought", {"EmailAddress": ANN.upper()}, email=ANN))
     assert params(call) == {"EmailAddress": ANN.upper()}
 
 
 def test_an_empty_parameter_is_filled_in() -> None:
-    assert params(translate_messages.event(Event("bought", {"Email": ""}, email=ANN))) == {"email": ANN}
+    assert params(message_mapping.event(Event("bought", {"Email": ""}, email=ANN))) == {"email": ANN}
 
 
 def test_two_different_people_in_one_event_are_refused_without_quoting_them() -> None:
     with pytest.raises(ValueError, match="one email of its own and another") as refused:
-        translate_messages.event(Event("bought", {"UserEmail": "bob@x.example"}, email=ANN))
+        message_mapping.event(Event("bought", {"UserEmail": "bob@x.example"}, email=ANN))
     assert "x.example" not in str(refused.value)
 
 
 def test_an_event_of_nobody_is_refused() -> None:
     with pytest.raises(ValueError, match="Nothing says whose event bought is"):
-        translate_messages.event(Event("bought", {"sum": 5, "email": ""}))
+        message_mapping.event(Event("bought", {"sum": 5, "email": ""}))
 
 
 @pytest.mark.parametrize("event", [Event("t", {"contact_Id": 5}), Event("t", {"PushToken": "p"}), Event("t", key="k")])
 def test_an_id_a_token_or_a_key_says_whose_event_it_is(event: Event) -> None:
-    assert translate_messages.event(event).content
+    assert message_mapping.event(event).content
 
 
 def test_an_event_has_versions_1_and_2() -> None:
-    assert translate_messages.event(Event("t", {"a": [1]}, email=ANN), 1).path == "v1/event"
+    assert message_mapping.event(Event("t", {"a": [1]}, email=ANN), 1).path == "v1/event"
     with pytest.raises(ValueError, match="not 3"):
-        translate_messages.event(Event("t", email=ANN), 3)
+        message_mapping.event(Event("t", email=ANN), 3)
 
 
 @given(
@@ -297,4 +295,4 @@ def test_an_event_has_versions_1_and_2() -> None:
 )
 def test_an_event_keeps_its_parameters_and_always_tells_the_person(data: dict[str, Any], email: str) -> None:
     data = {name: value for name, value in data.items() if not name.lower().endswith(("email", "emailaddress"))}
-    assert params(translate_messages.event(Event("t", data, email=email))) == {"email": email, **data}
+    assert params(message_mapping.event(Event("t", data, email=email))) == {"email": email, **data}

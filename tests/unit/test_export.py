@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.core.broadcasts.stats import count_people, of_broadcasts, with_counts
-from airflow_provider_esp.core.export import writer as export
+from airflow_provider_esp.core.export import writer
 from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsRow, ContactRow, Period, Row
 from airflow_provider_esp.exceptions import ExportError
 
@@ -58,7 +58,7 @@ def test_the_same_rows_are_the_same_bytes_in_whatever_order_and_however_often_th
         mixed = [*rows, *rows[:20]]
         random.Random(seed).shuffle(mixed)
         path = folder / str(seed) / name
-        written = export.write(mixed, ActivityRow, path, export.format_of(name))
+        written = writer.write(mixed, ActivityRow, path, writer.format_of(name))
         content = path.read_bytes()
         assert (written.rows, written.size) == (200, len(content))
         assert written.sha256 == hashlib.sha256(content).hexdigest()
@@ -68,21 +68,21 @@ def test_the_same_rows_are_the_same_bytes_in_whatever_order_and_however_often_th
 
 def test_rows_are_sorted_by_time_and_every_column_is_in_every_row(folder: Any) -> None:
     rows = [did(9), did(1, contact_id=None), did(5, hard_bounce=True, subscriptions=["news"])]
-    export.write(rows, ActivityRow, folder / "a.ndjson", "ndjson")
+    writer.write(rows, ActivityRow, folder / "a.ndjson", "ndjson")
     told = lines(folder / "a.ndjson")
     assert [row["occurred_at"] for row in told] == [
         "2026-01-01T12:00:01Z",
         "2026-01-01T12:00:05Z",
         "2026-01-01T12:00:09Z",
     ]
-    assert {tuple(row) for row in told} == {tuple(export.column_types(ActivityRow))}
+    assert {tuple(row) for row in told} == {tuple(writer.column_types(ActivityRow))}
     assert (told[0]["contact_id"], told[1]["hard_bounce"], told[1]["subscriptions"]) == (None, True, ["news"])
 
 
 def test_parquet_has_types_and_the_same_values(folder: Any) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     rows: list[Row] = [did(2, subscriptions=["news"], hard_bounce=False), did(1, subscriptions=[])]
-    export.write(rows, ActivityRow, folder / "a.parquet", "parquet")
+    writer.write(rows, ActivityRow, folder / "a.parquet", "parquet")
     table = parquet.read_table(folder / "a.parquet")
     types = {field.name: str(field.type) for field in table.schema}
     assert types["occurred_at"] == "timestamp[us, tz=UTC]"
@@ -97,13 +97,13 @@ def test_parquet_has_types_and_the_same_values(folder: Any) -> None:
 @pytest.mark.parametrize("kind", [ActivityRow, ContactRow, BroadcastStatsRow])
 def test_a_file_without_rows_has_its_columns_where_the_format_has_any(folder: Any, kind: type[Row]) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    assert export.write([], kind, folder / "a.parquet", "parquet").rows == 0
-    assert parquet.read_table(folder / "a.parquet").schema.names == list(export.column_types(kind))
-    assert export.write([], kind, folder / "a.ndjson", "ndjson").size == 0
+    assert writer.write([], kind, folder / "a.parquet", "parquet").rows == 0
+    assert parquet.read_table(folder / "a.parquet").schema.names == list(writer.column_types(kind))
+    assert writer.write([], kind, folder / "a.ndjson", "ndjson").size == 0
 
 
 def test_a_packed_file_says_no_time_and_no_name(folder: Any) -> None:
-    export.write([did(1)], ActivityRow, folder / "secret-name.ndjson.gz", "ndjson")
+    writer.write([did(1)], ActivityRow, folder / "secret-name.ndjson.gz", "ndjson")
     content = (folder / "secret-name.ndjson.gz").read_bytes()
     assert content[4:8] == b"\0\0\0\0"
     assert b"secret-name" not in content
@@ -122,7 +122,7 @@ def test_a_contact_that_changed_while_it_was_read_is_there_once(folder: Any) -> 
         contact(None, "c@example.com", town="Kyiv"),
         contact(None, "d@example.com"),
     ]
-    assert export.write(rows, ContactRow, folder / "a.ndjson", "ndjson").rows == 4
+    assert writer.write(rows, ContactRow, folder / "a.ndjson", "ndjson").rows == 4
     told = lines(folder / "a.ndjson")
     assert [(row["contact_id"], row["email"][0]) for row in told] == [("1", "a"), ("10", "b"), (None, "c"), (None, "d")]
 
@@ -138,7 +138,7 @@ def test_where_reading_fails_the_file_that_was_there_stays_and_nothing_is_left_b
         raise RuntimeError("the service is down")
 
     with pytest.raises(RuntimeError, match="the service is down"):
-        export.write(rows(), ActivityRow, folder / "a.ndjson", "ndjson")
+        writer.write(rows(), ActivityRow, folder / "a.ndjson", "ndjson")
     assert [path.name for path in folder.iterdir()] == ["a.ndjson"]
     assert (folder / "a.ndjson").read_text() == "of yesterday"
 
@@ -150,14 +150,14 @@ def test_where_writing_fails_the_file_that_was_there_stays_and_nothing_is_left_b
         raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="the disk is full"):
-        export.write([did(1)], ActivityRow, folder / "a.ndjson", "ndjson", full)
+        writer.write([did(1)], ActivityRow, folder / "a.ndjson", "ndjson", full)
     assert [path.name for path in folder.iterdir()] == ["a.ndjson"]
     assert (folder / "a.ndjson").read_text() == "of yesterday"
 
 
 def test_until_it_is_complete_the_file_has_a_name_that_patterns_pass_over(folder: Any) -> None:
     seen: list[str] = []
-    export.write(
+    writer.write(
         [did(1)], ActivityRow, folder / "a.ndjson", "ndjson", lambda row: seen.extend(p.name for p in folder.iterdir())
     )
     assert len(seen) == 1
@@ -177,20 +177,20 @@ def test_until_it_is_complete_the_file_has_a_name_that_patterns_pass_over(folder
     ],
 )
 def test_the_format_is_told_by_the_name_or_the_author(name: str, given: str | None, form: str) -> None:
-    assert export.format_of(name, given) == form
+    assert writer.format_of(name, given) == form
 
 
 @pytest.mark.parametrize(("name", "given"), [("a.csv", None), ("a", None), ("a.ndjson", "csv")])
 def test_a_format_that_is_none_is_refused(name: str, given: str | None) -> None:
     with pytest.raises(ValueError, match="'ndjson' or 'parquet'"):
-        export.format_of(name, given)
+        writer.format_of(name, given)
 
 
 def test_without_pyarrow_parquet_is_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(ExportError, match=r"pip install 'airflow-provider-esp\[parquet\]'"):
-        export.check("parquet")
-    export.check("ndjson")
+        writer.check("parquet")
+    writer.check("ndjson")
 
 
 def test_a_row_shows_nothing_of_the_person() -> None:

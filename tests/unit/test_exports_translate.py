@@ -16,7 +16,7 @@ from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.esputnik.api import activity, broadcasts, general
 from airflow_provider_esp.services.esputnik.api.models import Address, Channel, Contact, ContactField, Segment
 from airflow_provider_esp.services.esputnik.mapping.exports import Exports as Esputnik
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import addressbooks
 from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign, Figures
 from airflow_provider_esp.services.sendpulse.mapping.exports import Exports as SendPulse
 
@@ -195,9 +195,9 @@ def test_sendpulse_says_that_it_has_no_activity_and_what_it_has() -> None:
 def test_the_contacts_of_all_mailing_lists_carry_the_lists_name() -> None:
     def answer(call: Call[Any]) -> Any:
         if call.label == "addressbooks":
-            return [books.Book(id=5, name="Readers"), books.Book(id=6, name="Gone", status=1)]
+            return [addressbooks.Book(id=5, name="Readers"), addressbooks.Book(id=6, name="Gone", status=1)]
         return [
-            books.BookEmail(
+            addressbooks.BookEmail(
                 email="ann@example.com",
                 status=1,
                 status_explain="Active",

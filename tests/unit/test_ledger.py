@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp import version_compat
 from airflow_provider_esp.core.ledger import (
     SEND_VERSION,
     Intent,
@@ -28,8 +28,7 @@ from airflow_provider_esp.core.outcomes import Outcome
 from airflow_provider_esp.core.readers.table import MISSING, BadRow
 from airflow_provider_esp.core.send.refused_rows import MOST_CHARACTERS
 from airflow_provider_esp.exceptions import LedgerUnreadable, LedgerUnsafe
-from airflow_provider_esp.stores import airflow_variables as access
-from airflow_provider_esp.stores import ledgers
+from airflow_provider_esp.stores import airflow_variables, ledgers
 from airflow_provider_esp.stores.ledgers import FileLedger, TaskStateLedger, VariableLedger, ledger_store
 
 ODD, EVEN = (",".join(map(str, range(first, 1000, 2))) for first in (1, 0))
@@ -89,8 +88,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         return TaskStateLedger(TaskState())
     if request.param == "variable":
         monkeypatch.setattr(Variables, "kept", {})
-        monkeypatch.setattr(access, "_variables", lambda: Variables)
-        monkeypatch.setattr(access, "LOOKS", ())
+        monkeypatch.setattr(airflow_variables, "_variables", lambda: Variables)
+        monkeypatch.setattr(airflow_variables, "LOOKS", ())
         return VariableLedger("esp_ledger_x")
     return MemoryStore()
 
@@ -207,7 +206,7 @@ def test_a_path_that_the_author_names_comes_first(tmp_path: Path) -> None:
 
 
 def test_the_tasks_own_state_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compat, "clears_state_on_success", lambda: False)
+    monkeypatch.setattr(version_compat, "clears_state_on_success", lambda: False)
     state = TaskState()
     store = ledger_store(context(task_state_store=state), None)
     store.save({"rows": 1})
@@ -221,7 +220,7 @@ FINISHED = {"version": SEND_VERSION, "rows": 3, "finished_at": "2026-01-01T00:00
 def test_a_finished_send_is_kept_as_long_as_the_author_says_and_an_unfinished_one_for_90_days(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(compat, "clears_state_on_success", lambda: False)
+    monkeypatch.setattr(version_compat, "clears_state_on_success", lambda: False)
     state = TaskState()
     store = ledger_store(context(task_state_store=state), None, keep=timedelta(days=7))
     for record in ({"rows": 3}, {**FINISHED, "finished_at": None}, FINISHED):
@@ -231,7 +230,7 @@ def test_a_finished_send_is_kept_as_long_as_the_author_says_and_an_unfinished_on
 
 def test_a_finished_send_in_a_variable_says_until_when_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Variables, "kept", {})
-    monkeypatch.setattr(access, "_variables", lambda: Variables)
+    monkeypatch.setattr(airflow_variables, "_variables", lambda: Variables)
     forgets: list[bool] = []
     monkeypatch.setattr(ledgers, "forget_expired", lambda: forgets.append(True))
     store = ledger_store(context(), None, keep=timedelta(days=7))
@@ -251,7 +250,7 @@ def test_a_clean_up_that_fails_does_not_fail_a_send_that_is_done(
         raise OSError("no database")
 
     monkeypatch.setattr(Variables, "kept", {})
-    monkeypatch.setattr(access, "_variables", lambda: Variables)
+    monkeypatch.setattr(airflow_variables, "_variables", lambda: Variables)
     monkeypatch.setattr(ledgers, "forget_expired", fail)
     ledger_store(context(), None).save(FINISHED)
     assert len(Variables.kept) == 1
@@ -274,7 +273,7 @@ def test_only_records_whose_time_is_up_are_forgotten(kept: str | None, expired: 
 
 
 def test_a_state_that_airflow_clears_on_success_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compat, "clears_state_on_success", lambda: True)
+    monkeypatch.setattr(version_compat, "clears_state_on_success", lambda: True)
     with pytest.raises(LedgerUnsafe, match="clear_on_success"):
         ledger_store(context(task_state_store=TaskState()), None)
 
@@ -284,8 +283,8 @@ def test_without_a_state_each_task_instance_has_a_variable_of_its_own(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Variables, "kept", {})
-    monkeypatch.setattr(access, "_variables", lambda: Variables)
-    monkeypatch.setattr(access, "LOOKS", ())
+    monkeypatch.setattr(airflow_variables, "_variables", lambda: Variables)
+    monkeypatch.setattr(airflow_variables, "LOOKS", ())
     ours = context()
     ledger_store(ours, None).save({"rows": 1})
     assert ledger_store(context(), None).load() == {"rows": 1}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp import version_compat
 from airflow_provider_esp.core.outcomes import Counts, Outcome
 from airflow_provider_esp.operators import _progress as progress
 from airflow_provider_esp.operators._progress import Progress, line
@@ -60,7 +60,7 @@ class Run:
 @pytest.fixture
 def stats(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     recorded = Recorded()
-    monkeypatch.setattr(compat, "stats", lambda: recorded)
+    monkeypatch.setattr(version_compat, "stats", lambda: recorded)
     return recorded
 
 
@@ -151,5 +151,5 @@ def test_a_dry_run_counts_nowhere(stats: Recorded) -> None:
 
 
 def test_the_metrics_are_airflows_own() -> None:
-    compat.stats().incr("esp.rows.accepted", 2, tags=TAGS)
-    compat.stats().gauge("esp.open_imports", 1, tags=TAGS)
+    version_compat.stats().incr("esp.rows.accepted", 2, tags=TAGS)
+    version_compat.stats().gauge("esp.open_imports", 1, tags=TAGS)

@@ -44,7 +44,7 @@ from airflow_provider_esp.exceptions import (
     SendOutcomeUnknown,
     SendTakenOver,
 )
-from airflow_provider_esp.stores import airflow_variables as access
+from airflow_provider_esp.stores import airflow_variables
 from airflow_provider_esp.stores.ledgers import TaskStateLedger
 from airflow_provider_esp.stores.tries import FileTries, VariableTries
 from tests.unit.test_send_kills import Killed, mapper
@@ -287,10 +287,10 @@ def test_however_tries_overlap_nobody_is_written_to_twice(
     with TemporaryDirectory() as folder, mock.patch.object(send_module, "SINGLES_IN_A_BLOCK", 4):
         world = World(kind, Path(folder), past, list(audience))
         with (
-            mock.patch.object(access, "_variables", return_value=Variables(world)),
-            mock.patch.object(access, "LOOKS", ()),
+            mock.patch.object(airflow_variables, "_variables", return_value=Variables(world)),
+            mock.patch.object(airflow_variables, "LOOKS", ()),
             # One process's lock does not hold up another process, which here is another frame of one thread or two.
-            mock.patch.object(access, "LOCK", contextlib.nullcontext()),
+            mock.patch.object(airflow_variables, "LOCK", contextlib.nullcontext()),
             mock.patch.object(os, "fsync"),
         ):
             run_from(world, 0, on_unknown)
@@ -322,8 +322,8 @@ def tries(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         set = staticmethod(lambda name, value, description: kept.__setitem__(name, value))
         delete = staticmethod(kept.pop)
 
-    monkeypatch.setattr(access, "_variables", lambda: Plain)
-    monkeypatch.setattr(access, "LOOKS", ())
+    monkeypatch.setattr(airflow_variables, "_variables", lambda: Plain)
+    monkeypatch.setattr(airflow_variables, "LOOKS", ())
     if request.param == "file":
         return lambda number: FileTries(str(tmp_path / "ledger.json"), number)
     return lambda number: VariableTries("esp_ledger_x", number)

@@ -13,8 +13,10 @@ from airflow_provider_esp.core.models import DeliveryState
 from airflow_provider_esp.exceptions import DecodingError
 from airflow_provider_esp.services.sendpulse.api import (
     account,
+    addressbooks,
     automation,
     campaigns,
+    emails,
     events,
     push,
     sms,
@@ -23,8 +25,6 @@ from airflow_provider_esp.services.sendpulse.api import (
     viber,
     webhooks,
 )
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import emails as contacts
 from airflow_provider_esp.services.sendpulse.api.campaign_models import RECIPIENT_STATUS
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def test_done_is_done_however_it_is_printed(said: Any) -> None:
 @pytest.mark.parametrize("said", [{"result": False}, {}, [], {"ok": True}])
 def test_an_answer_that_does_not_say_done_is_no_success(said: Any) -> None:
     with pytest.raises(DecodingError):
-        read(books.upload(1, ["a@b.c"]), said)
+        read(addressbooks.upload(1, ["a@b.c"]), said)
 
 
 def test_a_message_is_sent_only_where_the_service_gives_its_id() -> None:
@@ -92,9 +92,9 @@ def test_a_template_comes_with_lists_where_objects_belong() -> None:
 
 def test_books_come_in_a_list_even_when_there_is_one() -> None:
     book = {"id": 1, "name": "News", "all_email_qty": "5", "status": 0, "creationdate": "2020-01-01 00:00:00"}
-    assert [b.all_email_qty for b in read(books.book(1), [book])] == [5]
-    assert [b.id for b in read(books.book(1), book)] == [1]
-    assert read(books.books(), []) == []
+    assert [b.all_email_qty for b in read(addressbooks.book(1), [book])] == [5]
+    assert [b.id for b in read(addressbooks.book(1), book)] == [1]
+    assert read(addressbooks.books(), []) == []
 
 
 def test_contacts_come_with_their_variables_in_three_shapes() -> None:
@@ -102,7 +102,7 @@ def test_contacts_come_with_their_variables_in_three_shapes() -> None:
         {"email": "a@b.c", "status": 1, "status_explain": "Active", "phone": 380501112233, "variables": {"age": 4}},
         {"email": "d@e.f", "status": "0", "variables": []},
     ]
-    ann, bob = read(books.emails(1), said)
+    ann, bob = read(addressbooks.emails(1), said)
     assert (ann.phone, ann.variables) == ("380501112233", {"age": 4})
     assert (bob.status, bob.variables) == (0, {})
     one = {
@@ -112,23 +112,23 @@ def test_contacts_come_with_their_variables_in_three_shapes() -> None:
         "status": 1,
         "variables": [{"name": "age", "type": "number", "value": 4}],
     }
-    detail = read(books.email(1, "a@b.c"), one)
+    detail = read(addressbooks.email(1, "a@b.c"), one)
     assert (detail.abook_id, detail.variables[0].name, detail.variables[0].value) == (12345, "age", 4)
 
 
 def test_a_persons_answers_do_not_show_the_person() -> None:
-    ann = read(books.emails(1), [{"email": "ann@example.com"}])
+    ann = read(addressbooks.emails(1), [{"email": "ann@example.com"}])
     mail = read(smtp.email("x"), {"id": "x", "recipient": "ann@example.com"})
-    where = read(contacts.info("ann@example.com"), [{"book_id": 1, "email": "ann@example.com"}])
+    where = read(emails.info("ann@example.com"), [{"book_id": 1, "email": "ann@example.com"}])
     assert "ann" not in repr([ann, mail, where])
 
 
 def test_statistics_of_many_have_a_misspelt_key() -> None:
     said = {"a@b.c": {"sent": 3, "open": 2, "link": 1, "adressbooks": [{"id": 1, "name": "News"}], "blacklist": 0}}
-    stats = read(contacts.stats_of_many(["a@b.c"]), said)["a@b.c"]
+    stats = read(emails.stats_of_many(["a@b.c"]), said)["a@b.c"]
     assert (stats.sent, stats.addressbooks[0].name, stats.blacklist) == (3, "News", False)
     one = {"statistic": {"sent": 3}, "blacklist": True, "addressbooks": [{"id": 1, "address_book_name": "News"}]}
-    assert read(contacts.stats("a@b.c"), one).addressbooks[0].address_book_name == "News"
+    assert read(emails.stats("a@b.c"), one).addressbooks[0].address_book_name == "News"
 
 
 @pytest.mark.parametrize("key", ["overdraft_currency", "ovedraft_currency"])

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from airflow_provider_esp.core.calls import Call
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import emails as contacts
+from airflow_provider_esp.services.sendpulse.api import addressbooks, emails
 
 
 def sent(call: Call[Any]) -> Any:
@@ -17,7 +16,9 @@ def sent(call: Call[Any]) -> Any:
 
 
 def test_an_upload_takes_addresses_with_and_without_variables() -> None:
-    call = books.upload(7, ["ann@example.com", books.NewContact("bob@example.com", {"Phone": "380", "age": 4})])
+    call = addressbooks.upload(
+        7, ["ann@example.com", addressbooks.NewContact("bob@example.com", {"Phone": "380", "age": 4})]
+    )
     assert call.path == "addressbooks/7/emails"
     assert sent(call) == {
         "emails": ["ann@example.com", {"email": "bob@example.com", "variables": {"Phone": "380", "age": 4}}]
@@ -25,8 +26,8 @@ def test_an_upload_takes_addresses_with_and_without_variables() -> None:
 
 
 def test_an_upload_may_be_repeated_unless_it_mails_people_a_confirmation() -> None:
-    assert books.upload(7, ["a@b.c"]).repeatable
-    call = books.upload(
+    assert addressbooks.upload(7, ["a@b.c"]).repeatable
+    call = addressbooks.upload(
         7, ["a@b.c"], confirmation="force", sender_email="shop@b.c", message_lang="ua", template_id="99"
     )
     assert not call.repeatable
@@ -41,11 +42,11 @@ def test_an_upload_may_be_repeated_unless_it_mails_people_a_confirmation() -> No
 
 def test_a_confirmation_needs_its_sender() -> None:
     with pytest.raises(ValueError, match="sender_email"):
-        books.upload(7, ["a@b.c"], confirmation="force")
+        addressbooks.upload(7, ["a@b.c"], confirmation="force")
 
 
 def test_options_of_an_upload_are_sent_only_where_given() -> None:
-    call = books.upload(7, ["a@b.c"], tags=(1, 2), disable_webhook=False, dont_update=True, check_emails=True)
+    call = addressbooks.upload(7, ["a@b.c"], tags=(1, 2), disable_webhook=False, dont_update=True, check_emails=True)
     assert sent(call) == {
         "emails": ["a@b.c"],
         "tags": [1, 2],
@@ -57,10 +58,10 @@ def test_options_of_an_upload_are_sent_only_where_given() -> None:
 
 def test_an_upload_needs_somebody() -> None:
     with pytest.raises(ValueError, match="at least one contact"):
-        books.upload(7, [])
+        addressbooks.upload(7, [])
 
 
-@pytest.mark.parametrize("change", [books.unsubscribe, books.emails_delete])
+@pytest.mark.parametrize("change", [addressbooks.unsubscribe, addressbooks.emails_delete])
 def test_a_hundred_addresses_can_be_changed_at_once_and_no_more(change: Any) -> None:
     many = [f"p{number}@example.com" for number in range(100)]
     assert sent(change(7, many)) == {"emails": many}
@@ -70,34 +71,34 @@ def test_a_hundred_addresses_can_be_changed_at_once_and_no_more(change: Any) -> 
 
 
 def test_deleting_contacts_has_a_body() -> None:
-    call = books.emails_delete(7, ["a@b.c"])
+    call = addressbooks.emails_delete(7, ["a@b.c"])
     assert (call.method, sent(call)) == ("DELETE", {"emails": ["a@b.c"]})
 
 
 def test_setting_variables_sends_names_and_values() -> None:
-    call = books.variables_set(7, "a@b.c", {"town": "Київ", "visits": 3})
+    call = addressbooks.variables_set(7, "a@b.c", {"town": "Київ", "visits": 3})
     assert sent(call) == {
         "email": "a@b.c",
         "variables": [{"name": "town", "value": "Київ"}, {"name": "visits", "value": 3}],
     }
     with pytest.raises(ValueError, match="no variable"):
-        books.variables_set(7, "a@b.c", {})
+        addressbooks.variables_set(7, "a@b.c", {})
 
 
 def test_a_new_list_and_a_rename_spell_the_name_differently() -> None:
-    assert sent(books.book_create("News")) == {"bookName": "News"}
-    assert sent(books.book_rename(7, "News")) == {"name": "News"}
+    assert sent(addressbooks.book_create("News")) == {"bookName": "News"}
+    assert sent(addressbooks.book_rename(7, "News")) == {"name": "News"}
 
 
 def test_searching_by_variable_encodes_both_parts() -> None:
-    assert books.emails_by_variable(7, "first name", "a/b").path == "addressbooks/7/variables/first%20name/a%2Fb"
+    assert addressbooks.emails_by_variable(7, "first name", "a/b").path == "addressbooks/7/variables/first%20name/a%2Fb"
 
 
 def test_asking_for_many_addresses_needs_one() -> None:
-    assert sent(contacts.info_of_many(["a@b.c"])) == {"emails": ["a@b.c"]}
+    assert sent(emails.info_of_many(["a@b.c"])) == {"emails": ["a@b.c"]}
     with pytest.raises(ValueError, match="no address"):
-        contacts.stats_of_many([])
+        emails.stats_of_many([])
 
 
 def test_a_contacts_repr_does_not_show_the_person() -> None:
-    assert repr(books.NewContact("ann@example.com", {"Phone": "380"})) == "<NewContact>"
+    assert repr(addressbooks.NewContact("ann@example.com", {"Phone": "380"})) == "<NewContact>"

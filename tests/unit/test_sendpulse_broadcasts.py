@@ -16,7 +16,7 @@ from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.services.sendpulse.api.addressbooks import Book
 from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign, CampaignMade, CampaignStatus
 from airflow_provider_esp.services.sendpulse.api.campaigns import Status
-from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
+from airflow_provider_esp.services.sendpulse.mapping import broadcasts as broadcast_mapping
 from airflow_provider_esp.services.sendpulse.mapping.broadcasts import BroadcastWatch
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def test_a_campaign_has_a_status_and_no_other_measure(until: Any) -> None:
     with pytest.raises(Unsupported, match="Leave until out"):
         BroadcastWatch("1", BroadcastGoal(until=until, expected=5), KYIV)
     with pytest.raises(Unsupported):
-        translate_broadcasts.count_recipients(["5"], [])
+        broadcast_mapping.count_recipients(["5"], [])
 
 
 def prepared(options: BroadcastOptions) -> Any:
@@ -82,7 +82,7 @@ def prepared(options: BroadcastOptions) -> Any:
         assert call.name == "GET addressbooks"
         return [Book(id=5, name="Readers")]
 
-    return run(translate_broadcasts.prepare(options, KYIV, "Shop", "shop@example.com"), answer)
+    return run(broadcast_mapping.prepare(options, KYIV, "Shop", "shop@example.com"), answer)
 
 
 def sent(options: BroadcastOptions) -> Any:
@@ -154,7 +154,7 @@ def test_what_cannot_be_had_is_refused_before_anything_is_created(
 def test_without_a_sender_nothing_is_created() -> None:
     options = msgspec.structs.replace(PLAIN, sender_email=None)
     with pytest.raises(ValueError, match="needs a sender"):
-        run(translate_broadcasts.prepare(options, KYIV, None, None), lambda call: [])
+        run(broadcast_mapping.prepare(options, KYIV, None, None), lambda call: [])
 
 
 def campaign(number: int, name: str = "") -> Campaign:
@@ -169,23 +169,23 @@ def test_a_campaign_is_found_by_its_marker_on_whichever_page() -> None:
         first, most = int(call.query["offset"] or 0), int(call.query["limit"] or 0)
         return all_of_them[first : first + most]
 
-    (found,) = run(translate_broadcasts.find("af-12", KYIV), answer)
+    (found,) = run(broadcast_mapping.find("af-12", KYIV), answer)
     assert (found.id, found.starts_at) == ("220", datetime(2026, 3, 3, 12, tzinfo=KYIV))
-    assert run(translate_broadcasts.find("af-99", KYIV), answer) == []
+    assert run(broadcast_mapping.find("af-99", KYIV), answer) == []
 
 
 def test_a_list_that_never_ends_is_an_error() -> None:
     page = [campaign(number) for number in range(100)]
     with pytest.raises(RuntimeError, match="the same 100 campaigns again"):
-        run(translate_broadcasts.find("af-12", KYIV), lambda call: page)
+        run(broadcast_mapping.find("af-12", KYIV), lambda call: page)
 
 
 def test_an_id_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="is a number"):
-        run(translate_broadcasts.read("abc", KYIV), lambda call: None)
+        run(broadcast_mapping.read("abc", KYIV), lambda call: None)
 
 
 @pytest.mark.parametrize(("code", "cancelled"), [(16, True), (6, True), (5, False), (3, False)])
 def test_a_status_says_whether_somebody_cancelled_it(code: int, cancelled: bool) -> None:
-    told = run(translate_broadcasts.read("1", KYIV), lambda call: CampaignStatus(id=1, status=code))
+    told = run(broadcast_mapping.read("1", KYIV), lambda call: CampaignStatus(id=1, status=code))
     assert told.cancelled is cancelled

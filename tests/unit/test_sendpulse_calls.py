@@ -14,8 +14,10 @@ from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.services.sendpulse import limits
 from airflow_provider_esp.services.sendpulse.api import (
     account,
+    addressbooks,
     automation,
     campaigns,
+    emails,
     events,
     push,
     sms,
@@ -24,8 +26,6 @@ from airflow_provider_esp.services.sendpulse.api import (
     viber,
     webhooks,
 )
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import emails as contacts
 from airflow_provider_esp.services.sendpulse.api.automation import Element
 
 WHO = "ann@private.example"
@@ -67,24 +67,24 @@ READS: list[tuple[Call[Any], str, bool]] = [
     (automation.element_stats(Element.ACTION, ID), "GET a360/stats/action/{ID}/group-stat", YES),
     (automation.conversions(ID), "GET a360/autoresponders/{id}/conversions", YES),
     (automation.conversion_list(ID), "GET a360/autoresponders/{id}/conversions/list/all", YES),
-    (books.books(), "GET addressbooks", YES),
-    (books.book(ID), "GET addressbooks/{id}", YES),
-    (books.book_variables(ID), "GET addressbooks/{id}/variables", YES),
-    (books.book_cost(ID), "GET addressbooks/{id}/cost", YES),
-    (books.book_campaigns(ID), "GET addressbooks/{id}/campaigns", YES),
-    (books.emails(ID), "GET addressbooks/{id}/emails", YES),
-    (books.emails_total(ID), "GET addressbooks/{id}/emails/total", YES),
-    (books.email(ID, WHO), "GET addressbooks/{id}/emails/{email}", YES),
+    (addressbooks.books(), "GET addressbooks", YES),
+    (addressbooks.book(ID), "GET addressbooks/{id}", YES),
+    (addressbooks.book_variables(ID), "GET addressbooks/{id}/variables", YES),
+    (addressbooks.book_cost(ID), "GET addressbooks/{id}/cost", YES),
+    (addressbooks.book_campaigns(ID), "GET addressbooks/{id}/campaigns", YES),
+    (addressbooks.emails(ID), "GET addressbooks/{id}/emails", YES),
+    (addressbooks.emails_total(ID), "GET addressbooks/{id}/emails/total", YES),
+    (addressbooks.email(ID, WHO), "GET addressbooks/{id}/emails/{email}", YES),
     (
-        books.emails_by_variable(ID, "Phone", PHONE),
+        addressbooks.emails_by_variable(ID, "Phone", PHONE),
         "GET addressbooks/{id}/variables/{variableName}/{searchValue}",
         YES,
     ),
-    (contacts.info(WHO), "GET emails/{email}", YES),
-    (contacts.details(WHO), "GET emails/{email}/details", YES),
-    (contacts.info_of_many([WHO]), "POST emails", YES),
-    (contacts.stats(WHO), "GET emails/{email}/campaigns", YES),
-    (contacts.stats_of_many([WHO]), "POST emails/campaigns", YES),
+    (emails.info(WHO), "GET emails/{email}", YES),
+    (emails.details(WHO), "GET emails/{email}/details", YES),
+    (emails.info_of_many([WHO]), "POST emails", YES),
+    (emails.stats(WHO), "GET emails/{email}/campaigns", YES),
+    (emails.stats_of_many([WHO]), "POST emails/campaigns", YES),
     (campaigns.campaigns(), "GET campaigns", YES),
     (campaigns.campaign(ID), "GET campaigns/{id}", YES),
     (campaigns.campaign_status(ID), "GET campaigns/{id}", YES),
@@ -143,17 +143,17 @@ CHANGES: list[tuple[Call[Any], str, bool]] = [
     (account.blacklist_add([WHO]), "POST blacklist", YES),
     (account.blacklist_remove([WHO]), "DELETE blacklist", YES),
     (automation.delete_log({"id": ID}), "POST a360/events/delete-log", NO),
-    (books.book_create(SECRET), "POST addressbooks", YES),
-    (books.book_rename(ID, SECRET), "PUT addressbooks/{id}", YES),
-    (books.book_delete(ID), "DELETE addressbooks/{id}", YES),
-    (books.upload(ID, [WHO]), "POST addressbooks/{id}/emails", YES),
-    (books.upload(ID, [WHO], dont_update=True, tags=[1]), "POST addressbooks/{id}/emails", YES),
-    (books.upload(ID, [WHO], confirmation="force", sender_email=WHO), "POST addressbooks/{id}/emails", NO),
-    (books.variables_set(ID, WHO, {"x": SECRET}), "POST addressbooks/{id}/emails/variable", YES),
-    (books.phone_set(ID, WHO, PHONE), "PUT addressbooks/{id}/phone", YES),
-    (books.unsubscribe(ID, [WHO]), "POST addressbooks/{id}/emails/unsubscribe", YES),
-    (books.emails_delete(ID, [WHO]), "DELETE addressbooks/{id}/emails", YES),
-    (contacts.delete(WHO), "DELETE emails/{email}", YES),
+    (addressbooks.book_create(SECRET), "POST addressbooks", YES),
+    (addressbooks.book_rename(ID, SECRET), "PUT addressbooks/{id}", YES),
+    (addressbooks.book_delete(ID), "DELETE addressbooks/{id}", YES),
+    (addressbooks.upload(ID, [WHO]), "POST addressbooks/{id}/emails", YES),
+    (addressbooks.upload(ID, [WHO], dont_update=True, tags=[1]), "POST addressbooks/{id}/emails", YES),
+    (addressbooks.upload(ID, [WHO], confirmation="force", sender_email=WHO), "POST addressbooks/{id}/emails", NO),
+    (addressbooks.variables_set(ID, WHO, {"x": SECRET}), "POST addressbooks/{id}/emails/variable", YES),
+    (addressbooks.phone_set(ID, WHO, PHONE), "PUT addressbooks/{id}/phone", YES),
+    (addressbooks.unsubscribe(ID, [WHO]), "POST addressbooks/{id}/emails/unsubscribe", YES),
+    (addressbooks.emails_delete(ID, [WHO]), "DELETE addressbooks/{id}/emails", YES),
+    (emails.delete(WHO), "DELETE emails/{email}", YES),
     (campaigns.create(CAMPAIGN), "POST campaigns", NO),
     (campaigns.create_test(CAMPAIGN), "POST campaigns", NO),
     (campaigns.create_draft(CAMPAIGN), "POST campaigns", NO),
@@ -200,9 +200,9 @@ CALLS = READS + CHANGES
 MODULES: tuple[ModuleType, ...] = (
     account,
     automation,
-    books,
+    addressbooks,
     campaigns,
-    contacts,
+    emails,
     events,
     push,
     sms,
@@ -293,21 +293,21 @@ def test_campaigns_pushes_and_resubscriptions_have_limits_of_their_own() -> None
 @pytest.mark.parametrize("empty", ["", ".", ".."])
 def test_an_empty_id_never_turns_a_call_into_another(empty: str) -> None:
     with pytest.raises(ValueError, match=r"^emails/\{email\} needs email, .* Nothing was sent"):
-        contacts.delete(empty)
+        emails.delete(empty)
 
 
 def test_slashes_in_an_id_stay_inside_it() -> None:
-    assert contacts.info("a/b?c@example.com").path == "emails/a%2Fb%3Fc%40example.com"
+    assert emails.info("a/b?c@example.com").path == "emails/a%2Fb%3Fc%40example.com"
 
 
 def test_a_page_of_books_asks_for_limit_and_offset() -> None:
-    assert books.books(10, 20).query_string == "limit=10&offset=20"
+    assert addressbooks.books(10, 20).query_string == "limit=10&offset=20"
 
 
 def test_booleans_in_a_query_are_ones_and_zeros() -> None:
-    call = books.emails(1, active=True, not_active=False, order="desc")
+    call = addressbooks.emails(1, active=True, not_active=False, order="desc")
     assert call.query_string == "limit=100&offset=0&order=desc&active=1&not_active=0"
-    assert books.emails_total(1, active=None).query_string == ""
+    assert addressbooks.emails_total(1, active=None).query_string == ""
 
 
 def test_lists_in_a_query_are_numbered() -> None:

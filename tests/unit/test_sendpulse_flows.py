@@ -11,9 +11,8 @@ from airflow_provider_esp.core.calls import Call, Flow, Page, Pages
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.models import Delivery, DeliveryState
 from airflow_provider_esp.exceptions import EspError, ObjectNotFound
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import automation, sms, smtp
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.api import addressbooks, automation, sms, smtp
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,13 +62,13 @@ class BookShelf:
     """So many mailing lists, handed out page by page."""
 
     def __init__(self, names: list[str], status: int = 0) -> None:
-        self.books = [books.Book(id=number, name=name, status=status) for number, name in enumerate(names, 1)]
+        self.books = [addressbooks.Book(id=number, name=name, status=status) for number, name in enumerate(names, 1)]
         self.asked: list[str] = []
 
     def __call__(self, call: Call[Any]) -> Any:
         self.asked.append(f"{call.name}?{call.query_string}")
         if call.name == "POST addressbooks":
-            return books.BookMade(4711)
+            return addressbooks.BookMade(4711)
         limit, offset = call.query["limit"], call.query["offset"]
         assert isinstance(limit, int)
         assert isinstance(offset, int)
@@ -79,7 +78,7 @@ class BookShelf:
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (99, [99]), (100, [100]), (250, [100, 100, 50])])
 def test_pages_end_with_a_short_one(count: int, sizes: list[int]) -> None:
     shelf = BookShelf([f"list {number}" for number in range(count)])
-    handed = rows(books.all_books(), shelf)
+    handed = rows(addressbooks.all_books(), shelf)
     assert [len(page) for page in handed] == sizes
     assert [book.id for page in handed for book in page] == list(range(1, count + 1))
     assert len(shelf.asked) == count // 100 + 1
@@ -88,11 +87,11 @@ def test_pages_end_with_a_short_one(count: int, sizes: list[int]) -> None:
 def test_pages_keep_their_filters() -> None:
     asked: list[str] = []
 
-    def answer(call: Call[Any]) -> list[books.BookEmail]:
+    def answer(call: Call[Any]) -> list[addressbooks.BookEmail]:
         asked.append(call.query_string)
-        return [books.BookEmail("a@b.c")] * (100 if len(asked) == 1 else 0)
+        return [addressbooks.BookEmail("a@b.c")] * (100 if len(asked) == 1 else 0)
 
-    handed = rows(books.all_emails(7, active=True), answer)
+    handed = rows(addressbooks.all_emails(7, active=True), answer)
     assert [len(page) for page in handed] == [100]
     assert asked == ["limit=100&offset=0&active=1", "limit=100&offset=100&active=1"]
 
@@ -104,38 +103,38 @@ def test_pages_of_flows_are_unwrapped() -> None:
 
 def test_a_list_is_found_by_its_exact_name_on_any_page() -> None:
     shelf = BookShelf([f"list {number}" for number in range(150)])
-    assert run(translate.find_book("list 120"), shelf) == 121
+    assert run(contact_mapping.find_book("list 120"), shelf) == 121
     assert len(shelf.asked) == 2
-    assert run(translate.find_book("list"), shelf) is None
-    assert run(translate.find_book("LIST 1"), shelf) is None
+    assert run(contact_mapping.find_book("list"), shelf) is None
+    assert run(contact_mapping.find_book("LIST 1"), shelf) is None
 
 
 def test_a_deleted_list_is_not_found() -> None:
-    assert run(translate.find_book("News"), BookShelf(["News"], status=1)) is None
+    assert run(contact_mapping.find_book("News"), BookShelf(["News"], status=1)) is None
 
 
 @pytest.mark.parametrize("given", [42, "42", " 42 "])
 def test_digits_are_an_id_and_ask_nothing(given: str | int) -> None:
     shelf = BookShelf([])
-    assert run(translate.book_id(given), shelf) == 42
+    assert run(contact_mapping.book_id(given), shelf) == 42
     assert shelf.asked == []
 
 
 def test_a_name_is_looked_up_and_a_missing_list_made_on_request_only() -> None:
-    assert run(translate.book_id("News"), BookShelf(["Other", "News"])) == 2
+    assert run(contact_mapping.book_id("News"), BookShelf(["Other", "News"])) == 2
     with pytest.raises(ObjectNotFound, match="no mailing list 'News'"):
-        run(translate.book_id("News"), BookShelf([]))
+        run(contact_mapping.book_id("News"), BookShelf([]))
     shelf = BookShelf([])
-    assert run(translate.book_id("News", create=True), shelf) == 4711
+    assert run(contact_mapping.book_id("News", create=True), shelf) == 4711
     assert shelf.asked[-1].startswith("POST addressbooks?")
     with pytest.raises(ValueError, match="empty"):
-        run(translate.book_id(" "), BookShelf([]))
+        run(contact_mapping.book_id(" "), BookShelf([]))
 
 
 def test_a_list_made_by_an_attempt_whose_answer_was_lost_is_found_by_its_name() -> None:
-    call = books.book_create("News")
+    call = addressbooks.book_create("News")
     assert call.when_done is not None
-    assert run(call.when_done(), BookShelf(["Other", "News"])) == books.BookMade(2)
+    assert run(call.when_done(), BookShelf(["Other", "News"])) == addressbooks.BookMade(2)
     with pytest.raises(LookupError, match="does not list it"):
         run(call.when_done(), BookShelf([]))
 
@@ -160,7 +159,7 @@ def test_a_delivery_is_judged_by_the_mail_servers_answer() -> None:
     ]
     ids = [f"m{number}" for number in range(len(codes))]
     known = records(*((email_id, code) for email_id, (code, _) in zip(ids, codes, strict=True)))
-    found = run(translate.deliveries(ids), lambda _: list(reversed(known)))
+    found = run(contact_mapping.deliveries(ids), lambda _: list(reversed(known)))
     assert [delivery.request_id for delivery in found] == ids
     assert [delivery.state for delivery in found] == [state for _, state in codes]
 
@@ -169,7 +168,7 @@ def test_a_deliverys_status_is_the_code_and_the_vendors_word_and_quotes_no_addre
     email = smtp.Email(
         id="m", smtp_answer_code=550, smtp_answer_code_explain="Rejected", smtp_answer_data="no ann@example.com here"
     )
-    told = run(translate.deliveries(["m"]), lambda _: [email])
+    told = run(contact_mapping.deliveries(["m"]), lambda _: [email])
     assert told == [Delivery("m", DeliveryState.FAILED, "550 Rejected", "bounced")]
 
 
@@ -179,7 +178,7 @@ def test_a_deliverys_status_is_the_code_and_the_vendors_word_and_quotes_no_addre
 )
 def test_what_a_recipient_did_is_said_in_shared_words(tracking: smtp.Tracking, word: str) -> None:
     email = smtp.Email(id="m", smtp_answer_code=250, tracking=tracking)
-    (told,) = run(translate.deliveries(["m"]), lambda _: [email])
+    (told,) = run(contact_mapping.deliveries(["m"]), lambda _: [email])
     assert (told.state, told.word) == (DeliveryState.DELIVERED, word)
 
 
@@ -195,7 +194,7 @@ def test_text_messages_are_told_phone_by_phone_under_their_campaigns_id_and_with
         listed = phones if call.path.endswith("7") else []
         return [sms.SmsCampaignAnswer(result=True, data=sms.SmsCampaign(id=7, task_phones_info=listed))]
 
-    told = run(translate.sms_deliveries(["7", "8"]), answer)
+    told = run(contact_mapping.sms_deliveries(["7", "8"]), answer)
     assert calls == ["sms/campaigns/info/7", "sms/campaigns/info/8"]
     assert told == [
         Delivery("7", DeliveryState.PENDING, "1 Sent"),
@@ -207,17 +206,17 @@ def test_text_messages_are_told_phone_by_phone_under_their_campaigns_id_and_with
 
 def test_an_sms_campaigns_id_that_is_no_number_is_refused_before_it_is_part_of_a_path() -> None:
     with pytest.raises(ValueError, match="is a number, not 'a/b'"):
-        run(translate.sms_deliveries(["a/b"]), lambda _: [])
+        run(contact_mapping.sms_deliveries(["a/b"]), lambda _: [])
 
 
 def test_messages_the_service_does_not_list_yet_are_pending() -> None:
-    found = run(translate.deliveries(["old", "new"]), lambda _: records(("old", 250)))
+    found = run(contact_mapping.deliveries(["old", "new"]), lambda _: records(("old", 250)))
     assert [delivery.state for delivery in found] == [DeliveryState.DELIVERED, DeliveryState.PENDING]
 
     def knows_none(_: Call[Any]) -> Any:
         raise Refused("14")
 
-    found = run(translate.deliveries(["new"]), knows_none)
+    found = run(contact_mapping.deliveries(["new"]), knows_none)
     assert found == [Delivery("new", DeliveryState.PENDING, "not listed yet")]
 
 
@@ -226,7 +225,7 @@ def test_another_refusal_is_not_taken_for_patience() -> None:
         raise Refused("832")
 
     with pytest.raises(Refused, match="832"):
-        run(translate.deliveries(["m"]), refuses)
+        run(contact_mapping.deliveries(["m"]), refuses)
 
 
 def test_deliveries_are_asked_for_five_hundred_at_a_time() -> None:
@@ -238,23 +237,23 @@ def test_deliveries_are_asked_for_five_hundred_at_a_time() -> None:
         return records(*((email_id, 250) for email_id in ids))
 
     ids = [f"m{number}" for number in range(1001)]
-    found = run(translate.deliveries(ids), answer)
+    found = run(contact_mapping.deliveries(ids), answer)
     assert sizes == [500, 500, 1]
     assert [delivery.request_id for delivery in found] == ids
     assert {delivery.state for delivery in found} == {DeliveryState.DELIVERED}
-    assert run(translate.deliveries([]), answer) == []
+    assert run(contact_mapping.deliveries([]), answer) == []
 
 
 def test_types_are_known_all_the_way() -> None:
     def flow() -> Flow[int]:
-        made = yield from books.book_create("News")
-        assert_type(made, books.BookMade)
-        page = yield from books.books()
-        assert_type(page, list[books.Book])
-        found = yield from translate.find_book("News")
+        made = yield from addressbooks.book_create("News")
+        assert_type(made, addressbooks.BookMade)
+        page = yield from addressbooks.books()
+        assert_type(page, list[addressbooks.Book])
+        found = yield from contact_mapping.find_book("News")
         assert_type(found, int | None)
         return made.id
 
-    assert_type(books.all_emails(1), Pages[books.BookEmail])
-    assert_type(translate.deliveries([]), Flow[list[Delivery]])
+    assert_type(addressbooks.all_emails(1), Pages[addressbooks.BookEmail])
+    assert_type(contact_mapping.deliveries([]), Flow[list[Delivery]])
     assert run(flow(), BookShelf([])) == 4711

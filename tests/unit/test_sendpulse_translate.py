@@ -16,7 +16,7 @@ from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, Event, Recipient
 from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.services.sendpulse.api import _request as common
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 
 
 def sent(call: Call[Any]) -> Any:
@@ -38,7 +38,7 @@ def test_a_contacts_phone_goes_into_the_vendors_variable_and_the_rest_into_ours(
         postcode="01001",
         custom={"loyalty": 5},
     )
-    assert sent(translate.book_upload(3, [contact])) == {
+    assert sent(contact_mapping.book_upload(3, [contact])) == {
         "emails": [
             {
                 "email": "ann@example.com",
@@ -61,14 +61,14 @@ def test_a_contacts_phone_goes_into_the_vendors_variable_and_the_rest_into_ours(
 
 
 def test_what_was_not_given_is_not_written() -> None:
-    assert sent(translate.book_upload(3, [Contact(email="ann@example.com")])) == {
+    assert sent(contact_mapping.book_upload(3, [Contact(email="ann@example.com")])) == {
         "emails": [{"email": "ann@example.com"}]
     }
 
 
 def test_a_confirmation_names_its_sender_and_forbids_repeating() -> None:
     people = [Contact(email="ann@example.com")]
-    call = translate.book_upload(3, people, confirmation="shop@example.com", message_lang="en", tags=[1])
+    call = contact_mapping.book_upload(3, people, confirmation="shop@example.com", message_lang="en", tags=[1])
     assert not call.repeatable
     assert sent(call) == {
         "emails": [{"email": "ann@example.com"}],
@@ -77,7 +77,7 @@ def test_a_confirmation_names_its_sender_and_forbids_repeating() -> None:
         "message_lang": "en",
         "tags": [1],
     }
-    assert translate.book_upload(3, people).repeatable
+    assert contact_mapping.book_upload(3, people).repeatable
 
 
 @pytest.mark.parametrize(
@@ -94,23 +94,23 @@ def test_a_confirmation_names_its_sender_and_forbids_repeating() -> None:
     ],
 )
 def test_a_contact_that_cannot_be_uploaded_is_known_beforehand(contact: Contact, why: str) -> None:
-    reason = translate.problem(contact)
+    reason = contact_mapping.problem(contact)
     assert reason is not None
     assert why in reason
     assert "example.com" not in reason
     with pytest.raises(ValueError, match="The"):
-        translate.book_upload(3, [Contact(email="fine@example.com"), contact])
+        contact_mapping.book_upload(3, [Contact(email="fine@example.com"), contact])
 
 
 @pytest.mark.parametrize("contact", [Contact("a@b.c", first_name=None), Contact("a@b.c", custom={"x": None})])
 def test_erasing_is_something_sendpulse_cannot_do(contact: Contact) -> None:
     with pytest.raises(Unsupported, match="SendPulse cannot erase the variable"):
-        translate.book_upload(3, [contact])
-    assert "empty string" in (translate.problem(contact) or "")
+        contact_mapping.book_upload(3, [contact])
+    assert "empty string" in (contact_mapping.problem(contact) or "")
 
 
 def test_a_good_contact_has_no_problem() -> None:
-    assert translate.problem(Contact(email="ann@example.com", first_name="")) is None
+    assert contact_mapping.problem(Contact(email="ann@example.com", first_name="")) is None
 
 
 def test_what_a_database_hands_out_becomes_what_variables_take() -> None:
@@ -123,7 +123,7 @@ def test_what_a_database_hands_out_becomes_what_variables_take() -> None:
         "zoned": moment.replace(tzinfo=datetime.UTC),
         "yes": True,
     }
-    assert translate.new_contact(Contact(email="a@b.c", custom=custom)).variables == {
+    assert contact_mapping.new_contact(Contact(email="a@b.c", custom=custom)).variables == {
         "whole": 12,
         "part": 12.5,
         "day": "2026-01-02",
@@ -142,7 +142,7 @@ STANDARD = st.fixed_dictionaries({}, optional={name: TEXT for name in STANDARD_F
 @given(st.lists(st.tuples(STANDARD, st.dictionaries(NAMES, VARIABLE, max_size=3)), min_size=1, max_size=3))
 def test_an_upload_says_everything_given_and_nothing_else(people: list[tuple[dict[str, str], dict[str, Any]]]) -> None:
     contacts = [Contact(email="ann@example.com", custom=custom, **standard) for standard, custom in people]
-    rows = sent(translate.book_upload(3, contacts))["emails"]
+    rows = sent(contact_mapping.book_upload(3, contacts))["emails"]
     for row, (standard, custom) in zip(rows, people, strict=True):
         expected = {"Phone" if name == "phone" else name: value for name, value in standard.items()} | custom
         assert row == {"email": "ann@example.com", **({"variables": expected} if expected else {})}
@@ -157,14 +157,14 @@ def test_an_upload_says_everything_given_and_nothing_else(people: list[tuple[dic
     )
 )
 def test_a_problem_never_quotes_a_value(contact: Contact) -> None:
-    reason = translate.problem(contact)
+    reason = contact_mapping.problem(contact)
     assert (reason is None) == _uploads(contact)
     assert "secret" not in (reason or "")
 
 
 def _uploads(contact: Contact) -> bool:
     try:
-        translate.book_upload(3, [contact])
+        contact_mapping.book_upload(3, [contact])
     except (ValueError, Unsupported):
         return False
     return True
@@ -172,39 +172,39 @@ def _uploads(contact: Contact) -> bool:
 
 def test_an_event_goes_by_name_or_to_its_url() -> None:
     event = Event("purchase", {"sum": decimal.Decimal("9.50"), "day": datetime.date(2026, 1, 2)}, email="a@b.c")
-    by_name = translate.event(event, automation_id=5)
+    by_name = contact_mapping.event(event, automation_id=5)
     assert by_name.path == "events/name/purchase"
     assert sent(by_name) == {"email": "a@b.c", "automation_id": 5, "sum": 9.5, "day": "2026-01-02"}
     url = "http://127.0.0.1:1/sendpulse/events/id/a/1"
-    by_url = translate.event(event, event_url=url)
+    by_url = contact_mapping.event(event, event_url=url)
     assert (by_url.path, by_url.authorised) == (url, False)
-    form = translate.event(event, event_url=url, form=True)
+    form = contact_mapping.event(event, event_url=url, form=True)
     assert form.content == b"email=a%40b.c&sum=9.50&day=2026-01-02"
 
 
 def test_an_event_keeps_its_structures() -> None:
     event = Event("purchase", {"products": [{"price": decimal.Decimal(3)}]}, phone="380")
-    assert sent(translate.event(event)) == {"phone": "380", "products": [{"price": 3}]}
+    assert sent(contact_mapping.event(event)) == {"phone": "380", "products": [{"price": 3}]}
 
 
 def test_a_form_needs_an_event_url() -> None:
     with pytest.raises(ValueError, match="event URL"):
-        translate.event(Event("e", email="a@b.c"), form=True)
+        contact_mapping.event(Event("e", email="a@b.c"), form=True)
 
 
 def test_an_event_without_a_person_is_refused() -> None:
     with pytest.raises(ValueError, match="email or phone"):
-        translate.event(Event("e"))
+        contact_mapping.event(Event("e"))
 
 
 def test_an_events_key_is_something_sendpulse_does_not_know() -> None:
     with pytest.raises(Unsupported, match="SendPulse cannot tell a repeated event by its key"):
-        translate.event(Event("e", email="a@b.c", key="k"))
+        contact_mapping.event(Event("e", email="a@b.c", key="k"))
 
 
 def test_a_template_goes_to_exactly_one_person() -> None:
     recipient = Recipient("ann@example.com", {"sum": decimal.Decimal("1.5"), "items": [1]}, external_id="7")
-    call = translate.smtp_template_send(
+    call = contact_mapping.smtp_template_send(
         12, recipient, sender_name="Shop", sender_email="shop@example.com", subject="Order"
     )
     assert not call.repeatable
@@ -220,13 +220,13 @@ def test_a_template_goes_to_exactly_one_person() -> None:
 
 def test_a_phone_number_gets_no_mail() -> None:
     with pytest.raises(ValueError, match="not an e-mail address") as caught:
-        translate.smtp_template_send(1, Recipient("+380"), sender_name="S", sender_email="s@b.c", subject="x")
+        contact_mapping.smtp_template_send(1, Recipient("+380"), sender_name="S", sender_email="s@b.c", subject="x")
     assert "380" not in str(caught.value)
 
 
 def test_a_language_cannot_be_chosen() -> None:
     with pytest.raises(Unsupported, match="language"):
-        translate.smtp_template_send(
+        contact_mapping.smtp_template_send(
             1, Recipient("a@b.c", language="uk"), sender_name="S", sender_email="s@b.c", subject="x"
         )
 

@@ -21,8 +21,8 @@ from airflow_provider_esp.services.esputnik.api import (
     reading,
 )
 from airflow_provider_esp.services.esputnik.api.models import Contact, ContactUpdate, Segment
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 
 NOON = datetime(2025, 3, 1, 12)
 
@@ -35,16 +35,16 @@ def test_calls_know_their_answers() -> None:
     assert_type(reading.groups(), Call[list[Segment]])
     assert_type(events.event("t", {}, key_value="k"), Call[None])
     assert_type(messages.status(["r"]), Call[list[messages.MessageStatuses]])
-    assert_type(translate.bulk_upload([NeutralContact(email="a@b.example")]), Call[imports.BulkResult])
-    assert_type(translate_messages.event(Event("t", key="k")), Call[None])
+    assert_type(contact_mapping.bulk_upload([NeutralContact(email="a@b.example")]), Call[imports.BulkResult])
+    assert_type(message_mapping.event(Event("t", key="k")), Call[None])
 
 
 def test_flows_and_pages_know_what_they_give() -> None:
-    assert_type(translate.import_state("s"), Flow[Import])
-    assert_type(translate.custom_fields(), Flow[dict[str, int]])
-    assert_type(translate.segment_names(), Flow[set[str]])
-    assert_type(translate_messages.smart_send(5, [Recipient("a@b.example")]), Flow[list[SendResult]])
-    assert_type(translate_messages.deliveries(["r"]), Flow[list[Delivery]])
+    assert_type(contact_mapping.import_state("s"), Flow[Import])
+    assert_type(contact_mapping.custom_fields(), Flow[dict[str, int]])
+    assert_type(contact_mapping.segment_names(), Flow[set[str]])
+    assert_type(message_mapping.smart_send(5, [Recipient("a@b.example")]), Flow[list[SendResult]])
+    assert_type(message_mapping.deliveries(["r"]), Flow[list[Delivery]])
     assert_type(reading.find_contact(email="a@b.example"), Flow[int | None])
     assert_type(reading.contact_pages(), Pages[Contact])
     assert_type(activity_pages.activity_pages(NOON, NOON), Pages[activity.Activity])
@@ -53,9 +53,9 @@ def test_flows_and_pages_know_what_they_give() -> None:
 def test_an_answer_inside_a_flow_has_its_type() -> None:
     def upload() -> Flow[Submitted]:
         people = [NeutralContact(email="a@b.example")]
-        answer = yield from translate.bulk_upload(people)
+        answer = yield from contact_mapping.bulk_upload(people)
         assert_type(answer, imports.BulkResult)
-        return translate.submitted(answer, people)
+        return contact_mapping.submitted(answer, people)
 
     flow = upload()
     assert next(flow).name == "POST v1/contacts"

@@ -18,8 +18,7 @@ from msgspec import UNSET, UnsetType
 from msgspec import inspect as mi
 
 from airflow_provider_esp import services
-from airflow_provider_esp.core import decoding as wire
-from airflow_provider_esp.core import strict_fields as strictness
+from airflow_provider_esp.core import decoding, strict_fields
 from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.exceptions import DecodingError
 
@@ -225,7 +224,7 @@ def test_what_cannot_be_read_is_said_without_quoting_it(content: bytes) -> None:
 def test_what_is_not_expected_where_nothing_hangs_on_it_reads_as_no_value_and_is_said(
     name: str, value: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wire._warn.cache_clear()
+    decoding._warn.cache_clear()
     content = f'[{{"count":1,"{name}":{value.replace("%s", SECRET)}}},{{"count":2,"{name}":{value}}}]'.encode()
     assert decode(content, list[Answer]) == [Answer(count=1), Answer(count=2)]
     [record] = caplog.records
@@ -260,7 +259,7 @@ def test_the_nothing_of_php_means_no_value(field: str, nothing: str) -> None:
     assert decode(content, Answer) == Answer(count=1)
 
 
-@pytest.mark.parametrize("field", sorted(strictness.DECIDES | strictness.DESCRIBES))
+@pytest.mark.parametrize("field", sorted(strict_fields.DECIDES | strict_fields.DESCRIBES))
 def test_each_field_of_the_decision_is_one_that_a_model_has(field: str) -> None:
     assert field in _FIELDS
 

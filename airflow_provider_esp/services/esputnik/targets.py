@@ -19,9 +19,9 @@ from airflow_provider_esp.core.models import (
 )
 from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.esputnik.api import bulk, imports
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
-from airflow_provider_esp.services.esputnik.mapping import field_rules as fields
-from airflow_provider_esp.services.esputnik.mapping import messages as translate_messages
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
+from airflow_provider_esp.services.esputnik.mapping import field_rules
+from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
 
 MOST_CONTACTS = 3000
@@ -41,7 +41,7 @@ class Upload:
 
     options: UploadOptions
     field_ids: Mapping[str, int] = field(default_factory=dict)
-    rules: Mapping[str, FieldRule] = field(default_factory=lambda: fields.NAMES)
+    rules: Mapping[str, FieldRule] = field(default_factory=lambda: field_rules.NAMES)
 
     @property
     def batch_size(self) -> int:
@@ -69,13 +69,13 @@ class Upload:
     def submit(self, contacts: ContactColumns) -> Flow[Submitted]:
         """Hand contacts over that all carry the same fields."""
         options, carried = self.options, contacts.carried()
-        custom_key = None if self._dedupe_on in translate.DEDUPE else self._dedupe_on
+        custom_key = None if self._dedupe_on in contact_mapping.DEDUPE else self._dedupe_on
         result = yield from imports.bulk_update(
             bulk.encode_contacts(carried, self.field_ids),
-            dedupe_on=translate.DEDUPE.get(self._dedupe_on, "fieldId"),
+            dedupe_on=contact_mapping.DEDUPE.get(self._dedupe_on, "fieldId"),
             field_id=None if custom_key is None else self.field_ids[custom_key],
             # Always sent, and never empty: the API takes no list for "all fields", and erases those not there.
-            contact_fields=[translate.CONTACT_FIELDS[name] for name in carried.standard],
+            contact_fields=[contact_mapping.CONTACT_FIELDS[name] for name in carried.standard],
             custom_fields_ids=[self.field_ids[key] for key in carried.custom],
             group_names=options.segments,
             group_names_exclude=options.segments_exclude,
@@ -84,11 +84,11 @@ class Upload:
         )
         if result.async_session_id and not (result.failed_contacts or result.error_message):
             return Submitted(result.async_session_id)
-        return translate.submitted(result, contacts.contacts(), self._dedupe_on)
+        return contact_mapping.submitted(result, contacts.contacts(), self._dedupe_on)
 
     def import_state(self, import_id: str) -> Flow[Import]:
         """Ask how far an import is."""
-        return translate.import_state(import_id)
+        return contact_mapping.import_state(import_id)
 
 
 def upload(options: UploadOptions) -> Flow[Upload]:
@@ -100,9 +100,9 @@ def upload(options: UploadOptions) -> Flow[Upload]:
     _refuse_confirmation(options)
     if not 1 <= (options.batch_size or 1) <= MOST_CONTACTS:
         raise ValueError(f"batch_size must be 1 to {MOST_CONTACTS} for eSputnik, not {options.batch_size}.")
-    standard = (*translate.CONTACT_FIELDS, "email_or_phone")
+    standard = (*contact_mapping.CONTACT_FIELDS, "email_or_phone")
     custom = {*options.custom_fields, *({options.dedupe_on} - {None, *standard})}
-    there = (yield from translate.additional_fields()) if custom else {}
+    there = (yield from contact_mapping.additional_fields()) if custom else {}
     unknown = sorted(str(key) for key in custom if key not in there)
     if unknown:
         raise ObjectNotFound(
@@ -111,7 +111,7 @@ def upload(options: UploadOptions) -> Flow[Upload]:
         )
     yield from _check_segments(options)
     ids = {key: one.id for key, one in there.items()}
-    return Upload(options, ids, {**fields.NAMES, **fields.rules(there)})
+    return Upload(options, ids, {**field_rules.NAMES, **field_rules.rules(there)})
 
 
 def import_from_url(url: str, options: UploadOptions) -> Flow[Submitted]:
@@ -155,7 +155,7 @@ def _refuse_confirmation(options: UploadOptions) -> None:
 def _check_segments(options: UploadOptions) -> Flow[None]:
     if not options.segments or options.create_segments:
         return
-    missing = sorted(set(options.segments) - (yield from translate.segment_names()))
+    missing = sorted(set(options.segments) - (yield from contact_mapping.segment_names()))
     if missing:
         raise ObjectNotFound(
             f"eSputnik has no segment {', '.join(map(repr, missing))}: correct the name, or say "
@@ -173,7 +173,7 @@ class Messages:
 
     def send(self, items: Sequence[Recipient]) -> Flow[list[SendResult]]:
         """Send the message to people, each with data of their own."""
-        return translate_messages.smart_send(
+        return message_mapping.smart_send(
             self.message_id,
             items,
             external_request_id=self.options.external_request_id,
@@ -205,7 +205,7 @@ class Events:
 
     def send(self, items: Sequence[Event]) -> Flow[list[SendResult]]:
         """Tell the service of one event."""
-        yield from translate_messages.event(items[0], self.options.version)
+        yield from message_mapping.event(items[0], self.options.version)
         return [SendResult(accepted=True)]
 
 

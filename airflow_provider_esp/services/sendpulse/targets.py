@@ -19,7 +19,7 @@ from airflow_provider_esp.core.models import (
 )
 from airflow_provider_esp.exceptions import ObjectNotFound, Unsupported
 from airflow_provider_esp.services.sendpulse.limits import BOOK_UPLOAD
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _NOT_MADE = 0
@@ -58,7 +58,9 @@ class Upload:
 
     def submit(self, contacts: ContactColumns) -> Flow[Submitted]:
         """Hand contacts over."""
-        yield from translate.book_upload(self.book_id, contacts.contacts(), confirmation=self.options.confirmation)
+        yield from contact_mapping.book_upload(
+            self.book_id, contacts.contacts(), confirmation=self.options.confirmation
+        )
         return Submitted()
 
     def import_state(self, import_id: str) -> Flow[Import]:
@@ -93,7 +95,7 @@ def upload(options: UploadOptions) -> Flow[Upload]:
         raise ValueError("SendPulse takes contacts into one mailing list: give its name or id as the one of segments=.")
     try:
         create = options.create_segments and not options.dry_run
-        book_id = yield from translate.book_id(options.segments[0], create=create)
+        book_id = yield from contact_mapping.book_id(options.segments[0], create=create)
     except LookupError as missing:
         if not options.create_segments:
             raise ObjectNotFound(str(missing)) from None
@@ -113,7 +115,7 @@ class Messages:
 
     def send(self, items: Sequence[Recipient]) -> Flow[list[SendResult]]:
         """Send the template to one person."""
-        sent = yield from translate.smtp_template_send(
+        sent = yield from contact_mapping.smtp_template_send(
             self.template_id,
             items[0],
             sender_name=self.sender_name,
@@ -151,7 +153,7 @@ class Events:
 
     def send(self, items: Sequence[Event]) -> Flow[list[SendResult]]:
         """Tell the service of one event."""
-        done = yield from translate.event(
+        done = yield from contact_mapping.event(
             items[0], event_url=self.event_url, form=self.options.form, automation_id=self.options.automation_id
         )
         return [SendResult(accepted=done.result)]

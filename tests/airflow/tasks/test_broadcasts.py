@@ -35,11 +35,11 @@ def _accounts(worker: Any, connections: Mapping[str, str], sandbox: Sandbox, mon
 
 
 def with_book() -> None:
-    from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+    from airflow_provider_esp.services.sendpulse.api import addressbooks
 
     hook = EspHook.for_connection("sendpulse_default")
-    book = hook.run(books.book_create("Readers")).id
-    hook.run(books.upload(book, [books.NewContact("ann@example.com", {})]))
+    book = hook.run(addressbooks.book_create("Readers")).id
+    hook.run(addressbooks.upload(book, [addressbooks.NewContact("ann@example.com", {})]))
     hook.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp import version_compat as compat
+from airflow_provider_esp import version_compat
 from airflow_provider_esp.operators import _progress as progress
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
@@ -35,7 +35,7 @@ class Recorded:
 @pytest.fixture
 def stats(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     recorded = Recorded()
-    monkeypatch.setattr(compat, "stats", lambda: recorded)
+    monkeypatch.setattr(version_compat, "stats", lambda: recorded)
     return recorded
 
 

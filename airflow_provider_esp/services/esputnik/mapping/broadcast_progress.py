@@ -18,7 +18,7 @@ from airflow_provider_esp.exceptions import PagingFault
 from airflow_provider_esp.services.esputnik.api.activity import PAGE_ROWS, Activity, activity
 from airflow_provider_esp.services.esputnik.api.activity_pages import PERIOD, identity
 from airflow_provider_esp.services.esputnik.datetimes import next_minute, on_account_clock
-from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
+from airflow_provider_esp.services.esputnik.mapping import broadcasts as broadcast_mapping
 
 LATE = timedelta(minutes=2)
 """How long after its end a period is still read, for rows that come late (our choice)."""
@@ -149,7 +149,7 @@ class BroadcastWatch:
         """
         moment = datetime.fromtimestamp(now, UTC)
         if self._told is None or self._reader is None or not self._reader.behind:
-            self._told = yield from translate_broadcasts.read(self._id, self._zone)
+            self._told = yield from broadcast_mapping.read(self._id, self._zone)
         by_status = self._by_status(self._told)
         if by_status is not None:
             return by_status

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.core import models
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.models import BroadcastOptions, BroadcastState
 from airflow_provider_esp.core.paging import for_each
@@ -43,14 +43,14 @@ class Status(enum.Enum):
         self.started = started
 
 
-def broadcast(told: broadcasts.Broadcast, zone: tzinfo) -> neutral.Broadcast:
+def broadcast(told: broadcasts.Broadcast, zone: tzinfo) -> models.Broadcast:
     """Put the service's view of a broadcast into the words both services share.
 
     :param zone: the account's, in which the service writes times.
     """
     word = told.status or ""
     status = Status.__members__.get(word.strip().upper())
-    return neutral.Broadcast(
+    return models.Broadcast(
         id=told.broadcast_id,
         title=told.title or "",
         state=BroadcastState.RUNNING if status is None else status.state,
@@ -83,7 +83,7 @@ class NewBroadcast:
     excluded: tuple[str, ...]
     zone: tzinfo
 
-    def create(self, title: str) -> Flow[neutral.Broadcast]:
+    def create(self, title: str) -> Flow[models.Broadcast]:
         """Create it: `POST v1/broadcast`. Sent twice it makes two."""
         options = self.options
         made = yield from broadcasts.create(
@@ -163,9 +163,9 @@ def _one(name: str, by_name: dict[str, set[str]]) -> str:
     return next(iter(found))
 
 
-def find(marker: str, zone: tzinfo) -> Flow[list[neutral.Broadcast]]:
+def find(marker: str, zone: tzinfo) -> Flow[list[models.Broadcast]]:
     """Find broadcasts by a text in their title: `GET v1/broadcasts`, to the last page."""
-    found: dict[str, neutral.Broadcast] = {}
+    found: dict[str, models.Broadcast] = {}
 
     def look(told: broadcasts.Broadcast) -> None:
         if marker in (told.title or ""):
@@ -175,7 +175,7 @@ def find(marker: str, zone: tzinfo) -> Flow[list[neutral.Broadcast]]:
     return list(found.values())
 
 
-def read(broadcast_id: str, zone: tzinfo) -> Flow[neutral.Broadcast]:
+def read(broadcast_id: str, zone: tzinfo) -> Flow[models.Broadcast]:
     """Read a broadcast: `GET v1/broadcast/{broadcast_id}`."""
     return broadcast((yield from broadcasts.broadcast(broadcast_id)), zone)
 

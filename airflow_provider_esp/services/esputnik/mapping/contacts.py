@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.core import models
 from airflow_provider_esp.core.calls import Call, Flow
 from airflow_provider_esp.services.esputnik.api import general, imports, reading
 from airflow_provider_esp.services.esputnik.api.models import Address, Channel, ContactField, ContactUpdate
@@ -54,13 +54,13 @@ _IDENTITY = {"email_or_phone": ("email", "phone")}
 _CUSTOM = "custom."
 
 
-def carried(contact: neutral.Contact) -> frozenset[str]:
+def carried(contact: models.Contact) -> frozenset[str]:
     """Return the fields a contact carries, erased ones included; additional fields as ``custom.KEY``."""
     standard = (name for name in CONTACT_FIELDS if getattr(contact, name) is not UNSET)
     return frozenset([*standard, *(f"{_CUSTOM}{key}" for key in contact.custom)])
 
 
-def group_by_fields(contacts: Sequence[neutral.Contact]) -> list[list[int]]:
+def group_by_fields(contacts: Sequence[models.Contact]) -> list[list[int]]:
     """Sort contacts by the fields they carry, so that each group can be uploaded in one request.
 
     :return: groups of positions, in the order in which their first contact comes.
@@ -71,7 +71,7 @@ def group_by_fields(contacts: Sequence[neutral.Contact]) -> list[list[int]]:
     return list(groups.values())
 
 
-def contact_wire(contact: neutral.Contact, custom_field_ids: Mapping[str, int]) -> ContactUpdate:
+def contact_wire(contact: models.Contact, custom_field_ids: Mapping[str, int]) -> ContactUpdate:
     """Write a contact in the API's words.
 
     What is not given is left out; None is written as null (or, for a channel, by its absence), which erases it
@@ -105,7 +105,7 @@ def contact_wire(contact: neutral.Contact, custom_field_ids: Mapping[str, int]) 
 
 
 def bulk_upload(
-    contacts: Sequence[neutral.Contact],
+    contacts: Sequence[models.Contact],
     *,
     dedupe_on: str = "email",
     custom_field_ids: Mapping[str, int] | None = None,
@@ -152,8 +152,8 @@ def bulk_upload(
 
 
 def submitted(
-    result: imports.BulkResult, contacts: Sequence[neutral.Contact], dedupe_on: str = "email"
-) -> neutral.Submitted:
+    result: imports.BulkResult, contacts: Sequence[models.Contact], dedupe_on: str = "email"
+) -> models.Submitted:
     """Read the answer to `bulk_upload`: which import to ask for, and which contacts were refused at once.
 
     The service names a refused contact by its addresses. One that cannot be recognised by them is not in the
@@ -163,17 +163,17 @@ def submitted(
     :return: no import, and every contact rejected, where the service refused the whole or began no import.
     """
     if result.error_message:
-        return neutral.Submitted(rejected=dict.fromkeys(range(len(contacts)), result.error_message))
+        return models.Submitted(rejected=dict.fromkeys(range(len(contacts)), result.error_message))
     rejected, unplaced = _place_failures(result.failed_contacts, contacts, dedupe_on)
     rest = [index for index in range(len(contacts)) if index not in rejected]
     if len(unplaced) == len(rest):  # every contact failed, so it does not matter which reason is whose
         rejected.update(zip(rest, unplaced, strict=True))
     elif not result.async_session_id:
         rejected.update(dict.fromkeys(rest, NO_IMPORT))
-    return neutral.Submitted(import_id=result.async_session_id, rejected=rejected)
+    return models.Submitted(import_id=result.async_session_id, rejected=rejected)
 
 
-def import_state(session_id: str) -> Flow[neutral.Import]:
+def import_state(session_id: str) -> Flow[models.Import]:
     """Ask how far an import is: `GET v1/importstatus/{sessionId}`.
 
     :return: DONE when it is FINISHED without an error message, FAILED with ERROR or an error message, and RUNNING
@@ -186,14 +186,14 @@ def import_state(session_id: str) -> Flow[neutral.Import]:
     done = tuple(pair.dedupe_value for pair in told.mapping or ())
     match told.status.upper():
         case "FINISHED" if not told.error_message:
-            state, problem = neutral.ImportState.DONE, ""
+            state, problem = models.ImportState.DONE, ""
         case "FINISHED" | "ERROR":
-            state, problem = neutral.ImportState.FAILED, problem or "the service gives no reason"
+            state, problem = models.ImportState.FAILED, problem or "the service gives no reason"
         case "STARTED" | "IMPORTING":
-            state, problem = neutral.ImportState.RUNNING, ""
+            state, problem = models.ImportState.RUNNING, ""
         case word:
-            state, problem = neutral.ImportState.RUNNING, f"a status that is not documented: {word!r}"
-    return neutral.Import(id=session_id, state=state, done=done, problem=problem)
+            state, problem = models.ImportState.RUNNING, f"a status that is not documented: {word!r}"
+    return models.Import(id=session_id, state=state, done=done, problem=problem)
 
 
 def custom_fields() -> Flow[dict[str, int]]:
@@ -231,7 +231,7 @@ def segment_names() -> Flow[set[str]]:
 
 
 def _place_failures(
-    failures: Sequence[imports.FailedContact], contacts: Sequence[neutral.Contact], dedupe_on: str
+    failures: Sequence[imports.FailedContact], contacts: Sequence[models.Contact], dedupe_on: str
 ) -> tuple[dict[int, str], list[str]]:
     """Find out which contacts were refused.
 
@@ -257,7 +257,7 @@ def _place_failures(
     return rejected, unplaced
 
 
-def _same_fields(contacts: Sequence[neutral.Contact]) -> frozenset[str]:
+def _same_fields(contacts: Sequence[models.Contact]) -> frozenset[str]:
     if not contacts:
         raise ValueError("No contacts were given.")
     names = carried(contacts[0])
@@ -270,7 +270,7 @@ def _same_fields(contacts: Sequence[neutral.Contact]) -> frozenset[str]:
     return names
 
 
-def _check_identity(contacts: Sequence[neutral.Contact], dedupe_on: str) -> None:
+def _check_identity(contacts: Sequence[models.Contact], dedupe_on: str) -> None:
     """Refuse a contact that the service could recognise by nothing, and would add a second time."""
     for index, contact in enumerate(contacts):
         if dedupe_on in DEDUPE:

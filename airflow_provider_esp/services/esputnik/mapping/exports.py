@@ -13,8 +13,8 @@ from airflow_provider_esp.services.esputnik.api import activity, activity_pages,
 from airflow_provider_esp.services.esputnik.api.broadcasts import Broadcast, broadcast_pages
 from airflow_provider_esp.services.esputnik.api.models import Contact
 from airflow_provider_esp.services.esputnik.datetimes import on_account_clock
-from airflow_provider_esp.services.esputnik.mapping import broadcasts as translate_broadcasts
-from airflow_provider_esp.services.esputnik.mapping import contacts as translate
+from airflow_provider_esp.services.esputnik.mapping import broadcasts as broadcast_mapping
+from airflow_provider_esp.services.esputnik.mapping import contacts as contact_mapping
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
 
 _STATUSES: dict[str, activity.Status] = {
@@ -69,11 +69,11 @@ class Exports:
 
         The latter shows no address, segments and external id.
         """
-        keys = {one.id: key for key, one in (yield from translate.additional_fields()).items()}
+        keys = {one.id: key for key, one in (yield from contact_mapping.additional_fields()).items()}
         if segment is None:
             yield from mapped(reading.contact_pages(), lambda contact: contact_row(contact, None, keys))
             return
-        ((group_id,),) = yield from translate_broadcasts.segment_ids([segment])
+        ((group_id,),) = yield from broadcast_mapping.segment_ids([segment])
         yield from mapped(
             reading.group_contact_pages(int(group_id)), lambda contact: contact_row(contact, segment, keys)
         )
@@ -83,7 +83,7 @@ class Exports:
         return mapped(broadcast_pages(), self._broadcast)
 
     def _broadcast(self, told: Broadcast) -> BroadcastStatsRow:
-        known = translate_broadcasts.broadcast(told, self._zone)
+        known = broadcast_mapping.broadcast(told, self._zone)
         return BroadcastStatsRow(
             broadcast_id=known.id,
             name=known.title or None,

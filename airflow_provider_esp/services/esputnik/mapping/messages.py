@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.core import models
 from airflow_provider_esp.core.calls import Call, Flow, json_body
 from airflow_provider_esp.core.models import DeliveryState
 from airflow_provider_esp.services.esputnik.api import events, messages
@@ -60,11 +60,11 @@ _OTHER_NAMES = frozenset({"contactid", "contact_id", "externalcustomerid", "push
 
 def smart_send(
     message_id: int,
-    recipients: Sequence[neutral.Recipient],
+    recipients: Sequence[models.Recipient],
     *,
     external_request_id: str | None = None,
     from_name: str | None = None,
-) -> Flow[list[neutral.SendResult]]:
+) -> Flow[list[models.SendResult]]:
     """Send a prepared message to people: `POST v1/message/{id}/smartsend`.
 
     :param recipients: 1 to 1000, all by e-mail or none.
@@ -87,8 +87,8 @@ def smart_send(
 
 
 def match_results(
-    recipients: Sequence[neutral.Recipient], results: Sequence[messages.SendResult]
-) -> list[neutral.SendResult]:
+    recipients: Sequence[models.Recipient], results: Sequence[messages.SendResult]
+) -> list[models.SendResult]:
     """Return each recipient its result, found by address; the same address twice takes results in their order.
 
     When one recipient and one result are left over, they belong together however the address is spelled.
@@ -106,7 +106,7 @@ def match_results(
     return [_send_result(result) for result in found]
 
 
-def deliveries(request_ids: Sequence[str]) -> Flow[list[neutral.Delivery]]:
+def deliveries(request_ids: Sequence[str]) -> Flow[list[models.Delivery]]:
     """Ask what became of messages: `GET v1/message/status`, a hundred at a time.
 
     :param request_ids: from `SendResult.request_id`.
@@ -120,7 +120,7 @@ def deliveries(request_ids: Sequence[str]) -> Flow[list[neutral.Delivery]]:
     return [_delivery(request_id, told.get(request_id.lower())) for request_id in request_ids]
 
 
-def event(event: neutral.Event, version: int = 2) -> Call[None]:
+def event(event: models.Event, version: int = 2) -> Call[None]:
     """Tell the service what a person did: `POST v2/event`, or `POST v1/event`.
 
     The person's e-mail address and phone become parameters ``email`` and ``phone``, by which the service
@@ -149,7 +149,7 @@ def event(event: neutral.Event, version: int = 2) -> Call[None]:
     return events.event(event.name, params, key_value=event.key, version=cast(Literal[1, 2], version))
 
 
-def _smart_recipient(recipient: neutral.Recipient, label: str | None) -> messages.SmartRecipient:
+def _smart_recipient(recipient: models.Recipient, label: str | None) -> messages.SmartRecipient:
     return messages.SmartRecipient(
         locator=recipient.locator,
         external_customer_id=recipient.external_id,
@@ -159,17 +159,17 @@ def _smart_recipient(recipient: neutral.Recipient, label: str | None) -> message
     )
 
 
-def _send_result(result: messages.SendResult | None) -> neutral.SendResult:
+def _send_result(result: messages.SendResult | None) -> models.SendResult:
     if result is None:
-        return neutral.SendResult(accepted=False, reason=UNANSWERED, unknown=True)
+        return models.SendResult(accepted=False, reason=UNANSWERED, unknown=True)
     accepted = result.status.upper() == "OK"
     reason = "" if accepted else result.message or f"the service answers {result.status or 'no status'}"
-    return neutral.SendResult(accepted=accepted, request_id=result.request_id, reason=reason)
+    return models.SendResult(accepted=accepted, request_id=result.request_id, reason=reason)
 
 
-def _delivery(request_id: str, told: messages.MessageStatus | None) -> neutral.Delivery:
+def _delivery(request_id: str, told: messages.MessageStatus | None) -> models.Delivery:
     if told is None:
-        return neutral.Delivery(request_id=request_id, state=DeliveryState.PENDING)
+        return models.Delivery(request_id=request_id, state=DeliveryState.PENDING)
     if told.failed:
         state = DeliveryState.FAILED
     elif told.delivered:
@@ -177,4 +177,4 @@ def _delivery(request_id: str, told: messages.MessageStatus | None) -> neutral.D
     else:
         state = DELIVERY_STATES.get(told.status.upper(), DeliveryState.PENDING)
     status = told.status.upper()
-    return neutral.Delivery(request_id=request_id, state=state, status=told.status, word=_WORDS.get(status, ""))
+    return models.Delivery(request_id=request_id, state=state, status=told.status, word=_WORDS.get(status, ""))

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 
 from msgspec.structs import replace
 
-from airflow_provider_esp.core import models as neutral
+from airflow_provider_esp.core import models
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook, BroadcastOptions, BroadcastState
 from airflow_provider_esp.core.paging import for_each
@@ -18,7 +18,7 @@ from airflow_provider_esp.services.sendpulse.api._request import vendor_time
 from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign
 from airflow_provider_esp.services.sendpulse.api.campaigns import Status
 from airflow_provider_esp.services.sendpulse.limits import PAGE
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _STARTED = frozenset(
@@ -29,7 +29,7 @@ _STARTED = frozenset(
 )
 
 
-def broadcast(campaign_id: int, name: str, code: int | None, send_date: str, zone: tzinfo) -> neutral.Broadcast:
+def broadcast(campaign_id: int, name: str, code: int | None, send_date: str, zone: tzinfo) -> models.Broadcast:
     """Put what the service says of a campaign into the words both services share.
 
     :param code: of the status, as `campaigns.Status` has them.
@@ -37,7 +37,7 @@ def broadcast(campaign_id: int, name: str, code: int | None, send_date: str, zon
     :param zone: the account's.
     """
     status = Status.of(code)
-    return neutral.Broadcast(
+    return models.Broadcast(
         id=str(campaign_id),
         title=name,
         state=BroadcastState(campaigns.progress(code).value),
@@ -69,7 +69,7 @@ class NewBroadcast:
     segments: tuple[str, ...]
     excluded: tuple[str, ...] = ()
 
-    def create(self, title: str) -> Flow[neutral.Broadcast]:
+    def create(self, title: str) -> Flow[models.Broadcast]:
         """Create it: `POST campaigns`. Sent twice it makes two."""
         make = campaigns.create
         if self.options.is_test:
@@ -108,7 +108,7 @@ def prepare(
         raise ValueError("A campaign is a test (is_test) or a draft (draft), not both.")
     books: list[int] = []
     for book in options.segments:
-        books.append((yield from translate.book_id(book)))
+        books.append((yield from contact_mapping.book_id(book)))
     campaign = campaigns.NewCampaign(
         sender_name=name or email,
         sender_email=email,
@@ -125,12 +125,12 @@ def prepare(
     return NewBroadcast(options, campaign, zone, tuple(map(str, books)))
 
 
-def find(marker: str, zone: tzinfo) -> Flow[list[neutral.Broadcast]]:
+def find(marker: str, zone: tzinfo) -> Flow[list[models.Broadcast]]:
     """Find campaigns by a text in their name: `GET campaigns`, to the last page.
 
     :raises RuntimeError: the service answers the same rows again and again.
     """
-    found: dict[int, neutral.Broadcast] = {}
+    found: dict[int, models.Broadcast] = {}
     seen: set[int] = set()
     again = 0
 
@@ -147,7 +147,7 @@ def find(marker: str, zone: tzinfo) -> Flow[list[neutral.Broadcast]]:
     return list(found.values())
 
 
-def read(broadcast_id: str, zone: tzinfo) -> Flow[neutral.Broadcast]:
+def read(broadcast_id: str, zone: tzinfo) -> Flow[models.Broadcast]:
     """Read how far a campaign is: `GET campaigns/{id}`."""
     told = yield from campaigns.campaign_status(_number(broadcast_id))
     return broadcast(told.id, told.name, told.status, "", zone)

@@ -17,8 +17,7 @@ from msgspec import UNSET
 from airflow_provider_esp.core.calls import Call, Flow
 from airflow_provider_esp.core.models import STANDARD_FIELDS, Contact, Delivery, DeliveryState, Event, Recipient
 from airflow_provider_esp.exceptions import EspError, ObjectNotFound, Unsupported
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import events, sms, smtp
+from airflow_provider_esp.services.sendpulse.api import addressbooks, events, sms, smtp
 from airflow_provider_esp.services.sendpulse.api._request import Done
 from airflow_provider_esp.services.sendpulse.limits import SMTP_RECORDS
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
@@ -50,7 +49,7 @@ def book_upload(
     :raises ValueError: a contact cannot be uploaded, or there is none.
     :raises Unsupported: a contact asks for a value to be erased.
     """
-    return books.upload(
+    return addressbooks.upload(
         book_id,
         [new_contact(contact) for contact in contacts],
         confirmation=None if confirmation is None else "force",
@@ -61,7 +60,7 @@ def book_upload(
     )
 
 
-def new_contact(contact: Contact) -> books.NewContact:
+def new_contact(contact: Contact) -> addressbooks.NewContact:
     """Spell one contact in SendPulse's way.
 
     The phone goes into the vendor's variable `Phone`. The vendor has no variables of its own for the rest, so
@@ -84,7 +83,7 @@ def new_contact(contact: Contact) -> books.NewContact:
     if twice:
         raise ValueError(f"The variable {twice[0]!r} is given twice: as a standard and as a custom field.")
     variables = {name: _variable(name, value) for name, value in {**fields, **contact.custom}.items()}
-    return books.NewContact(contact.email.strip(), variables)
+    return addressbooks.NewContact(contact.email.strip(), variables)
 
 
 def problem(contact: Contact) -> str | None:
@@ -96,7 +95,7 @@ def problem(contact: Contact) -> str | None:
     return None
 
 
-def _variable(name: str, value: object) -> books.Value | Decimal:
+def _variable(name: str, value: object) -> addressbooks.Value | Decimal:
     if value is None:
         raise Unsupported(
             SENDPULSE.title, f"erase the variable {name!r}", "Leave it out, or give an empty string if it is a text."
@@ -134,7 +133,7 @@ def find_book(name: str) -> Flow[int | None]:
 
     :returns: the id, or None where no list has that name.
     """
-    return (yield from books.find(name))
+    return (yield from addressbooks.find(name))
 
 
 def book_id(name_or_id: str | int, *, create: bool = False) -> Flow[int]:
@@ -149,14 +148,14 @@ def book_id(name_or_id: str | int, *, create: bool = False) -> Flow[int]:
         return int(name)
     if not name:
         raise ValueError("The mailing list's name is empty.")
-    found = yield from books.find(name)
+    found = yield from addressbooks.find(name)
     if found is not None:
         return found
     if not create:
         raise ObjectNotFound(
             f"{SENDPULSE.title} has no mailing list {name!r}. Check the name, or let it be made (create_segments)."
         )
-    made = yield from books.book_create(name)
+    made = yield from addressbooks.book_create(name)
     return made.id
 
 

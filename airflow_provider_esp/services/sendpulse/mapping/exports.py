@@ -17,12 +17,11 @@ from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsR
 from airflow_provider_esp.core.models import STANDARD_FIELDS
 from airflow_provider_esp.core.paging import for_each
 from airflow_provider_esp.exceptions import Unsupported
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import campaigns
+from airflow_provider_esp.services.sendpulse.api import addressbooks, campaigns
 from airflow_provider_esp.services.sendpulse.api._request import moment
 from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign
-from airflow_provider_esp.services.sendpulse.mapping import broadcasts as translate_broadcasts
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import broadcasts as broadcast_mapping
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _DELETED = 1
@@ -58,19 +57,19 @@ class Exports:
         lists: list[tuple[int, str]] = []
         if segment is None:
             yield from for_each(
-                books.all_books(),
+                addressbooks.all_books(),
                 lambda book: None if book.status == _DELETED else lists.append((book.id, book.name)),
             )
         else:
-            lists.append(((yield from translate.book_id(segment)), segment))
+            lists.append(((yield from contact_mapping.book_id(segment)), segment))
         for number, name in lists:
-            yield from mapped(books.all_emails(number), partial(self._contact, name))
+            yield from mapped(addressbooks.all_emails(number), partial(self._contact, name))
 
     def broadcasts(self) -> Pages[BroadcastStatsRow]:
         """Read campaigns with their figures: `GET campaigns`."""
         return mapped(campaigns.all_campaigns(), self._broadcast)
 
-    def _contact(self, name: str, told: books.BookEmail) -> ContactRow:
+    def _contact(self, name: str, told: addressbooks.BookEmail) -> ContactRow:
         variables = told.variables
         standard: dict[str, Any] = {
             field: str(variables[field]) for field in _FROM_VARIABLES if variables.get(field) not in (None, "")
@@ -92,7 +91,7 @@ class Exports:
     def _broadcast(self, told: Campaign) -> BroadcastStatsRow | None:
         if told.is_sms or told.is_viber:
             return None
-        known = translate_broadcasts.broadcast(told.id, told.name, told.status, told.send_date, self._zone)
+        known = broadcast_mapping.broadcast(told.id, told.name, told.status, told.send_date, self._zone)
         figures = told.statistics
         return BroadcastStatsRow(
             broadcast_id=known.id,
@@ -113,5 +112,5 @@ class Exports:
 
 
 def _phone(variables: Mapping[str, object]) -> str | None:
-    value = variables.get(translate.PHONE_VARIABLE)
+    value = variables.get(contact_mapping.PHONE_VARIABLE)
     return None if value in (None, "") else str(value)

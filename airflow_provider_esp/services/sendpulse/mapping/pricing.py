@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.pricing import Estimate, Pricing, estimate
 from airflow_provider_esp.exceptions import Unsupported
-from airflow_provider_esp.services.sendpulse.api import account
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+from airflow_provider_esp.services.sendpulse.api import account, addressbooks
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 
@@ -31,7 +30,7 @@ def of_campaign(book_ids: Sequence[str], segment_id: int | None) -> Flow[Estimat
         )
     emails, cost, covered, currency = 0, 0.0, True, ""
     for book_id in book_ids:
-        told = yield from books.book_cost(int(book_id))
+        told = yield from addressbooks.book_cost(int(book_id))
         emails, cost, currency = emails + told.sent_emails_qty, cost + told.overdraft_price, told.cur or currency
         covered = covered and told.result
     money = (yield from account.balance_detail()).balance

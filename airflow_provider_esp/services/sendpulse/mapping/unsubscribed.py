@@ -11,9 +11,8 @@ from collections.abc import Callable
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.paging import for_each
 from airflow_provider_esp.exceptions import ObjectNotFound
-from airflow_provider_esp.services.sendpulse.api import account, smtp
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.api import account, addressbooks, smtp
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 
 FROM_THE_LIST = 4
 FROM_EVERYTHING = 6
@@ -34,7 +33,7 @@ def everybody(take: Callable[[str], object], book: str | None = None) -> Flow[No
         take(address)
     own = None if book is None else (yield from _number_of(book))
     numbers: list[int] = []
-    yield from for_each(books.all_books(), lambda one: numbers.append(one.id))
+    yield from for_each(addressbooks.all_books(), lambda one: numbers.append(one.id))
     for number in numbers:
         gone = {FROM_EVERYTHING, FROM_THE_LIST} if book is None or number == own else {FROM_EVERYTHING}
         yield from _gone_from(number, gone, take)
@@ -42,14 +41,14 @@ def everybody(take: Callable[[str], object], book: str | None = None) -> Flow[No
 
 def _number_of(book: str) -> Flow[int | None]:
     try:
-        return (yield from translate.book_id(book))
+        return (yield from contact_mapping.book_id(book))
     except ObjectNotFound:  # the upload is going to make it
         return None
 
 
 def _gone_from(number: int, gone: set[int], take: Callable[[str], object]) -> Flow[None]:
-    def look(contact: books.BookEmail) -> None:
+    def look(contact: addressbooks.BookEmail) -> None:
         if contact.status in gone:
             take(contact.email)
 
-    yield from for_each(books.all_emails(number, not_active=True), look)
+    yield from for_each(addressbooks.all_emails(number, not_active=True), look)

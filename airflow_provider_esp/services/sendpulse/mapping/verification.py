@@ -11,10 +11,9 @@ from airflow_provider_esp.core.export.schema import VerifiedRow, mapped
 from airflow_provider_esp.core.models import Submitted, UploadOptions
 from airflow_provider_esp.exceptions import EspError
 from airflow_provider_esp.services.sendpulse import targets
-from airflow_provider_esp.services.sendpulse.api import addressbooks as books
-from airflow_provider_esp.services.sendpulse.api import verifier
+from airflow_provider_esp.services.sendpulse.api import addressbooks, verifier
 from airflow_provider_esp.services.sendpulse.api._request import moment
-from airflow_provider_esp.services.sendpulse.mapping import contacts as translate
+from airflow_provider_esp.services.sendpulse.mapping import contacts as contact_mapping
 from airflow_provider_esp.services.sendpulse.service import SENDPULSE
 
 _STATUS = {
@@ -31,8 +30,8 @@ class Upload(targets.Upload):
 
     def submit(self, contacts: ContactColumns) -> Flow[Submitted]:
         """Hand addresses over."""
-        addresses = [translate.new_contact(contact).email for contact in contacts.contacts()]
-        yield from books.upload(self.book_id, addresses, disable_webhook=True)
+        addresses = [contact_mapping.new_contact(contact).email for contact in contacts.contacts()]
+        yield from addressbooks.upload(self.book_id, addresses, disable_webhook=True)
         return Submitted()
 
 
@@ -50,18 +49,18 @@ class Verification:
 
         :raises ObjectNotFound: there is none of that name.
         """
-        return str((yield from translate.book_id(name_or_id)))
+        return str((yield from contact_mapping.book_id(name_or_id)))
 
     def create_list(self, name: str) -> Flow[str]:
         """Make a list for the addresses of a source; one that an earlier try has left behind is deleted first."""
-        left = yield from books.find(name)
+        left = yield from addressbooks.find(name)
         if left is not None:
-            yield from books.book_delete(left)
-        return str((yield from books.book_create(name)).id)
+            yield from addressbooks.book_delete(left)
+        return str((yield from addressbooks.book_create(name)).id)
 
     def delete_list(self, list_id: str) -> Flow[None]:
         """Delete the list that was made for a source."""
-        yield from books.book_delete(int(list_id))
+        yield from addressbooks.book_delete(int(list_id))
 
     def upload(self, list_id: str | None) -> Upload:
         """Return where the addresses of a source go.
@@ -125,7 +124,7 @@ class Verification:
     def addresses(self, list_id: str, segment: str | None) -> Pages[VerifiedRow]:
         """Read every address of the list, as one that was not verified: `GET addressbooks/{id}/emails`."""
 
-        def row(contact: books.BookEmail) -> VerifiedRow:
+        def row(contact: addressbooks.BookEmail) -> VerifiedRow:
             return VerifiedRow(email=contact.email, status="unverified", segment=segment, service=SENDPULSE.name)
 
-        return mapped(books.all_emails(int(list_id)), row)
+        return mapped(addressbooks.all_emails(int(list_id)), row)

@@ -173,7 +173,7 @@ def sent(sandbox: Sandbox) -> int:
 
 def prepare_readers(sandbox: Sandbox, connections: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Give both accounts a segment to broadcast to, and the connections' time zone."""
-    from airflow_provider_esp.services.sendpulse.api import addressbooks as books
+    from airflow_provider_esp.services.sendpulse.api import addressbooks
 
     sandbox.set(esputnik__time_zone="UTC", sendpulse__time_zone="UTC")
     sandbox.limit("sendpulse.campaigns", None)
@@ -181,8 +181,8 @@ def prepare_readers(sandbox: Sandbox, connections: Mapping[str, str], monkeypatc
     told = {**json.loads(connections["sendpulse_default"]), "extra": {"rate_limits": {"sendpulse.campaigns": 1000}}}
     monkeypatch.setenv("AIRFLOW_CONN_SENDPULSE_DEFAULT", json.dumps(told))
     hook = EspHook.for_connection("sendpulse_default")
-    book = hook.run(books.book_create("Readers")).id
-    hook.run(books.upload(book, [books.NewContact(ANN, {}), books.NewContact(BOB, {})]))
+    book = hook.run(addressbooks.book_create("Readers")).id
+    hook.run(addressbooks.upload(book, [addressbooks.NewContact(ANN, {}), addressbooks.NewContact(BOB, {})]))
     hook.close()
 
 
