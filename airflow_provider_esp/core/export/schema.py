@@ -7,13 +7,13 @@ are moments, in UTC in the file. The order of the fields is that of the columns,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from airflow_provider_esp.core.calls import Page, Pages
+from airflow_provider_esp.core.calls import Pages
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -190,21 +190,3 @@ class Exporter(Protocol):
 
     def broadcasts(self) -> Pages[BroadcastStatsRow]:
         """Read the list of broadcasts."""
-
-
-def mapped(pages: Pages[R], make: Callable[[R], S | None]) -> Pages[S]:
-    """Turn each row of a long answer into another as it comes; None leaves it out."""
-    answer: Any = None
-    try:
-        while True:
-            item = pages.send(answer)
-            if isinstance(item, Page):
-                answer = None
-                if rows := [made for row in item.rows if (made := make(row)) is not None]:
-                    yield Page(rows)
-            else:
-                answer = yield item
-    except StopIteration:
-        return
-    finally:
-        pages.close()

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import msgspec
 
 from airflow_provider_esp.core.calls import Pages
-from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsRow, ContactRow, Period, mapped
+from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsRow, ContactRow, Period
+from airflow_provider_esp.core.paging import map_pages
 from airflow_provider_esp.services.esputnik.api import activity, activity_pages, reading
 from airflow_provider_esp.services.esputnik.api.broadcasts import Broadcast, broadcast_pages
 from airflow_provider_esp.services.esputnik.api.models import Contact
@@ -62,7 +63,7 @@ class Exports:
             message_tag=message_tag,
             activity_status=_STATUSES.get(statuses[0]) if len(statuses) == 1 else None,
         )
-        return mapped(pages, make)
+        return map_pages(pages, make)
 
     def contacts(self, segment: str | None) -> Pages[ContactRow]:
         """Read contacts: `GET v1/group/{id}/contacts`, or `GET v1/contacts` for the whole account.
@@ -71,16 +72,16 @@ class Exports:
         """
         keys = {one.id: key for key, one in (yield from contact_mapping.additional_fields()).items()}
         if segment is None:
-            yield from mapped(reading.contact_pages(), lambda contact: contact_row(contact, None, keys))
+            yield from map_pages(reading.contact_pages(), lambda contact: contact_row(contact, None, keys))
             return
         ((group_id,),) = yield from broadcast_mapping.segment_ids([segment])
-        yield from mapped(
+        yield from map_pages(
             reading.group_contact_pages(int(group_id)), lambda contact: contact_row(contact, segment, keys)
         )
 
     def broadcasts(self) -> Pages[BroadcastStatsRow]:
         """Read the list of broadcasts: `GET v1/broadcasts`, which has no figures."""
-        return mapped(broadcast_pages(), self._broadcast)
+        return map_pages(broadcast_pages(), self._broadcast)
 
     def _broadcast(self, told: Broadcast) -> BroadcastStatsRow:
         known = broadcast_mapping.broadcast(told, self._zone)

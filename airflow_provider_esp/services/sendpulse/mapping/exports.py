@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from airflow_provider_esp.core.calls import Pages
-from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsRow, ContactRow, Period, mapped
+from airflow_provider_esp.core.export.schema import ActivityRow, BroadcastStatsRow, ContactRow, Period
 from airflow_provider_esp.core.models import STANDARD_FIELDS
-from airflow_provider_esp.core.paging import for_each
+from airflow_provider_esp.core.paging import for_each, map_pages
 from airflow_provider_esp.exceptions import Unsupported
 from airflow_provider_esp.services.sendpulse.api import addressbooks, campaigns
 from airflow_provider_esp.services.sendpulse.api._request import moment
@@ -63,11 +63,11 @@ class Exports:
         else:
             lists.append(((yield from contact_mapping.book_id(segment)), segment))
         for number, name in lists:
-            yield from mapped(addressbooks.all_emails(number), partial(self._contact, name))
+            yield from map_pages(addressbooks.all_emails(number), partial(self._contact, name))
 
     def broadcasts(self) -> Pages[BroadcastStatsRow]:
         """Read campaigns with their figures: `GET campaigns`."""
-        return mapped(campaigns.all_campaigns(), self._broadcast)
+        return map_pages(campaigns.all_campaigns(), self._broadcast)
 
     def _contact(self, name: str, told: addressbooks.BookEmail) -> ContactRow:
         variables = told.variables

@@ -7,8 +7,9 @@ from datetime import tzinfo
 
 from airflow_provider_esp.core.calls import Flow, Pages
 from airflow_provider_esp.core.contact_columns import ContactColumns
-from airflow_provider_esp.core.export.schema import VerifiedRow, mapped
+from airflow_provider_esp.core.export.schema import VerifiedRow
 from airflow_provider_esp.core.models import Submitted, UploadOptions
+from airflow_provider_esp.core.paging import map_pages
 from airflow_provider_esp.exceptions import EspError
 from airflow_provider_esp.services.sendpulse import targets
 from airflow_provider_esp.services.sendpulse.api import addressbooks, verifier
@@ -119,7 +120,7 @@ class Verification:
                 service=SENDPULSE.name,
             )
 
-        return mapped(verifier.list_addresses(int(list_id)), row)
+        return map_pages(verifier.list_addresses(int(list_id)), row)
 
     def addresses(self, list_id: str, segment: str | None) -> Pages[VerifiedRow]:
         """Read every address of the list, as one that was not verified: `GET addressbooks/{id}/emails`."""
@@ -127,4 +128,4 @@ class Verification:
         def row(contact: addressbooks.BookEmail) -> VerifiedRow:
             return VerifiedRow(email=contact.email, status="unverified", segment=segment, service=SENDPULSE.name)
 
-        return mapped(addressbooks.all_emails(int(list_id)), row)
+        return map_pages(addressbooks.all_emails(int(list_id)), row)
