@@ -57,18 +57,22 @@ class ReportingArguments(ChangingArguments, _ReportingPart, total=False):
     """See `ReportingOperator`."""
 
 
-class RowOptions(ReportingArguments, total=False):
-    """What `RowsOperator` takes, but for the rows."""
-
+class _RowOptionsPart(TypedDict, total=False):
     report_rows: bool
     max_rejects: int | str
     on_empty: Literal["skip", "fail", "continue"]
 
 
-class RowsArguments(RowOptions, total=False):
-    """See `RowsOperator`."""
-
+class _RowsPart(_RowOptionsPart, total=False):
     source: Required[Any]
+
+
+class RowOptions(ReportingArguments, _RowOptionsPart, total=False):
+    """What `RowsOperator` takes, but for the rows."""
+
+
+class RowsArguments(ReportingArguments, _RowsPart, total=False):
+    """See `RowsOperator`."""
 
 
 class TimedSendArguments(ChangingArguments, total=False):
@@ -103,13 +107,8 @@ class AtMostOnceArguments(TimedReportingArguments, total=False):
     ledger_patience: timedelta | float
 
 
-class AtMostOnceRowsArguments(AtMostOnceArguments, total=False):
+class AtMostOnceRowsArguments(AtMostOnceArguments, _RowsPart, total=False):
     """What both `AtMostOnceOperator` and `RowsOperator` take."""
-
-    source: Required[Any]
-    report_rows: bool
-    max_rejects: int | str
-    on_empty: Literal["skip", "fail", "continue"]
 
 
 class SendArguments(AtMostOnceRowsArguments, total=False):

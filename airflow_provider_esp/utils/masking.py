@@ -58,11 +58,11 @@ class MaskedAttribute(WrappedAttribute):
     """
 
     def __init__(self) -> None:
-        super().__init__(lambda value: value if value is None or _is_bare(value) else MaskedValue(value))
+        super().__init__(_masked)
 
 
-def _is_bare(value: Any) -> bool:
-    return isinstance(value, MaskedValue) or is_template(value)
+def _masked(value: Any) -> Any:
+    return value if value is None or isinstance(value, MaskedValue) or is_template(value) else MaskedValue(value)
 
 
 def unmask(value: Any) -> Any:
@@ -71,7 +71,7 @@ def unmask(value: Any) -> Any:
 
 
 def is_template(value: Any) -> bool:
-    """Tell whether something of a value is still to be rendered."""
+    """Check whether something of a value is still to be rendered."""
     match value:
         case str():
             return any(sign in value for sign in _BEGINS)
