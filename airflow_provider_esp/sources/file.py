@@ -123,7 +123,9 @@ class FileSource:
         except IsADirectoryError:
             raise SourceError(f"{without_secrets(self.path)}: this is a folder; name a file in it.") from None
         except PermissionError:
-            raise SourceError(f"{without_secrets(self.path)}: this worker may not read it.") from None
+            raise SourceError(
+                f"{without_secrets(self.path)}: this worker may not read it; allow it to the user that runs Airflow."
+            ) from None
         with stream:
             yield stream
 

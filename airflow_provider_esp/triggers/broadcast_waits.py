@@ -55,7 +55,10 @@ def expected_recipients(
         return number
     counted = hook.run(hook.adapter.count_recipients(segments, excluded))
     if not counted:
-        raise ValueError("The broadcast's segments are empty: they contain no contacts, so a share cannot be computed.")
+        raise ValueError(
+            "The broadcast's segments are empty, so a share of their contacts cannot be computed: fill them, or say in "
+            "expected= how many recipients there are."
+        )
     log.info("%d contacts in %d segments are expected to get the broadcast.", counted, len(segments))
     return counted
 

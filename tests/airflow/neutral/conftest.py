@@ -13,12 +13,12 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parents[3])]
 
-from airflow_provider_esp.hooks.esp import EspHook  # noqa: E402
-from airflow_provider_esp.hooks.esputnik import EsputnikHook  # noqa: E402
-from airflow_provider_esp.hooks.sendpulse import SendPulseHook  # noqa: E402
-from airflow_provider_esp.sandbox import Sandbox  # noqa: E402
-from tests.airflow.toy_service.hook import ToyHook  # noqa: E402
-from tests.airflow.toy_service.server import KEY, Toy  # noqa: E402
+from airflow_provider_esp.hooks.esp import EspHook  # noqa: E402  # needs the path above
+from airflow_provider_esp.hooks.esputnik import EsputnikHook  # noqa: E402  # needs the path above
+from airflow_provider_esp.hooks.sendpulse import SendPulseHook  # noqa: E402  # needs the path above
+from airflow_provider_esp.sandbox import Sandbox  # noqa: E402  # needs the path above
+from tests.airflow.toy_service.hook import ToyHook  # noqa: E402  # needs the path above
+from tests.airflow.toy_service.server import KEY, Toy  # noqa: E402  # needs the path above
 
 
 @dataclass
@@ -132,7 +132,7 @@ def _toy(toy: Toy) -> Stage:
             "put contacts into segments": _upload(segments=("a",)),
             "label a message": _message(external_request_id="x"),
             "tell the address of a message": lambda hook: hook.adapter.message_url("1"),
-            "tell what happens at an account": lambda hook: hook.adapter.account_watcher(None),  # type: ignore[arg-type]
+            "tell what happens at an account": lambda hook: hook.adapter.account_watcher(None),  # type: ignore[arg-type]  # refused unread
             "list who has unsubscribed": lambda hook: hook.adapter.unsubscribed(print),
         },
     )
