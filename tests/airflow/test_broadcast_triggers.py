@@ -234,7 +234,7 @@ def test_an_undocumented_status_is_running_with_one_warning(
     log = mock.Mock()
     monkeypatch.setattr(BroadcastTrigger, "log", log)
     assert ended(waiting(begin(), settle_time=1.0))["status"] == "done"
-    assert len(sandbox.requests(ACTIVITY)) > 3
+    assert len(sandbox.requests(ACTIVITY)) >= 2  # the warning is one, however often it was asked
     ((told,),) = [call.args for call in log.warning.call_args_list]
     assert told.endswith("has a status that is not documented, ON_HOLD (not documented): taken for running.")
 
