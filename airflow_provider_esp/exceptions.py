@@ -1,9 +1,7 @@
 """Every exception of this package, with one root: `EspException`.
 
-Each class says whether another try may succeed (`transient`); `is_final` is the one place that is asked. Exceptions of
-API calls are `EspError`. The first line of each says what happened, to which method, and what to do next; details
-follow on lines of their own. What a service says is redacted first: a message that quotes an address would put it in
-a log.
+Each class says whether another try may succeed (`transient`); `is_final` is the one place that is asked. The first line
+of a message says what happened, to which method, and what to do next. What a service says is redacted before.
 """
 
 from __future__ import annotations
@@ -12,10 +10,7 @@ from typing import Any, ClassVar
 
 
 class EspException(Exception):
-    """The root of all exceptions of this package.
-
-    :cvar transient: whether the same task may succeed if it is tried again later.
-    """
+    """The root of all exceptions of this package; `transient` says whether the same task may succeed later."""
 
     transient: ClassVar[bool] = False
 
@@ -35,9 +30,6 @@ def headline(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-# -- calls to a service
-
-
 class EspError(EspException):
     """Anything that went wrong with a call to an email service.
 
@@ -52,7 +44,6 @@ class EspError(EspException):
     """
 
     transient = True
-
     advice = ""
 
     def __init__(self, message: str, **facts: Any) -> None:
@@ -68,29 +59,14 @@ class EspError(EspException):
         self.outcome_unknown: bool = facts.get("outcome_unknown", False)
         self.advice = facts.get("advice") or type(self).advice
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.__dict__)
-
     def __str__(self) -> str:
         subject = " ".join(part for part in (self.service, self.method) if part)
-        first = f"{subject}: {self.message}" if subject else self.message
-        lines = [f"{first.rstrip('.')}. {self.advice}".strip()]
-        facts = {
-            "HTTP status": self.status,
-            "code": self.code,
-            "request id": self.request_id,
-            "attempts": self.attempts if self.attempts > 1 else None,
-        }
-        told = [f"{name} {value}" for name, value in facts.items() if value is not None]
-        if self.outcome_unknown:
-            told.append("the service may have acted on it all the same")
-        return "\n".join([*lines, *([f"  ({', '.join(told)})"] if told else [])])
-
-
-def _rebuild(kind: type[EspError], message: str, state: dict[str, Any]) -> EspError:
-    error = kind(message)
-    error.__dict__.update(state)
-    return error
+        first = f"{f'{subject}: ' if subject else ''}{self.message}".rstrip(".") + f". {self.advice}".rstrip()
+        facts = {"HTTP status": self.status, "code": self.code, "request id": self.request_id}
+        details = [f"{name} {value}" for name, value in facts.items() if value is not None]
+        details += [f"attempts {self.attempts}"] if self.attempts > 1 else []
+        details += ["the service may have acted on it all the same"] if self.outcome_unknown else []
+        return f"{first}\n  ({', '.join(details)})" if details else first
 
 
 class ConnectionFailed(EspError):
@@ -179,7 +155,6 @@ class RateLimited(Refused):
     """Too many requests (429), and waiting as long as allowed did not help."""
 
     transient = True
-
     advice = "Lower rate_share or the bucket in the connection's extra, or run fewer tasks at once."
 
 
@@ -187,13 +162,10 @@ class ServerFailed(Refused):
     """The service itself failed (5xx)."""
 
     transient = True
-
     advice = "Nothing is wrong with the request; try again later."
 
 
 # -- tokens
-
-
 class TokenError(EspError):
     """Something is wrong with an account's tokens, or with where they are kept."""
 
@@ -211,10 +183,7 @@ class GrantRefused(TokenError):
 class ApplicationRefused(TokenError):
     """The server does not take the application: its id, secret or callback."""
 
-    advice = (
-        "Compare client id, client secret and redirect address in the connection with the application's registration "
-        '("For partners" in the account).'
-    )
+    advice = 'Compare id, secret and redirect address in the connection with the registration ("For partners").'
 
 
 class TokensUnreadable(TokenError):
@@ -235,7 +204,6 @@ class RefreshTimeout(TokenError):
     """Another process has been renewing the tokens for longer than anybody waits."""
 
     transient = True
-
     advice = "Try again; if it stays so, look for a process that hangs while it refreshes."
 
 
@@ -254,8 +222,6 @@ class TokensExpiring(EspException):
 
 
 # -- arguments and connections
-
-
 class ConnectionInvalid(EspException, ValueError):
     """An Airflow connection cannot be used as it is; one sentence that says what to change.
 
@@ -291,8 +257,6 @@ class CountryCodeMissing(InvalidValue):
 
 
 # -- the work of a task
-
-
 class TaskError(EspException):
     """The work cannot go on; the message says what to change."""
 
@@ -406,8 +370,6 @@ class SendWindowClosed(EspException):
 
 
 # -- caught inside the package, which makes of them what a task can show
-
-
 class PagingFault(EspException, RuntimeError):
     """A list cannot be read to its end: the service repeats itself instead of going on."""
 

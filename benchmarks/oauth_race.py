@@ -56,8 +56,8 @@ def work(place: Place, rounds: int, barrier: Any, shift: Any, outcomes: Any) -> 
     """Call the API once in each round, with a clock that the parent moves."""
     import logging
 
+    from airflow_provider_esp.core.transport.account import Account, Credential
     from airflow_provider_esp.core.transport.client import Client
-    from airflow_provider_esp.core.transport.exchange import Account, Credential
     from airflow_provider_esp.core.transport.throttle import shared_throttle
     from airflow_provider_esp.core.transport.tokens import TokenSource
     from airflow_provider_esp.hooks.credentials import renewal

@@ -26,9 +26,9 @@ from typing import Any
 import httpx
 from results import Figure, exit_code
 
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.exceptions import EspError
 from airflow_provider_esp.services.sendpulse.api import account

@@ -89,8 +89,8 @@ def prove(settings: EsputnikSettings, grant: TokenSet) -> tuple[str, str]:
     :returns: the API's version, and the organisation's name.
     :raises EspError: the API does not take the token, or could not be asked.
     """
+    from airflow_provider_esp.core.transport.account import Account, Credential
     from airflow_provider_esp.core.transport.client import Client
-    from airflow_provider_esp.core.transport.exchange import Account, Credential
     from airflow_provider_esp.core.transport.throttle import shared_throttle
     from airflow_provider_esp.services.esputnik.api import general
     from airflow_provider_esp.services.esputnik.service import ESPUTNIK

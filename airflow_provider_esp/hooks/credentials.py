@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.auth.oauth import Application
     from airflow_provider_esp.core.auth.refresher import TokenRefresher
     from airflow_provider_esp.core.calls import Call
-    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.transport.account import Credential
 
 
 def application(oauth: OAuthSettings, ca_bundle: str | None) -> Application:
@@ -45,7 +45,7 @@ def renewal(
 
 def of(oauth: OAuthSettings, settings: EsputnikSettings, conn_id: str, clock: Callable[[], float]) -> Credential:
     """Return a credential whose token the whole process shares."""
-    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.transport.account import Credential
     from airflow_provider_esp.core.transport.tokens import TokenSource, shared_tokens
 
     who = f"{oauth.token_url}\n{oauth.client_id}\n{oauth.token_key}"

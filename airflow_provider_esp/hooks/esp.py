@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_esp.core.adapter import ServiceAdapter, Work
     from airflow_provider_esp.core.calls import Call, Flow, Pages, Service
+    from airflow_provider_esp.core.transport.account import Account, Credential
     from airflow_provider_esp.core.transport.client import Client
-    from airflow_provider_esp.core.transport.exchange import Account, Credential
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -161,7 +161,7 @@ class EspHook(BaseHook):
         """Return the account with less patience; arguments as in `run`."""
         from dataclasses import replace
 
-        from airflow_provider_esp.core.transport.exchange import Timeouts
+        from airflow_provider_esp.core.transport.account import Timeouts
 
         account = self.account
         if timeout is not None:
@@ -277,7 +277,7 @@ class EspHook(BaseHook):
         return self.account
 
     def _account(self, settings: Any) -> Account:
-        from airflow_provider_esp.core.transport.exchange import Account, Timeouts
+        from airflow_provider_esp.core.transport.account import Account, Timeouts
         from airflow_provider_esp.core.transport.throttle import shared_throttle
 
         credential = self.credential(settings)

@@ -9,7 +9,7 @@ from airflow_provider_esp.hooks.esp import EspHook
 
 if TYPE_CHECKING:
     from airflow_provider_esp.connections import EsputnikSettings
-    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.transport.account import Credential
     from airflow_provider_esp.services.esputnik.adapter import EsputnikAdapter
 
 
@@ -35,7 +35,7 @@ class EsputnikHook(EspHook):
 
         In HTTP Basic the user's name means nothing and may not be empty.
         """
-        from airflow_provider_esp.core.transport.exchange import Credential
+        from airflow_provider_esp.core.transport.account import Credential
 
         if settings.oauth is not None:
             from airflow_provider_esp.hooks import credentials

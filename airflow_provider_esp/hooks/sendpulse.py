@@ -10,7 +10,7 @@ from airflow_provider_esp.hooks.esp import EspHook
 
 if TYPE_CHECKING:
     from airflow_provider_esp.connections import SendPulseSettings
-    from airflow_provider_esp.core.transport.exchange import Credential
+    from airflow_provider_esp.core.transport.account import Credential
     from airflow_provider_esp.core.transport.tokens import Token, TokenSource
     from airflow_provider_esp.services.sendpulse.adapter import SendPulseAdapter
 
@@ -34,7 +34,7 @@ class SendPulseHook(EspHook):
 
     def credential(self, settings: SendPulseSettings) -> Credential:
         """Make client credentials into a token that the whole process shares, or take the static key."""
-        from airflow_provider_esp.core.transport.exchange import Credential
+        from airflow_provider_esp.core.transport.account import Credential
         from airflow_provider_esp.core.transport.tokens import TokenSource, shared_tokens
 
         if settings.api_key:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
@@ -18,8 +18,6 @@ from airflow_provider_esp.utils.task_identity import task_identity
 from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, CreatedBroadcast

@@ -18,8 +18,8 @@ import httpx
 from msgspec import structs
 
 from airflow_provider_esp.core.calls import Call, Service
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.registry import SERVICES as SANDBOXED

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.sendpulse.api import account

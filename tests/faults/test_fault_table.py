@@ -26,8 +26,8 @@ from airflow_provider_esp.core.outcomes import Counts, Outcome
 from airflow_provider_esp.core.readers.table import Table
 from airflow_provider_esp.core.row_report import Report
 from airflow_provider_esp.core.send.run import OnUnknown, SendRun
+from airflow_provider_esp.core.transport.account import Timeouts
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Timeouts
 from airflow_provider_esp.core.transport.retry import RetryPolicy
 from airflow_provider_esp.core.upload.checkpoint import Checkpoint
 from airflow_provider_esp.core.upload.run import Upload

@@ -20,9 +20,9 @@ from airflow_provider_esp.core.auth.oauth import Application
 from airflow_provider_esp.core.auth.refresher import TokenRefresher
 from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.auth.token_store import MemoryTokens, TokenStore
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.retry import RetryPolicy
 from airflow_provider_esp.core.transport.throttle import shared_throttle
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource

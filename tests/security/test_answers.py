@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Call
 from airflow_provider_esp.core.transport import requests_session
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.response_bodies import Body
 from airflow_provider_esp.core.transport.retry import RetryPolicy, retry_after
 from airflow_provider_esp.core.transport.throttle import Throttle

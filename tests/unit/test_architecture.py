@@ -1,4 +1,4 @@
-"""How the package is laid out: what stands at its top, and that no modules import each other in a circle.
+"""How the package is laid out: what stands at its top, how long a module is, and that no modules import in a circle.
 
 Which way imports run is import-linter's, see ``pyproject.toml``.
 """
@@ -27,6 +27,8 @@ TOP = {
     *("assets", "connections", "hooks", "links", "notifications", "operators", "policies", "sensors", "triggers"),
     *("analytics", "cli", "core", "sandbox", "services", "sources", "stores", "utils"),
 }
+
+MOST_LINES = 400
 
 
 def circles(imports: Mapping[str, set[str]]) -> Iterator[frozenset[str]]:
@@ -73,3 +75,11 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_the_top_of_the_package_holds_what_a_provider_has_there() -> None:
     there = {path.name for path in Path(airflow_provider_esp.__path__[0]).iterdir()}
     assert there - {"__pycache__"} == TOP
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    lengths = {
+        str(path.relative_to(airflow_provider_esp.__path__[0])): len(path.read_text().splitlines())
+        for path in Path(airflow_provider_esp.__path__[0]).rglob("*.py")
+    }
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}

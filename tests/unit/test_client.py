@@ -26,9 +26,9 @@ import pytest
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Call, Flow, Kind, Page, Pages, Refusal, Service
 from airflow_provider_esp.core.transport import network
+from airflow_provider_esp.core.transport.account import Account, Credential, Timeouts
 from airflow_provider_esp.core.transport.async_client import AsyncClient
 from airflow_provider_esp.core.transport.client import Client
-from airflow_provider_esp.core.transport.exchange import Account, Credential, Timeouts
 from airflow_provider_esp.core.transport.retry import RetryPolicy
 from airflow_provider_esp.core.transport.shared_clients import shared_client
 from airflow_provider_esp.core.transport.throttle import Throttle

@@ -13,10 +13,9 @@ import pytest
 
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Bucket, Call, Flow, Kind, Page, Pages, Refusal, Service
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.exchange import (
     BY_KIND,
-    Account,
-    Credential,
     FlowRunner,
     Refresh,
     Response,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.core.calls import Call, Service
+from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.async_client import AsyncClient
-from airflow_provider_esp.core.transport.exchange import Account, Credential
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource, shared_tokens
 from airflow_provider_esp.exceptions import ConnectionFailed

@@ -20,8 +20,8 @@ from yarl import URL
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Page, Pages
 from airflow_provider_esp.core.transport import network
+from airflow_provider_esp.core.transport.account import Account
 from airflow_provider_esp.core.transport.exchange import (
-    Account,
     FlowRunner,
     Refresh,
     Request,

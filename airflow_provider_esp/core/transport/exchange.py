@@ -8,9 +8,6 @@ doing: the synchronous and the asynchronous one in `client.py` differ in nothing
 from __future__ import annotations
 
 import copy
-import hashlib
-import time
-from base64 import b64decode
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar, cast
@@ -18,9 +15,9 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 from airflow_provider_esp import __version__, exceptions
 from airflow_provider_esp.core.calls import Call, Flow, Kind, Page, Pages, Refusal, Service
 from airflow_provider_esp.core.decoding import decode
+from airflow_provider_esp.core.transport.account import Account
 from airflow_provider_esp.core.transport.response_bodies import ACCEPT_ENCODING
-from airflow_provider_esp.core.transport.retry import RetryPolicy, pause_before_retry, retry_after
-from airflow_provider_esp.core.transport.throttle import Throttle
+from airflow_provider_esp.core.transport.retry import pause_before_retry, retry_after
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 from airflow_provider_esp.exceptions import DecodingError, EspError, RateLimitTimeout
 from airflow_provider_esp.utils.redaction import hide_secrets, redact
@@ -31,68 +28,6 @@ R = TypeVar("R")
 _RATE_LIMIT_PAUSE = 1.0
 # A refused token may first be replaced by one that another process saved, and which has ended as well.
 _REPLAYS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """How requests of an account are authorised.
-
-    :param identity: what the account is known by; only its hash is ever kept.
-    :param header: a fixed ``Authorization`` header, or None.
-    :param tokens: where bearer tokens come from, or None.
-    :param explain: says what to do about a call that was refused for want of a right (401, 403); None leaves that to
-        the service.
-    :param secrets: what must not be read in anything that the service says, besides the header and the tokens.
-    """
-
-    identity: str = field(default="", repr=False)
-    header: str | None = field(default=None, repr=False)
-    tokens: TokenSource | None = None
-    explain: Callable[[Call[Any]], str] | None = field(default=None, repr=False, compare=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        scheme, _, value = (self.header or "").partition(" ")
-        hide_secrets(*self.secrets, value)
-        if scheme == "Basic":
-            try:
-                pair = b64decode(value).decode()
-            except ValueError:  # a header that the service will refuse
-                return
-            hide_secrets(pair, pair.partition(":")[2])
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Limits in seconds: for the connection, for any silence while an answer is awaited, for the whole request."""
-
-    connect: float = 10.0
-    silence: float = 60.0
-    total: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Everything a client knows of the account it works for.
-
-    :param ca_bundle: a file with the certificates to trust instead of the usual ones, or None.
-    """
-
-    service: Service
-    base_url: str
-    credential: Credential
-    throttle: Throttle
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    ca_bundle: str | None = None
-    clock: Callable[[], float] = time.monotonic
-    key: str = field(init=False, repr=False, compare=False)
-    """What two accounts have in common that may share a client: everything that a request depends on."""
-
-    def __post_init__(self) -> None:
-        who = hashlib.blake2b(self.credential.identity.encode(), digest_size=16).hexdigest()
-        key = repr((self.base_url, who, id(self.throttle), self.retry, self.timeouts, self.ca_bundle))
-        object.__setattr__(self, "key", key)  # it is asked for with each look of a wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +264,7 @@ def _check_service(call: Call[Any], account: Account) -> None:
         raise exceptions.InvalidRequest(
             f"{call.name} belongs to {call.service}",
             service=account.service.title,
-            advice=f"FlowRunner it on a connection of type {call.service}.",
+            advice=f"Run it on a connection of type {call.service}.",
         )
 
 

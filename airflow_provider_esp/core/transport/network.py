@@ -14,7 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 
 from airflow_provider_esp import exceptions
-from airflow_provider_esp.core.transport.exchange import Account, TransportFailure
+from airflow_provider_esp.core.transport.account import Account
+from airflow_provider_esp.core.transport.exchange import TransportFailure
 from airflow_provider_esp.exceptions import BodyRefused, UnusableProxy
 from airflow_provider_esp.utils.redaction import redact
 from airflow_provider_esp.utils.urls import is_loopback

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
+    from airflow_provider_esp.core.transport.account import Account
     from airflow_provider_esp.core.transport.async_client import AsyncClient
-    from airflow_provider_esp.core.transport.exchange import Account
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_esp.connections import Settings
-from airflow_provider_esp.core.transport.exchange import Credential
+from airflow_provider_esp.core.transport.account import Credential
 from airflow_provider_esp.hooks.esp import EspHook
 
 from .adapter import ToyAdapter
