@@ -81,8 +81,7 @@ class _Secrets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[str, None] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._known: dict[str, dict[str, str]] = {}  # each secret's forms, by how they read when case does not count
 
     def add(self, secrets: Iterable[str]) -> None:
         """Remember secrets."""
@@ -90,21 +89,24 @@ class _Secrets:
         if not new:
             return
         with self._lock:
-            self._known.update(dict.fromkeys(new))
-            while len(self._known) > _MOST_SECRETS:
-                del self._known[next(iter(self._known))]
-            self._pattern = None
+            known = self._known | {secret: {_folded(form): form for form in _forms(secret)} for secret in new}
+            self._known = dict(list(known.items())[-_MOST_SECRETS:])
 
     def hide(self, text: str) -> str:
         """Take known secrets out of a text."""
-        with self._lock:
-            if self._pattern is None and self._known:
-                # Made when there is something to hide, not with each new token: that is far more often. The longest
-                # come first: one secret may be a part of another.
-                forms = sorted({form for secret in self._known for form in _forms(secret)}, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)
-            pattern = self._pattern
-        return text if pattern is None else pattern.sub("[secret]", text)
+        folded = _folded(text)
+        forms = {form for known in self._known.values() for look, form in known.items() if look in folded}
+        if not forms:
+            return text
+        # A pattern of all that are known takes long to compile, and would with each new token. The longest come first:
+        # one secret may be a part of another.
+        longest_first = sorted(forms, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, longest_first)), "[secret]", text, flags=re.IGNORECASE)
+
+
+def _folded(text: str) -> str:
+    """Return a text so that two which differ in case alone are the same, as `re.IGNORECASE` sees it or more widely."""
+    return text.casefold().replace("\u0131", "i").replace("\u0307", "")
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -297,7 +297,7 @@ def test_no_tokens_at_all_is_an_error_that_says_what_to_run(world: World) -> Non
 
 def test_a_wrong_secret_is_a_sentence_about_the_registration(world: World) -> None:
     world.advance(LIFETIME + 60)
-    with pytest.raises(ApplicationRefused, match="Compare client id, client secret"):
+    with pytest.raises(ApplicationRefused, match="Compare id, secret and redirect address"):
         world.call(world.account(world.renewal(app=replace(world.app, client_secret="wrong-secret"))))
 
 

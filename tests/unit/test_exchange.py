@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime
 import email.utils
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import certifi
 import msgspec
 import pytest
 
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Bucket, Call, Flow, Kind, Page, Pages, Refusal, Service
+from airflow_provider_esp.core.transport import network
 from airflow_provider_esp.core.transport.account import Account, Credential
 from airflow_provider_esp.core.transport.exchange import (
     BY_KIND,
@@ -29,7 +33,7 @@ from airflow_provider_esp.core.transport.retry import RetryPolicy
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 from airflow_provider_esp.exceptions import DecodingError
-from airflow_provider_esp.utils.redaction import redact
+from airflow_provider_esp.utils.redaction import hide_secrets, redact
 
 
 class Reply(msgspec.Struct):
@@ -486,6 +490,29 @@ def test_a_whole_page_is_shortened_at_once(text: str) -> None:
 def test_an_address_that_is_cut_in_two_does_not_show() -> None:
     text = " ".join(f"{'long' * 24}{number:03}@example.com" for number in range(100))
     assert "long" not in redact(text)
+
+
+@pytest.mark.parametrize("told", [str, str.upper, str.title, lambda secret: secret.replace("i", "\u0131")])
+def test_a_secret_is_found_whatever_its_case_however_many_are_known(told: Callable[[str], str]) -> None:
+    hide_secrets(*(f"kept-in-mind-{number:03}" for number in range(100)))
+    assert redact(f"no {told('kept-in-mind-007')}, but kept-in-mind") == "no [secret], but kept-in-mind"
+
+
+def test_one_secret_within_another_leaves_no_rest() -> None:
+    hide_secrets("a-secret-of-two", "a-secret-of-two-parts")
+    assert redact("a-secret-of-two-parts and a-secret-of-two") == "[secret] and [secret]"
+
+
+def test_certificates_are_read_once_and_again_when_they_were_written_anew(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path(certifi.where()).read_bytes())
+    trusting = replace(account(), ca_bundle=str(bundle))
+    first = network.certificates(trusting)
+    assert network.certificates(trusting) is first
+    assert len(first.get_ca_certs()) > 50
+    with bundle.open("a") as file:
+        file.write("\n")
+    assert network.certificates(trusting) is not first
 
 
 def test_an_error_says_what_is_known_of_it() -> None:
