@@ -29,3 +29,8 @@ def stats() -> Any:
     from airflow.providers.common.compat.sdk import Stats
 
     return Stats
+
+
+def is_of_mapped_task(operator: Any) -> bool:
+    """Check whether an operator was made for one map index of a mapped task, with what the mapping gives it."""
+    return bool(getattr(operator, "_BaseOperator__from_mapped", False))  # as Airflow's own decorators ask

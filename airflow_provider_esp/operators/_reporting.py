@@ -10,6 +10,7 @@ from airflow_provider_esp.operators._optout_limits import ARGUMENTS
 from airflow_provider_esp.operators._outcome_tables import main_reasons, outcome_table
 from airflow_provider_esp.operators._report_folders import folder_of_this_task, open_report
 from airflow_provider_esp.operators._suppressing import Suppressing
+from airflow_provider_esp.operators._suppression import NOT_GIVEN
 from airflow_provider_esp.operators._templating import switch_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class ReportingOperator(Suppressing, ChangingOperator):
     :param suppress: people who are left out: addresses and phone numbers in a list, a path, a source, rows, the word
         ``unsubscribed`` for the service's own list, the result of a `VerifyContactsOperator` or an export, or several
         of these in a list. They are read before anything is sent, at every try anew, and count as *suppressed*.
-        Templated.
+        What a template, an XCom or a mapping gives may not be nothing, see ``on_empty_suppression``. Templated.
     :param suppress_column: the column, or columns, of these sources that name people; None for those whose names say
         so (``email``, ``phone``, ``external_id``, ``E-Mail Address``, ``mobile``), or else those that hold addresses.
     :param on_unreadable_suppression: what to do about entries of ``suppress`` that name nobody: ``stop`` the task
@@ -68,7 +69,7 @@ class ReportingOperator(Suppressing, ChangingOperator):
         self,
         *,
         report_path: str | None = None,
-        suppress: Any = None,
+        suppress: Any = NOT_GIVEN,
         suppress_column: str | Sequence[str] | None = None,
         on_unreadable_suppression: str = "stop",
         on_empty_suppression: str = "stop",

@@ -20,6 +20,7 @@ from airflow_provider_esp.operators._templating import number_of
 from airflow_provider_esp.operators._written_lists import written_list
 from airflow_provider_esp.sources import FileSource, ListSource, SqlSource, source_of
 from airflow_provider_esp.utils.masking import WrappedAttribute, is_template, without_secrets
+from airflow_provider_esp.version_compat import is_of_mapped_task
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 UNSUBSCRIBED: Final = "unsubscribed"
 """What stands in ``suppress=`` for the service's own list of those who have unsubscribed."""
 
+NOT_GIVEN: Final = object()
+"""Stands for a ``suppress`` of which the author says nothing: a mapped task may be given None by another task."""
+
 _GIVEN: Final = "the list in suppress="
+_NOTHING: Final = frozenset(("none", "null", "nan", "nil", "undefined"))
+"""What a template writes down where it has no value, in lower case."""
 _ENDINGS: Final = frozenset(("csv", "tsv", "ndjson", "jsonl", "parquet", "pq", "txt", "gz", "gzip", "zst", "zstd"))
 _PATH: Final = re.compile(r"(?!mailto:|tel:|sms:)(?:[A-Za-z][A-Za-z0-9+.-]*://|[~./]|[A-Za-z]:[\\/])").match
 
@@ -54,7 +60,8 @@ class GivenPeople:
 class SuppressAttribute(WrappedAttribute):
     """An operator's ``suppress``, which wraps addresses the moment they are assigned, whichever way they came.
 
-    What an XCom or a template gives is a source of its own: if it gives nothing, that source is empty.
+    What an XCom, a template or a task's mapping gives is a source of its own: if it gives nothing, that source is
+    empty.
     """
 
     def __init__(self) -> None:
@@ -62,10 +69,11 @@ class SuppressAttribute(WrappedAttribute):
 
     def __set__(self, operator: Any, value: Any) -> None:
         before = getattr(operator, self._name, None)
-        rendered = is_template(before)
-        if value is None and rendered:
+        if value is NOT_GIVEN:
+            value = None
+        elif value is None and (before is not None or is_of_mapped_task(operator)):
             value = []
-        elif rendered and isinstance(before, list) and isinstance(value, list):
+        elif is_template(before) and isinstance(before, list) and isinstance(value, list):
             value = [one for item in value for one in _rendered(item)]
         super().__set__(operator, value)
 
@@ -232,7 +240,7 @@ def _wrapped(value: Any) -> Any:
 
 def _wrapped_text(value: str) -> Any:
     plain = value.strip()
-    if not plain:
+    if not plain or plain.lower() in _NOTHING:
         return [GivenPeople([])]
     if not is_template(value) and plain != UNSUBSCRIBED and (items := written_list(plain, _is_source)) is not None:
         if items == [UNSUBSCRIBED]:

@@ -115,6 +115,35 @@ def test_a_column_that_is_blank_at_first_is_read() -> None:
     assert (one.unreadable, left_out(suppression, ANN)) == (0, [ANN])
 
 
+PEOPLE_FIRST = "".join(f"p{number}@example.com,,\n" for number in range(1100))
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "out"),
+    [
+        ("email,kontakt,note", f",{ANN},", [ANN]),
+        ("email,kontakt,note", ",,0971112233", [f"+{NUMBER}"]),
+        ("email,kontakt,note", f"{ANN},+{NUMBER},", [ANN, f"+{NUMBER}"]),
+        ("email,kontakt,note", f"{ANN},097 111 22 33,", [ANN, f"+{NUMBER}"]),
+        ("email,kontakt,note", f"{ANN},{BEN},1234567890", [ANN]),  # whoever has written the note, and its number
+        ("who,kontakt,note", f",{BEN},", [BEN]),
+        ("who,kontakt,note", f"{ANN},{BEN},", [ANN, BEN]),
+        ("who,kontakt,note", f"{ANN},Ben,", [ANN]),
+    ],
+)
+def test_a_column_that_is_blank_at_first_and_is_called_like_nothing_is_read(
+    header: str, row: str, out: list[str]
+) -> None:
+    suppression, one = taken(f"{header}\n{PEOPLE_FIRST}{row}\n,,n/a\n", rules=PhoneRules(default_country="UA"))
+    assert (one.unreadable, one.blank) == (0, 1)
+    assert left_out(suppression, ANN, BEN, f"+{NUMBER}", "+381234567890") == out
+
+
+def test_columns_that_the_author_names_are_the_only_ones() -> None:
+    suppression, one = taken(f"email,kontakt,note\n{PEOPLE_FIRST},{ANN},\n", ["email"])
+    assert (one.unreadable, one.blank, left_out(suppression, ANN)) == (0, 1, [])
+
+
 def test_a_blank_column_hides_no_other() -> None:
     suppression, one = taken(f"email_note,who\n,{ANN}\n,{BEN}\n")
     assert (one.unreadable, left_out(suppression, ANN, BEN)) == (0, [ANN, BEN])
@@ -252,4 +281,4 @@ def test_rows_in_a_list_need_no_columns_in_common() -> None:
     suppression = Suppression()
     with open_optouts(ListSource([{"email": ANN, "note": "x"}, {"phone": NUMBER}, {"who": BEN}]), ["email"]) as table:
         suppression.take_rows(table)
-    assert left_out(suppression, ANN, f"+{NUMBER}", BEN) == [ANN, f"+{NUMBER}"]
+    assert left_out(suppression, ANN, f"+{NUMBER}", BEN, CID) == [ANN, f"+{NUMBER}", BEN]

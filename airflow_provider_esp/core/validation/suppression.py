@@ -17,7 +17,7 @@ from airflow_provider_esp.core.validation.addresses import PhoneRules
 from airflow_provider_esp.core.validation.batch import Checker, ValidatedBatch
 from airflow_provider_esp.core.validation.key_set import CompactKeySet
 from airflow_provider_esp.core.validation.mapper import same_key
-from airflow_provider_esp.core.validation.optouts.columns import SAMPLE, Identity, identities, is_row
+from airflow_provider_esp.core.validation.optouts.columns import SAMPLE, Identity, Others, identities, is_row
 from airflow_provider_esp.core.validation.optouts.entries import Entry, Meaning, Use, joined, read_entry
 from airflow_provider_esp.core.validation.optouts.files import TornRow
 from airflow_provider_esp.core.validation.optouts.numbers import FEWEST_DIGITS, MOST_DIGITS
@@ -153,10 +153,10 @@ class Suppression:
             sample.insert(0, names)
             names = [""] * len(names)
         whole = [row for row in sample if not isinstance(row, BadRow)]
-        at = identities(names, whole, columns, named.read, table.origin)
+        at, others = identities(names, whole, columns, named.read, table.origin)
         everywhere = not any(names) or any(one.use is Use.TEXT for one in at)
         for row in chain(sample, table.rows):
-            _take_row(named, row, at, everywhere=everywhere)
+            _take_row(named, row, at, others, everywhere=everywhere)
         return named
 
     def reason(self, names: Iterable[object]) -> str | None:
@@ -232,9 +232,10 @@ def as_number(value: Any) -> Any:
     return f"+{value}" if is_number else value
 
 
-def _take_row(named: OneList, row: Sequence[Any], at: Sequence[Identity], *, everywhere: bool) -> None:
+def _take_row(named: OneList, row: Sequence[Any], at: Sequence[Identity], others: Others, *, everywhere: bool) -> None:
     """Take in whom a row names.
 
+    :param others: the columns that are not known to hold people.
     :param everywhere: whether addresses in its other cells count where the columns that hold people name nobody.
     """
     if isinstance(row, TornRow):
@@ -248,8 +249,11 @@ def _take_row(named: OneList, row: Sequence[Any], at: Sequence[Identity], *, eve
     else:
         entry = joined([named.read(row[one.at], one.use) for one in at])
     if everywhere and entry.meaning is not Meaning.READ:
-        others = [named.read(cell, Use.TEXT) for cell in row if "@" in str(cell)]
-        entry = joined([entry, *others]) if others else entry
+        signed = [named.read(cell, Use.TEXT) for cell in row if "@" in str(cell)]
+        entry = joined([entry, *signed]) if signed else entry
+    alone = entry.meaning is Meaning.BLANK
+    if (alone or others.empty) and (more := others.people(row, named.read, alone=alone)):
+        entry = joined([entry, *more])
     named.take_entry(entry)
 
 

@@ -52,6 +52,44 @@ class Identity:
     use: Use
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The columns that are not known to hold people, where the author has not said which ones do.
+
+    :ivar at: their positions.
+    :ivar empty: those of them that nothing stands in at first, so that nobody can tell yet what they hold.
+    :ivar emails: whether addresses count that turn up in the empty ones, because no column is sure to hold them all.
+    :ivar phones: whether numbers do, likewise.
+    :ivar named: whether the columns have names.
+    """
+
+    at: tuple[int, ...] = ()
+    empty: tuple[int, ...] = ()
+    emails: bool = True
+    phones: bool = True
+    named: bool = True
+
+    def people(self, row: Sequence[Any], read: Read, *, alone: bool) -> list[Entry]:
+        """Return the entries in these columns of a row that certainly name somebody.
+
+        :param read: gives what an entry means.
+        :param alone: whether nothing stands in the columns that hold people: then it is these that name the person.
+        """
+        found = []
+        for at in self.at if alone else self.empty:
+            written = str(row[at]).strip()
+            entry = read(row[at], Use.PEOPLE)
+            if entry.meaning is not Meaning.READ:
+                continue
+            if "@" in written:
+                counts = entry.certain and (alone or self.emails)
+            else:
+                counts = (alone or self.phones) and _is_phone(written, entry, sure=not self.named)
+            if counts:
+                found.append(entry)
+        return found
+
+
 def is_row(columns: Iterable[str], read: Read) -> bool:
     """Check whether what stands in the place of the names of columns is a row itself: it names somebody.
 
@@ -62,14 +100,15 @@ def is_row(columns: Iterable[str], read: Read) -> bool:
 
 def identities(
     columns: Sequence[str], sample: Sequence[Sequence[Any]], wanted: Sequence[str] | None, read: Read, origin: str
-) -> list[Identity]:
-    """Find the columns that hold people.
+) -> tuple[list[Identity], Others]:
+    """Find the columns that hold people, and those that may turn out to.
 
     :param columns: their names; empty texts where the source has none.
     :param sample: the first rows.
     :param wanted: names that the author gives, of which one is enough; None for those that fit.
     :param read: gives what an entry means.
     :param origin: what messages call the source.
+    :returns: the columns that hold people, and the others; no others where the author has said which do.
     :raises ColumnError: there are none.
     """
     named = any(columns)
@@ -85,14 +124,17 @@ def identities(
                 "suppress_column= which names the people to leave out."
             )
         uses = {at: Use.IDS if looks[at].are_ids else Use.PEOPLE for at in found}
-        return _sorted(uses, columns)
+        return _sorted(uses, columns), Others()
     found_at = _by_name(looks)
     uses = dict.fromkeys(found_at, Use.PEOPLE) | {at: Use.IDS for at in found_at if looks[at].key == "externalid"}
     if len(columns) == 1 and not uses:
         uses = {0: Use.IDS if looks[0].are_ids else Use.PEOPLE}
-    if not any(looks[at].is_email and looks[at].is_sure for at in found_at):
+    emails, phones = (
+        any(getattr(looks[at], kind) and looks[at].is_sure for at in found_at) for kind in ("is_email", "is_phone")
+    )
+    if not emails:
         uses |= {at: Use.TEXT for at, look in enumerate(looks) if at not in uses and look.addresses}
-    if not any(looks[at].is_phone and looks[at].is_sure for at in found_at):
+    if not phones:
         uses |= {at: Use.PEOPLE for at, look in enumerate(looks) if at not in uses and look.are_phones(named)}
     if not uses:
         uses = {at: Use.PEOPLE for at, look in enumerate(looks) if look.are_numbers}
@@ -104,7 +146,10 @@ def identities(
             f"addresses or phone numbers in the first {len(sample):,} rows; it has {_shown(columns)}. Say in "
             "suppress_column= which names the people to leave out."
         )
-    return _sorted(uses, columns)
+    people = _sorted(uses, columns)
+    others = tuple(at for at in range(len(columns)) if at not in {one.at for one in people})
+    empty = tuple(at for at in others if looks[at].is_blank)
+    return people, Others(others, empty, emails=not emails, phones=not phones, named=named)
 
 
 def _sorted(uses: dict[int, Use], columns: Sequence[str]) -> list[Identity]:
@@ -148,14 +193,8 @@ class _Look:
 
         :param named: whether the columns have names: then numbers in digits alone are not taken for phones.
         """
-
-        def is_phone(written: str, entry: Entry) -> bool:
-            digits = sum(map(str.isdigit, written))
-            if "@" in written or not _is_number(entry) or not _FEWEST_ALIKE <= digits <= _MOST_ALIKE:
-                return False
-            return entry.certain or not named or self._named_number or written[0] in "+0(" or not written.isalnum()
-
-        return self._share(is_phone)
+        sure = not named or self._named_number
+        return self._share(lambda written, entry: _is_phone(written, entry, sure=sure))
 
     @property
     def are_numbers(self) -> bool:
@@ -190,6 +229,17 @@ def _by_name(looks: Sequence[_Look]) -> list[int]:
         if usual or named:
             found.append(at)
     return found
+
+
+def _is_phone(written: str, entry: Entry, *, sure: bool) -> bool:
+    """Check whether a value is a phone number: its country is known, or it is written like one.
+
+    :param sure: whether digits alone are one as well.
+    """
+    digits = sum(map(str.isdigit, written))
+    if "@" in written or not _is_number(entry) or not _FEWEST_ALIKE <= digits <= _MOST_ALIKE:
+        return False
+    return entry.certain or sure or written[0] in "+0(" or not written.isalnum()
 
 
 def _is_number(entry: Entry) -> bool:

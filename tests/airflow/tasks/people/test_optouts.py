@@ -273,7 +273,9 @@ def test_an_opt_out_file_in_which_nobody_can_be_found_stops_the_task(
 # -- empty and shrunk -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["0 bytes", "header alone", "blank rows", "list", "rows", "sql", "template", "nested"])
+@pytest.mark.parametrize(
+    "way", ["0 bytes", "header alone", "blank rows", "list", "rows", "sql", "template", "None", "nested"]
+)
 def test_an_empty_opt_out_source_stops_the_task(
     run: Run, sandbox: Sandbox, write: Write, database: Any, way: str, people_line: Any
 ) -> None:
@@ -287,6 +289,7 @@ def test_an_empty_opt_out_source_stops_the_task(
         "rows": [{}],
         "sql": SqlSource(DATABASE, "SELECT email FROM optouts"),
         "template": "{{ '' }}",
+        "None": "{{ dag_run.conf.get('opt_outs') }}",
         "nested": [ANN, []],
     }
     ran = run(send(suppress=empty[way], retries=2))
