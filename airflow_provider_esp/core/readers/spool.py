@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple, Protocol, Self
 import msgspec
 
 from airflow_provider_esp.core.patience import MISTAKES, unwritable
-from airflow_provider_esp.core.readers.table import Table
+from airflow_provider_esp.core.readers.table import MISSING, Table
 from airflow_provider_esp.exceptions import SourceError, StorageUnwritable
 
 MARKER = "complete.json"
@@ -147,7 +147,7 @@ def discard(folder: Folder) -> None:
 
 
 def _rows(spool: Spool, folder: Folder, origin: str) -> Iterator[tuple[Any, ...]]:
-    decoder = msgspec.msgpack.Decoder(list[tuple[Any, ...]], ext_hook=_unpack)
+    decoder = msgspec.msgpack.Decoder(list[tuple[Any, ...]], ext_hook=unpack_value)
     for part in spool.parts:
         try:
             with (folder / part.name).open("rb") as file:
@@ -168,7 +168,7 @@ def _packed(table: Table) -> Iterator[tuple[int, bytes]]:
     buffer, rows = bytearray(_LIST + bytes(4)), 0
     for number, row in enumerate(table.rows, 1):
         try:
-            packed = [value if type(value) in _AS_IT_IS else _pack(value) for value in row]
+            packed = [value if type(value) in _AS_IT_IS else pack_value(value) for value in row]
             encoder.encode_into(packed, buffer, len(buffer))
         except (TypeError, ValueError) as error:
             raise SourceError(
@@ -208,20 +208,25 @@ _FORMS: dict[type, _Form] = {
     datetime.timedelta: _Form(5, lambda value: f"{value.days} {value.seconds} {value.microseconds}", _span),
     uuid.UUID: _Form(6, str, uuid.UUID),
     int: _Form(7, str, int),  # the ones that msgpack cannot hold
+    type(MISSING): _Form(8, lambda value: "", lambda text: MISSING),
 }
 _READ = {form.number: form.read for form in _FORMS.values()}
 _AS_IT_IS = frozenset({str, float, bool, type(None), bytes})
 _WIDEST = 1 << 63
 
 
-def _pack(value: Any) -> Any:
+def pack_value(value: Any) -> Any:
+    """Return a value in a form that msgpack can write and `unpack_value` makes the same value of.
+
+    :raises TypeError: it is of a kind that cannot be put aside.
+    """
     kind = type(value)
     if kind in _AS_IT_IS or (kind is int and -_WIDEST <= value < _WIDEST):
         return value
     if kind is list:
-        return [_pack(item) for item in value]
+        return [pack_value(item) for item in value]
     if kind is dict:
-        return {_pack(key): _pack(item) for key, item in value.items()}
+        return {pack_value(key): pack_value(item) for key, item in value.items()}
     if kind in (memoryview, bytearray):
         return bytes(value)
     if form := _FORMS.get(kind):
@@ -229,5 +234,6 @@ def _pack(value: Any) -> Any:
     raise TypeError(f"a value is a {kind.__name__}")
 
 
-def _unpack(number: int, data: memoryview) -> Any:
+def unpack_value(number: int, data: memoryview) -> Any:
+    """Read a value that msgpack has no form for; the ``ext_hook`` of a decoder."""
     return _READ[number](str(data, "utf-8"))

@@ -1,0 +1,80 @@
+"""Who is in a sync's target, and how people are taken out of it: what a service has to say for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from airflow_provider_esp.core.calls import Flow, Pages
+
+OnLeave = Literal["detach", "delete", "unsubscribe"]
+
+
+class MembershipOptions(msgspec.Struct, frozen=True):
+    """What an author may ask of a target whose members come and go; each service says which of it it cannot do.
+
+    :ivar segments: names of segments (SendPulse: the one mailing list, by name or id).
+    :ivar dedupe_on: neutral field by which contacts are matched; None for the service's usual one.
+    :ivar fields: that the rows carry.
+    :ivar on_leave: what becomes of who has left: ``detach`` from the target alone, ``delete`` the contact, or
+        ``unsubscribe`` the address.
+    """
+
+    segments: tuple[str, ...] = ()
+    dedupe_on: str | None = None
+    fields: tuple[str, ...] = ()
+    on_leave: OnLeave = "detach"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody who is in the target.
+
+    :ivar id: the service's.
+    :ivar names: by which the person is known there, as `sending.name_of` spells them.
+    """
+
+    id: str
+    names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "<Member>"
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody who is to be taken out.
+
+    :ivar name: as `sending.name_of` spells it.
+    :ivar members: who the target's list says that this is; empty where it was not asked.
+    """
+
+    name: str
+    members: tuple[Member, ...] = ()
+
+    def __repr__(self) -> str:
+        return "<Person>"
+
+
+class Membership(Protocol):
+    """Takes people out of a target."""
+
+    @property
+    def handles(self) -> Sequence[str]:
+        """The fields by which somebody is taken out, the best first."""
+
+    @property
+    def batch_size(self) -> int:
+        """People in a request at the most."""
+
+    def is_looked_up(self, name: str) -> bool:
+        """Check whether somebody of this name has to be found in the target's list first."""
+
+    def members(self) -> Pages[Member]:
+        """Read who is in the target."""
+
+    def take_out(self, people: Sequence[Person]) -> Flow[None]:
+        """Take people out; who is not there any more is no mistake.
+
+        :param people: from one to `batch_size`.
+        """
