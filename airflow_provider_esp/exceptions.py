@@ -323,22 +323,6 @@ class AlreadySent(TaskError):
     """This run has sent its messages before."""
 
 
-class SyncStateUnusable(TaskError):
-    """What a sync remembers is lost, damaged, of a newer version or written with another key; nothing was sent."""
-
-
-class SyncGuarded(TaskError):
-    """A sync would change more than its guards allow, or its source cannot be what it is meant to be."""
-
-
-class SyncRefused(TaskError):
-    """A sync may not run: another run or another sync has the target, or a newer run has been there."""
-
-
-class SyncTakenOver(TaskError):
-    """Another run of the same sync works now, so this one does nothing more."""
-
-
 class BroadcastOutcomeUnknown(TaskError):
     """A broadcast may or may not have been created, and is not created again by itself."""
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.core.sync.comparing import RowComparison
+from airflow_provider_esp.core.sync.errors import SyncGuarded, SyncRefused, SyncStateUnusable
 from airflow_provider_esp.core.sync.plan import Guards, Work
-from airflow_provider_esp.exceptions import SourceError, SyncGuarded, SyncRefused, SyncStateUnusable
+from airflow_provider_esp.exceptions import SourceError
 from tests.unit.sync_world import KEY, Killed, World, people, row
 
 EMPTY: Counter[Work] = Counter()

@@ -22,12 +22,12 @@ from airflow_provider_esp.core.sync.entries import (
     pack,
     unpack,
 )
+from airflow_provider_esp.core.sync.errors import SyncStateUnusable
 from airflow_provider_esp.core.sync.files import StateFile
 from airflow_provider_esp.core.sync.generations import Facts, Pointer, StateFolder
 from airflow_provider_esp.core.sync.journal import Journal
 from airflow_provider_esp.core.sync.keys import DIGEST_BYTES, StateKey
 from airflow_provider_esp.core.sync.sorting import RecordSorter, split
-from airflow_provider_esp.exceptions import SyncStateUnusable
 from airflow_provider_esp.utils.local_paths import LocalPath
 from tests.unit.sync_world import KEY, MemoryFolder, Steps, World, people
 

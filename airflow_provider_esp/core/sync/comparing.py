@@ -15,10 +15,11 @@ import msgspec
 from airflow_provider_esp.core.readers.spool import pack_value, unpack_value
 from airflow_provider_esp.core.readers.table import MISSING, BadRow
 from airflow_provider_esp.core.sync.entries import key_of
+from airflow_provider_esp.core.sync.errors import SyncGuarded
 from airflow_provider_esp.core.sync.keys import DIGEST_BYTES, StateKey
 from airflow_provider_esp.core.sync.sorting import RUN_BYTES, RecordSorter
 from airflow_provider_esp.core.validation.mapper import same_key
-from airflow_provider_esp.exceptions import SourceError, SyncGuarded
+from airflow_provider_esp.exceptions import SourceError
 
 _PLACE_BYTES: Final = 8
 _HEAD: Final = 2 * DIGEST_BYTES

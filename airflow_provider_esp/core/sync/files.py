@@ -14,9 +14,9 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from airflow_provider_esp.core.sync.errors import SyncStateUnusable
 from airflow_provider_esp.core.sync.keys import StateKey
 from airflow_provider_esp.core.sync.sorting import split
-from airflow_provider_esp.exceptions import SyncStateUnusable
 
 VERSION: Final = 1
 _MAGIC: Final = b"esp-sync-state\n"

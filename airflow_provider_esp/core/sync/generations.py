@@ -25,8 +25,8 @@ import msgspec
 
 from airflow_provider_esp.core.sync import files
 from airflow_provider_esp.core.sync.entries import Entry, pack
+from airflow_provider_esp.core.sync.errors import SyncStateUnusable
 from airflow_provider_esp.core.sync.keys import StateKey
-from airflow_provider_esp.exceptions import SyncStateUnusable
 
 POINTER: Final = "current.json"
 GENERATIONS: Final = "generations"

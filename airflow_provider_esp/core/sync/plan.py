@@ -10,10 +10,10 @@ from typing import Final, Literal, NamedTuple, Self
 
 from airflow_provider_esp.core.sync.comparing import Pair
 from airflow_provider_esp.core.sync.entries import NOTHING, Entry, Flag, flags_of, is_settled, unpack
+from airflow_provider_esp.core.sync.errors import SyncGuarded
 from airflow_provider_esp.core.sync.generations import Facts
 from airflow_provider_esp.core.sync.keys import DIGEST_BYTES
 from airflow_provider_esp.core.sync.sorting import RUN_BYTES, RecordSorter
-from airflow_provider_esp.exceptions import SyncGuarded
 
 Mode = Literal["upsert", "insert_only", "update_only", "mirror"]
 MODES: Final[tuple[Mode, ...]] = ("upsert", "insert_only", "update_only", "mirror")

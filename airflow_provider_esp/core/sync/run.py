@@ -17,12 +17,12 @@ from airflow_provider_esp.core.paging import for_each
 from airflow_provider_esp.core.patience import Patience
 from airflow_provider_esp.core.sync.comparing import Comparison, Pair
 from airflow_provider_esp.core.sync.entries import Entry, Flag, flags_of
+from airflow_provider_esp.core.sync.errors import SyncRefused
 from airflow_provider_esp.core.sync.generations import Facts, Pointer, StateFolder
 from airflow_provider_esp.core.sync.journal import Journal, counted
 from airflow_provider_esp.core.sync.membership import Member, Membership
 from airflow_provider_esp.core.sync.plan import Guards, Plan, Rules, Work
 from airflow_provider_esp.core.sync.sorting import RUN_BYTES
-from airflow_provider_esp.exceptions import SyncRefused
 
 Reset = Literal["newest", "take_as_sent", "send_all"]
 RESETS: Final[tuple[Reset, ...]] = get_args(Reset)
