@@ -14,17 +14,50 @@ SLOW_FIRST = ("e2e", "faults", "airflow")
 """Folders that parallel workers begin with: a long test that begins last is waited for by all of them."""
 PURE = ("contract", "sandbox", "security", "unit")
 """Folders of tests that start no Airflow; some of them import it."""
-BY_CONTENT = frozenset(
-    f"test_{name}.py"
-    for name in (
-        # What may stand in a source, which the same code reads in every Airflow: hundreds of tasks.
-        "bad_row", "null_words", "optouts", "phones", "quotes", "report_rows", "values",
-        # Pure parts that are tried through an object which other parts of its module connect to Airflow.
-        "first_bytes", "ledger", "optout_files", "optout_limits", "report", "send_takeovers", "source_mark",
-        "upload_ledger", "token_answers", "fault_table", "oauth_soak",
-    )
-)  # fmt: skip
-"""Modules whose tests come out the same with every Airflow."""
+SAME_WITH_EVERY_AIRFLOW = {
+    "what stands in a source, a report or an argument, which the same code reads in every Airflow": (
+        "airflow/tasks/people/test_bad_row.py",
+        "airflow/tasks/people/test_balance.py",
+        "airflow/tasks/people/test_null_words.py",
+        "airflow/tasks/people/test_optouts.py",
+        "airflow/tasks/people/test_phones.py",
+        "airflow/tasks/people/test_quotes.py",
+        "airflow/tasks/people/test_report_rows.py",
+        "airflow/tasks/people/test_values.py",
+        "airflow/tasks/security/test_ids.py",
+        "airflow/tasks/test_bad_input.py",
+        "security/test_addresses.py",
+        "security/test_sources.py",
+    ),
+    "what a service or a server of OAuth answers, and what is made of it": (
+        "airflow/tasks/test_look_up.py",
+        "faults/test_export_proof.py",
+        "faults/test_fault_table.py",
+        "faults/test_oauth_renewal.py",
+        "faults/test_oauth_soak.py",
+        "security/test_token_answers.py",
+    ),
+    "files on a local disk and drivers of databases, opened without Airflow": (
+        "airflow/tasks/people/test_export_files.py",
+        "airflow/tasks/sql/test_drivers.py",
+    ),
+    "pure parts that are tried through an object which other parts of its module connect to Airflow": (
+        "unit/test_awaiting.py",
+        "unit/test_first_bytes.py",
+        "unit/test_ledger.py",
+        "unit/test_optout_files.py",
+        "unit/test_optout_limits.py",
+        "unit/test_report.py",
+        "unit/test_send_takeovers.py",
+        "unit/test_source_mark.py",
+        "unit/test_upload_ledger.py",
+    ),
+}
+"""Modules that import Airflow or run tasks, and whose tests come out the same with every version, by the reason.
+
+What may differ stays: how tasks run, wait, are retried and cleared; runs, their times and templates; XComs, variables
+and a task's state; connections and their forms; triggers, serialisation, plugins, commands, metrics and object stores.
+"""
 WITH_AIRFLOW = ("airflow", "flask_appbuilder", "wtforms")
 """Airflow, and what older versions of it make their forms with."""
 
@@ -34,18 +67,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--airflow-only",
         action="store_true",
-        help="leave out modules whose result no version of Airflow changes: those that import nothing of it, directly "
-        "or not, and those that try what may stand in a source",
+        help="leave out what no version of Airflow changes: modules that import nothing of it, directly or not, those "
+        "named in tests/selection.py, and combinations of parameters' values that other tests have each alone",
     )
 
 
 def without_pure(items: Collection[pytest.Item]) -> list[pytest.Item]:
     """Return the tests that may come out otherwise with another version of Airflow."""
-    return [
+    same = {path for paths in SAME_WITH_EVERY_AIRFLOW.values() for path in paths}
+    kept = [
         item
         for item in items
-        if item.path.name not in BY_CONTENT and (_folder(item) not in PURE or _imports_airflow(item.path))
+        if item.path.relative_to(TESTS).as_posix() not in same
+        and (_folder(item) not in PURE or _imports_airflow(item.path))
     ]
+    return each_value_once(kept)
+
+
+def each_value_once(items: Collection[pytest.Item]) -> list[pytest.Item]:
+    """Return as many cases of each test as it takes for every value of each of its parameters to occur.
+
+    An older Airflow may break a service's operators, or waits on a worker; all of a function's combinations take the
+    same way to Airflow, and how they differ does not depend on it.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    kept = []
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        function = item.nodeid.partition("[")[0]
+        values = {(function, name, repr(value)) for name, value in parameters.items()}
+        if not values or values - seen:
+            seen |= values
+            kept.append(item)
+    return kept
 
 
 def slow_first(items: Collection[pytest.Item]) -> list[pytest.Item]:
