@@ -82,7 +82,7 @@ def read(  # noqa: PLR0912  # one rule after the other
             problem or not accepted(lines, at, end, cells, columns, matters, allow_line_breaks, delimiter)
         ):
             problem, end = "taken apart", at
-        if not problem and not any(cell.strip() for cell in cells):
+        if not problem and (not any(cell.strip() for cell in cells) or lines[at].strip() == "\x1a"):
             at = end + 1
             continue
         bad = bool(problem) or not fits(cells, len(columns))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +104,12 @@ def test_what_may_be_two_people_is_two_keys(one: str, other: str) -> None:
         (datetime.datetime(2026, 1, 31, 23, 59, 58), "2026-01-31T23:59:58"),
         (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         (datetime.time(9, 5), "09:05:00"),
-        (datetime.timedelta(hours=26, minutes=3, seconds=4.5), "26:03:04"),
+        (datetime.timedelta(hours=26, minutes=3, seconds=4), "26:03:04"),
+        (datetime.timedelta(seconds=-1.5), "-00:00:01.500000"),
+        (b"", None),
+        (numpy.datetime64("2026-01-31"), "2026-01-31"),
+        (numpy.datetime64("NaT", "D"), None),
+        (numpy.longdouble("1.5"), "1.5"),
         (-datetime.timedelta(minutes=90), "-01:30:00"),
         (ipaddress.ip_address("192.0.2.7"), "192.0.2.7"),
         (ipaddress.ip_address("2001:db8::7"), "2001:db8::7"),
@@ -121,7 +127,7 @@ def test_a_value_is_spelled_as_people_would(value: object, plain: str | None) ->
     [
         ([1], "column 'c' holds a list, which is not one value"),
         ({"a": 1}, "column 'c' holds a dict, which is not one value"),
-        (b"x", "column 'c' holds a bytes, which is not one value"),
+        (b"x", "column 'c' holds bytes, which are no text: decode them in the source"),
         (Switch.NESTED, "column 'c' holds a tuple, which is not one value"),
         (10**400, "column 'c' holds a number that is too large"),
         (float("inf"), "column 'c' holds an infinite number"),
@@ -267,6 +273,19 @@ def test_data_stays_what_it_is_where_json_has_it(value: object, kept: object) ->
     assert made == Recipient("a@x.com", {"v": kept})
     assert isinstance(made, Recipient)
     assert type(made.data["v"]) is type(kept)
+
+
+def test_a_number_of_a_drivers_own_class_is_a_number() -> None:
+    class Int64(int):
+        """As BSON has it."""
+
+    class Double(float):
+        pass
+
+    made = recipient_mapper(table("email", "v"), "email", None)(("a@x.com", [Int64(7), Double(1.5), Double(2.0)]))
+    assert made == Recipient("a@x.com", {"v": [7, 1.5, 2]})
+    assert isinstance(made, Recipient)
+    assert [type(one) for one in made.data["v"]] == [int, float, int]
 
 
 @pytest.mark.parametrize("value", [float("inf"), [object()], {"a": {(1, 2): 3}}, ["\ud800"]])

@@ -72,6 +72,13 @@ def test_an_empty_file_has_neither_columns_nor_rows(content: str) -> None:
     assert (table.columns, told(table)) == ((), [])
 
 
+@pytest.mark.parametrize("header", ["email", "email,name"])
+@pytest.mark.parametrize("end", ["\x1a", "\x1a\n", "\x1a\r\n"])
+def test_the_mark_at_the_end_of_an_old_file_is_no_row(header: str, end: str) -> None:
+    cells = ["x"] * (header.count(",") + 1)
+    assert told(csv_table(f"{header}\n{','.join(cells)}\n{end}")) == [cells]
+
+
 def test_blank_lines_are_no_rows() -> None:
     assert told(csv_table("\na,b\n\n1,2\n\n")) == [["1", "2"]]
 
@@ -254,9 +261,24 @@ def test_an_ndjson_file_may_begin_with_a_byte_order_mark() -> None:
     assert told(ndjson_table(b'\xef\xbb\xbf{"a": 1}\n{"a": 2}\n')) == [[1], [2]]
 
 
+def test_a_number_that_python_wrote_as_none_is_nothing() -> None:
+    lines = ['{"a": "NaN", "b": NaN}', '{"a": "x", "b": [NaN, {"c": NaN}]}', '{"a": "y", "b": 7}']
+    assert told(ndjson_table("\n".join(lines))) == [["NaN", None], ["x", [None, {"c": None}]], ["y", 7]]
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}\n{"a": 2}\n\x1a', '{"a": 1}\n{"a": 2}\n\x1a\r\n'])
+def test_the_mark_at_the_end_of_an_old_file_is_no_object(content: str) -> None:
+    assert told(ndjson_table(content)) == [[1], [2]]
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
+        (b'{"a": -Infinity}', "line 2 holds -Infinity, which is no JSON number"),
+        (b'{"a": NaN', "line 2 is not a JSON object"),
+        (b"NaN", "line 2 is not a JSON object"),
+        (b'[{"a": NaN}]', "line 2 is not a JSON object"),
+        (b'{"a": NaN, "b": "\\ud800"}', "the row holds a value that cannot be written down"),
         (b"{", "line 2 is not a JSON object"),
         (b"[1]", "line 2 is not a JSON object"),
         (b"7", "line 2 is not a JSON object"),

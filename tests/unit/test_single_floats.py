@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import struct
 from typing import Any
@@ -46,6 +47,29 @@ def test_a_price_has_the_digits_that_it_was_written_with(make: Any) -> None:
         value = make(float(written))
         assert (text(value, "x"), as_json(value, "x")) == (written, float(written))
     assert text(make(float("nan")), "x") is None
+
+
+def test_prices_inside_of_lists_and_structures_have_their_digits_too() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    single, moment = arrow.float32(), arrow.timestamp("ns")
+    price = arrow.struct([("price", single), ("at", moment)])
+    first = {"price": 12.99, "at": 1_714_521_600_123_456_789}
+    columns = {
+        "list": arrow.array([[12.99, None], None], arrow.list_(single)),
+        "large list": arrow.array([[12.99], []], arrow.large_list(single)),
+        "of two": arrow.array([[12.99, 0.1], [1, 2]], arrow.list_(single, 2)),
+        "structure": arrow.array([first, None], price),
+        "map": arrow.array([[("a", 12.99)], None], arrow.map_(arrow.string(), single)),
+        "deep": arrow.array([[{"prices": [first]}], None], arrow.list_(arrow.struct([("prices", arrow.list_(price))]))),
+    }
+    file = io.BytesIO()
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(columns), file)
+    file.seek(0)
+    shown = {"price": 12.99, "at": datetime.datetime(2024, 5, 1, 0, 0, 0, 123456)}
+    assert list(read_parquet(file, "a.parquet").rows) == [
+        ([12.99, None], [12.99], [12.99, 0.1], shown, [("a", 12.99)], [{"prices": [shown]}]),
+        (None, [], [1, 2], None, None, None),
+    ]
 
 
 @BOTH

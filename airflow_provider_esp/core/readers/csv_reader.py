@@ -22,7 +22,7 @@ from typing import IO, BinaryIO, Final, cast
 
 from airflow_provider_esp.core.readers.buffered import in_chunks
 from airflow_provider_esp.core.readers.csv_dialect import AUTO, HEAD, Layout, layout_of
-from airflow_provider_esp.core.readers.csv_records import Lines, Record, has_address
+from airflow_provider_esp.core.readers.csv_records import END_OF_FILE, Lines, Record, has_address
 from airflow_provider_esp.core.readers.null_values import NullValues
 from airflow_provider_esp.core.readers.table import BadRow, Table, TextBlock, is_looking_ahead, looking_ahead
 from airflow_provider_esp.exceptions import ColumnError, SourceError
@@ -255,7 +255,7 @@ class CsvRows(Iterator[Sequence[str]]):
                 if record.problem:
                     return self._taken_apart(f"is not CSV: {record.problem}")
                 cells = record.cells
-            if not any(map(str.strip, cells)):
+            if not any(map(str.strip, cells)) or line.strip() == END_OF_FILE:
                 continue  # blank, whatever its delimiters
             if not self._fits(cells):
                 problem = f"has {len(cells)} cells and the header has {self._width}"

@@ -17,6 +17,9 @@ _CLOSED: Final = re.compile(r'[^"]*+(?:""[^"]*+)*+"')
 
 _AT_ONCE: Final = 200
 
+END_OF_FILE: Final = "\x1a"
+"""A line of it alone (Ctrl-Z) is how old programs end a text file; it is no row."""
+
 _EMAIL: Final = re.compile(r"[^\s@]@[^\s@]")
 _DATES: Final = re.compile(
     r"\b(?:\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{2,4})(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?![\d-])"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
+from airflow_provider_esp.core.readers.arrow_values import values_of
 from airflow_provider_esp.core.readers.parquet_limits import runs_of
 from airflow_provider_esp.core.readers.table import Table
 from airflow_provider_esp.exceptions import ColumnError, SourceError
 from airflow_provider_esp.utils.redaction import redact
-from airflow_provider_esp.utils.single_floats import narrowed
 
 _CELLS_AT_ONCE = 48_000
 _READ_AHEAD = 1 << 20
@@ -62,7 +62,7 @@ def _rows(file: Any, stream: IO[bytes], width: int, origin: str) -> Iterator[tup
             batch = next(batches, None)
             if batch is None:
                 return
-            values = [_values(column) for column in batch.columns]
+            values = [values_of(column) for column in batch.columns]
         except _failures() as error:
             raise _damaged(origin, error, f" after row {read:,}") from None
         yield from zip(*values, strict=True) if values else [()] * batch.num_rows
@@ -72,29 +72,6 @@ def _rows(file: Any, stream: IO[bytes], width: int, origin: str) -> Iterator[tup
 def _batches(file: Any, stream: IO[bytes], rows: int, origin: str) -> Iterator[Any]:
     for size, groups in runs_of(file, stream, rows, origin):
         yield from file.iter_batches(batch_size=size, row_groups=groups, use_threads=False)
-
-
-def _values(column: Any) -> list[Any]:
-    import pyarrow as pa
-
-    values: list[Any] = _plain(column).to_pylist()
-    if pa.types.is_float32(column.type):
-        return [None if value is None else narrowed(value) for value in values]
-    return values
-
-
-def _plain(column: Any) -> Any:
-    """Bring times to microseconds, which is what Python's have."""
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        return column.cast(pa.timestamp("us", kind.tz), safe=False)
-    if pa.types.is_time64(kind) and kind.unit == "ns":
-        return column.cast(pa.time64("us"), safe=False)
-    if pa.types.is_duration(kind) and kind.unit == "ns":
-        return column.cast(pa.duration("us"), safe=False)
-    return column
 
 
 def _failures() -> tuple[type[Exception], ...]:

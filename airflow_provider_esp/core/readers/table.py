@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,6 +33,8 @@ _pack = msgspec.msgpack.Encoder(enc_hook=str).encode
 _json = msgspec.json.Encoder(enc_hook=str).encode
 
 _MOST_UNREADABLE = 1000
+_NO_ROW: Final = (b"", b"\x1a")  # of NDJSON: nothing, or Ctrl-Z, with which old programs end a text file
+_CONSTANTS: Final = (b"NaN", b"Infinity")
 
 
 _looks_ahead: ContextVar[bool] = ContextVar("looks_ahead", default=False)
@@ -247,16 +250,38 @@ def read_ndjson(stream: IO[bytes], origin: str, columns: Sequence[str] | None = 
     def objects() -> Iterator[Mapping[str, Any] | BadRow]:
         for number, raw in enumerate(iter(stream.readline, b""), 1):  # not every file can be iterated over
             line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
-            if not line.strip():
+            if line.strip() in _NO_ROW:
                 continue
             try:
                 yield decoder.decode(line)
             except UnicodeDecodeError:
                 yield BadRow(f"line {number} is not UTF-8")
             except (msgspec.DecodeError, RecursionError):
-                yield BadRow(f"line {number} is not a JSON object")
+                yield _with_constants(line, number)
 
     return _table(objects(), origin, columns)
+
+
+def _with_constants(line: bytes, number: int) -> Mapping[str, Any] | BadRow:
+    """Read a line in which a number is written as ``NaN``, as Python's own encoder does: it is nothing.
+
+    :param line: which is no JSON as it stands.
+    """
+    if not any(word in line for word in _CONSTANTS):
+        return BadRow(f"line {number} is not a JSON object")
+    infinite = []
+
+    def constant(word: str) -> None:
+        if word != "NaN":
+            infinite.append(word)
+
+    try:
+        value = json.loads(line, parse_constant=constant)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        return BadRow(f"line {number} is not a JSON object")
+    return BadRow(f"line {number} holds {infinite[0]}, which is no JSON number") if infinite else _checked(value)
 
 
 def read_mappings(rows: Sequence[Mapping[str, Any]], origin: str, columns: Sequence[str] | None = None) -> Table:

@@ -53,7 +53,7 @@ _SPACING = str.maketrans("", "", " ()-./\t\n\r\f\v")
 _TRUNK_IN_BRACKETS = re.compile(r"([0-9]+) *\(0\)(?= *[0-9])").sub
 _DATE = re.compile(
     r"(?:[12][0-9]{3}([./-])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
-    r"|(?:0?[1-9]|[12][0-9]|3[01])([./-])(?:0?[1-9]|[12][0-9]|3[01])\2(?:[12][0-9])?[0-9]{2})(?:\s.*)?",
+    r"|(?:0?[1-9]|[12][0-9]|3[01])([./-])(?:0?[1-9]|[12][0-9]|3[01])\2(?:[12][0-9])?[0-9]{2})(?:[\sT].*)?",
     re.DOTALL,
 ).fullmatch
 _IP_ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})").fullmatch
@@ -265,10 +265,10 @@ def _read_phone(spelled: str) -> str:
     :param spelled: in ASCII digits.
     :raises InvalidValue: it is something else: the reason says what.
     """
-    if not _SPELLED_PHONE(spelled):
-        raise InvalidValue(_what_is_no_phone(spelled))
     if _DATE(spelled):
         raise InvalidValue(f"{_NO_PHONE}: it is a date")
+    if not _SPELLED_PHONE(spelled):
+        raise InvalidValue(_what_is_no_phone(spelled))
     if _IP_ADDRESS(spelled) and not _PAIRS(spelled):
         raise InvalidValue(f"{_NO_PHONE}: it is a network address")
     if spelled.startswith((".", "+.")):

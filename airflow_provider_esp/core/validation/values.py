@@ -32,6 +32,7 @@ _EXACT = 2**53
 _MOST_BITS = 1024  # a number of 300 digits is nobody's; Python does not even spell one of 5000
 _MOST_EXPONENT = 300
 _MOST_BIT_BYTES = 8  # of MySQL's BIT
+_WHOLE_DAYS = ("[D]", "[W]", "[M]", "[Y]")  # numpy's units of dates without a time
 _NO_DATE = re.compile(r"0000-00-00(?:[ T][0:.]*)?").fullmatch
 _WHOLE_DECIMAL = re.compile(r"(-?[0-9]+)\.0+").fullmatch
 _LINE_BREAKS = re.compile(r"[\t\n\r\v\f]+").sub
@@ -168,6 +169,8 @@ def text(value: object, column: str, zone: datetime.tzinfo | None = None) -> str
             return value.isoformat()
         case datetime.timedelta():
             return _duration(value)
+        case bytes():
+            raise InvalidValue(f"column {column!r} holds bytes, which are no text: decode them in the source")
     raise InvalidValue(f"column {column!r} holds a {type(value).__name__}, which is not one value")
 
 
@@ -237,7 +240,13 @@ def phone_value(value: object) -> object:
         raise InvalidValue(f"the phone number is not valid: it is a {type(plain).__name__}")
     if isinstance(plain, ipaddress.IPv4Address | ipaddress.IPv6Address):
         raise InvalidValue("the phone number is not valid: it is a network address")
-    return plain
+    return str(plain) if has_lost_digits(plain) else plain
+
+
+def has_lost_digits(value: object) -> bool:
+    """Check whether a value is a decimal with an exponent, ``Decimal("3.81E+11")``: its last digits are not known."""
+    exponent = value.as_tuple().exponent if isinstance(value, decimal.Decimal) else 0
+    return isinstance(exponent, int) and exponent > 0 and bool(value)
 
 
 def without_zeros(value: str) -> str:
@@ -268,10 +277,12 @@ def _number(value: float | decimal.Decimal, column: str) -> str | None:
 
 def _json_number(value: float | decimal.Decimal, column: str) -> Any:
     spelled = text(value, column)  # which also finds out what is no number
-    if spelled is None or isinstance(value, int):
-        return value if spelled is not None else None
+    if spelled is None:
+        return None
+    if isinstance(value, int):
+        return int(value)  # the encoder takes no classes on top of it, such as BSON's Int64
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) <= _EXACT else value
+        return int(value) if value.is_integer() and abs(value) <= _EXACT else float(value)
     return int(value) if value == value.to_integral_value() else decimal.Decimal(spelled)
 
 
@@ -308,7 +319,9 @@ def _json_container(value: Any, column: str, zone: Any, clean: Callable[[str], s
 
 
 def _bits(value: bytes) -> object:
-    """Read MySQL's BIT, which some drivers give as bytes; any other bytes stay what they are."""
+    """Read MySQL's BIT, which some drivers give as bytes; none are blank, and any other bytes stay what they are."""
+    if not value:
+        return None
     if not 1 <= len(value) <= _MOST_BIT_BYTES:
         return value
     try:
@@ -321,11 +334,14 @@ def _bits(value: bytes) -> object:
 
 def _numpy_item(value: Any) -> object:
     kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind == "M" and value.dtype.str.endswith(_WHOLE_DAYS):
+        return value.astype("datetime64[D]").item()
     if kind in "mM":  # of nanoseconds, which is no Python type, numpy makes an integer
         return value.astype(f"{'timedelta64' if kind == 'm' else 'datetime64'}[us]").item()
     if kind == "f" and value.dtype.itemsize == 4:
         return narrowed(value.item())
-    return value.item()
+    item = value.item()
+    return float(item) if kind == "f" else item  # of more than double precision, numpy gives its own number again
 
 
 def _pandas_item(value: Any) -> object:
@@ -341,4 +357,5 @@ def _duration(value: datetime.timedelta) -> str:
     """Write a span of time as hours, minutes and seconds: some databases give a time of day as one."""
     minutes, seconds = divmod(abs(value) // datetime.timedelta(seconds=1), 60)
     sign = "-" if value < datetime.timedelta() else ""
-    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+    rest = abs(value).microseconds
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}" + (f".{rest:06}" if rest else "")

@@ -21,7 +21,7 @@ from airflow_provider_esp.core.validation.optouts.addresses import addresses_in
 from airflow_provider_esp.core.validation.optouts.names import is_people_name
 from airflow_provider_esp.core.validation.optouts.numbers import numbers_in, whole_id
 from airflow_provider_esp.core.validation.optouts.text import is_blank, readings
-from airflow_provider_esp.core.validation.values import text
+from airflow_provider_esp.core.validation.values import has_lost_digits, text
 from airflow_provider_esp.exceptions import InvalidValue
 
 _IDS_SEPARATED: Final = str.maketrans(dict.fromkeys(",;|\t\n\r", " "))
@@ -130,7 +130,7 @@ def _parts(value: object) -> Iterator[str]:
             for part in value:
                 yield from _parts(part)
         case decimal.Decimal() if value.is_finite():
-            yield f"{value:f}" if -40 < value.adjusted() < 40 else "1E99"
+            yield str(value) if has_lost_digits(value) else f"{value:f}" if value.adjusted() > -40 else "1E99"
         case _ if getattr(value, "shape", None) and callable(tolist := getattr(value, "tolist", None)):  # an array
             yield from _parts(tolist())
         case _:

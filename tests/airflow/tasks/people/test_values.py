@@ -248,6 +248,22 @@ def test_a_messages_data_is_spelled_without_loss(run: Run, sandbox: Sandbox, in_
         assert f'"{name}":{spelled}' in second, name
 
 
+@SERVICES
+def test_what_python_writes_for_no_number_and_for_the_end_of_a_file_loses_nobody(
+    service: str, run: Run, sandbox: Sandbox, write: Write, people_line: Any
+) -> None:
+    rows = "".join(
+        json.dumps({"email": f"{name}@example.com", "sum": float("nan")}) + "\n" for name in ("ann", "ben", "cid")
+    )
+    source = write("people.ndjson", rows + "\x1a\r\n")
+    arguments: dict[str, Any] = {"message_id": WIN_BACK}
+    if service == "sendpulse":
+        arguments = {"message_id": WELCOME, "subject": "Hello", "sender_email": "sender@sandbox.example"}
+    ran = run(SmartSendOperator(task_id="send", esp_conn_id=f"{service}_default", source=source, **arguments))
+    assert (ran.state, ran.error, ran.value["rows"]) == ("success", "", 3)
+    people_line("precision and types", "NaN, Ctrl-Z", people_line.sent(of=3), "'accepted': 3", str(ran.value))
+
+
 # -- rows that cannot be found ------------------------------------------------------------------------------------
 
 
