@@ -73,6 +73,13 @@ _COMMON = {
         "limits' names as keys.",
         type="object",
     ),
+    "rate_store": Field(
+        "Shared rate limits in",
+        "Where all processes of the account share one rate: the id of an Airflow connection to Redis or PostgreSQL, or "
+        "a folder as file:///var/lib/airflow/esp-rates for processes of one machine. Empty means that each process "
+        "keeps to its share.",
+        example="redis_default",
+    ),
     "request_timeout": Field(
         "Request timeout",
         "Seconds of silence after which a request is given up, above 0 up to 300. Empty means 60.",

@@ -110,6 +110,16 @@ class Reader:
                 self.refuse(f"in the extra rate_limits, {name!r} must be a number above 0")
         return {name: float(limit) for name, limit in value.items()}
 
+    def rate_store(self) -> str | None:
+        """Read where shared rate limits are kept: a connection's id, or the address of a folder on this machine."""
+        place = self.text("rate_store")
+        if place and "://" in place and (not place.startswith("file:///") or len(place) == len("file:///")):
+            self.refuse(
+                "the extra rate_store must be the id of an Airflow connection to Redis or PostgreSQL, or a folder as "
+                "file:///var/lib/airflow/esp-rates"
+            )
+        return place
+
     def url(self, name: str) -> str | None:
         """Read an extra that is a web address: https, or anything on this machine; without a scheme, https."""
         text = self.text(name)

@@ -23,6 +23,8 @@ class Settings:
     :param timezone: the account's zone.
     :param rate_share: this process's part of each rate limit, above 0 up to 1.
     :param rate_limits: requests per window by the rate limit's name, where they differ from the documented ones.
+    :param rate_store: where the rate limits are kept that all processes of the account share: the id of an Airflow
+        connection or the address of a folder, ``file:///...``; None where each process keeps to its share.
     :param request_timeout: seconds of silence after which a request is given up.
     :param link_template: address of the page that task links open, or None.
     :param ca_bundle: a file with the certificates to trust instead of the usual ones, or None.
@@ -34,6 +36,7 @@ class Settings:
     timezone: ZoneInfo = _UTC
     rate_share: float = 1.0
     rate_limits: Mapping[str, float] = field(default_factory=dict)
+    rate_store: str | None = None
     request_timeout: float = 60.0
     link_template: str | None = None
     ca_bundle: str | None = None
@@ -101,6 +104,7 @@ def parse(
         "timezone": reader.timezone(),
         "rate_share": reader.number("rate_share", 1.0),
         "rate_limits": reader.rate_limits(),
+        "rate_store": reader.rate_store(),
         "request_timeout": reader.number("request_timeout", 60.0),
         "link_template": reader.url("link_template"),
         "ca_bundle": reader.file("ca_bundle"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.calls import Call, Flow, Pages, Service
     from airflow_provider_esp.core.transport.account import Account, Credential
     from airflow_provider_esp.core.transport.client import Client
+    from airflow_provider_esp.core.transport.throttle import RateLimiter, Throttle
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -274,7 +275,17 @@ class EspHook(BaseHook):
             from airflow.providers.common.compat.connection import get_async_connection
 
             self._use(await get_async_connection(self.esp_conn_id))
+        rates = self.settings.rate_store
+        if "account" not in self.__dict__ and rates and "://" not in rates:
+            from airflow.providers.common.compat.connection import get_async_connection
+
+            self.__dict__["_rate_connection"] = await get_async_connection(rates)
         return self.account
+
+    @cached_property
+    def _rate_connection(self) -> Any:
+        """The Airflow connection to what keeps the rate limits that all processes share."""
+        return self.get_connection(self.settings.rate_store)
 
     def _account(self, settings: Any) -> Account:
         from airflow_provider_esp.core.transport.account import Account, Timeouts
@@ -282,7 +293,12 @@ class EspHook(BaseHook):
 
         credential = self.credential(settings)
         throttle = shared_throttle(
-            settings.base_url, credential.identity, settings.rate_share, dict(settings.rate_limits)
+            settings.base_url,
+            credential.identity,
+            settings.rate_share,
+            dict(settings.rate_limits),
+            rate_store=settings.rate_store,
+            over=self._over_all_processes(settings, credential.identity) if settings.rate_store else None,
         )
         return Account(
             service=self.service,
@@ -292,6 +308,19 @@ class EspHook(BaseHook):
             timeouts=Timeouts(silence=settings.request_timeout),
             ca_bundle=settings.ca_bundle,
         )
+
+    def _over_all_processes(self, settings: Any, identity: str) -> Callable[[Throttle], RateLimiter]:
+        """Return what makes the limiter that all processes of an account share."""
+        from airflow_provider_esp.core.transport.shared_throttle import SharedThrottle
+        from airflow_provider_esp.stores.rates import account_key, open_rates
+
+        store = open_rates(
+            settings.rate_store,
+            account_key(settings.base_url, identity),
+            lambda: self._rate_connection,
+            self.service.title,
+        )
+        return lambda local: SharedThrottle(store, local, settings.rate_limits)
 
     # -- connection forms of Airflow before 3.2; later versions read provider_info ---------------------------------
 

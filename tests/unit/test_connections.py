@@ -315,6 +315,7 @@ def test_every_field_of_a_form_is_read() -> None:
         "timezone": ("Europe/Kyiv", "timezone"),
         "rate_share": (0.5, "rate_share"),
         "rate_limits": ({}, "rate_limits"),
+        "rate_store": ("redis_default", "rate_store"),
         "request_timeout": (7, "request_timeout"),
         "link_template": ("https://example.com/{id}", "link_template"),
         "ca_bundle": (__file__, "ca_bundle"),

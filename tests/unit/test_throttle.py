@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_esp.core.calls import Bucket
-from airflow_provider_esp.core.transport.throttle import PACE, Throttle, shared_throttle
+from airflow_provider_esp.core.transport.lanes import PACE
+from airflow_provider_esp.core.transport.throttle import Throttle, shared_throttle
 from airflow_provider_esp.exceptions import RateLimitTimeout
 
 TEN = Bucket("toy.second", 10)

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_esp.core.calls import Call, Service
 from airflow_provider_esp.core.transport.retry import RetryPolicy
-from airflow_provider_esp.core.transport.throttle import Throttle
+from airflow_provider_esp.core.transport.throttle import RateLimiter
 from airflow_provider_esp.core.transport.tokens import TokenSource
 from airflow_provider_esp.utils.redaction import hide_secrets
 
@@ -64,7 +64,7 @@ class Account:
     service: Service
     base_url: str
     credential: Credential
-    throttle: Throttle
+    throttle: RateLimiter
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
     ca_bundle: str | None = None

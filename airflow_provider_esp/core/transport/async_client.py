@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +23,7 @@ from airflow_provider_esp.core.calls import Page, Pages
 from airflow_provider_esp.core.transport import network
 from airflow_provider_esp.core.transport.account import Account
 from airflow_provider_esp.core.transport.exchange import (
+    Consult,
     FlowRunner,
     Refresh,
     Request,
@@ -42,10 +44,13 @@ R = TypeVar("R")
 
 # A body above this goes out in parts: aiohttp would write it in one go, and hold the loop.
 _LARGE = 2**18
+_ERRANDS = 2
 
 
 class AsyncClient:
     """Runs calls, flows and pages on one event loop: that of the first request.
+
+    Triggers read and wait, so what it asks goes before uploads and sends where rate limits are shared.
 
     :param account: whom it works for.
     """
@@ -71,14 +76,14 @@ class AsyncClient:
 
     async def run(self, work: Work[T]) -> T:
         """Carry out a call or a flow and return its answer; see `Client.run`."""
-        run = FlowRunner(perform(work, self.account))
+        run = FlowRunner(perform(work, self.account, urgent=True))
         while run.step is not None:
             await self._advance(run)
         return run.answer
 
     async def iterate(self, pages: Pages[R]) -> AsyncIterator[R]:
         """Hand out the rows of a long answer as its pages come; see `Client.iterate`."""
-        run = FlowRunner(perform_pages(pages, self.account))
+        run = FlowRunner(perform_pages(pages, self.account, urgent=True))
         while run.step is not None:
             if isinstance(run.step, Page):
                 for row in run.step.rows:
@@ -99,6 +104,8 @@ class AsyncClient:
         match step:
             case Wait(seconds):
                 return await asyncio.sleep(seconds)
+            case Consult(errand):
+                return await asyncio.get_running_loop().run_in_executor(_errands(), errand)
             case Refresh(tokens, stale):
                 return await asyncio.wrap_future(tokens.renew(stale))
             case Send(request):
@@ -154,6 +161,12 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.close()
+
+
+@cache
+def _errands() -> ThreadPoolExecutor:
+    """Make threads of our own: those that a loop has by itself are few, and others fill them."""
+    return ThreadPoolExecutor(_ERRANDS, thread_name_prefix="esp-rates")
 
 
 def _url(request: Request) -> URL:

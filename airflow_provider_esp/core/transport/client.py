@@ -21,6 +21,7 @@ from airflow_provider_esp.core.stopping import Stop
 from airflow_provider_esp.core.transport import network
 from airflow_provider_esp.core.transport.account import Account
 from airflow_provider_esp.core.transport.exchange import (
+    Consult,
     FlowRunner,
     Refresh,
     Request,
@@ -120,6 +121,8 @@ class Client:
             run.tell(outcome)
 
     def _do(self, step: Step) -> Any:
+        if isinstance(step, Consult):
+            return step.errand()
         if isinstance(step, Wait):
             self._stop.pause(step.seconds)
         if self._stop.requested:

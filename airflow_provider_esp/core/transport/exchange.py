@@ -18,6 +18,7 @@ from airflow_provider_esp.core.decoding import decode
 from airflow_provider_esp.core.transport.account import Account
 from airflow_provider_esp.core.transport.response_bodies import ACCEPT_ENCODING
 from airflow_provider_esp.core.transport.retry import pause_before_retry, retry_after
+from airflow_provider_esp.core.transport.throttle import Errand
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 from airflow_provider_esp.exceptions import DecodingError, EspError, RateLimitTimeout
 from airflow_provider_esp.utils.redaction import hide_secrets, redact
@@ -92,7 +93,14 @@ class Send:
     request: Request
 
 
-Step: TypeAlias = Wait | Refresh | Send
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Ask the driver to run an errand where it holds up nobody else, and to hand back what it returns."""
+
+    errand: Errand
+
+
+Step: TypeAlias = Wait | Refresh | Send | Consult
 Work: TypeAlias = Call[T] | Flow[T]
 
 
@@ -126,18 +134,19 @@ class FlowRunner(Generic[T]):
             self.step, self.answer = None, end.value
 
 
-def perform(work: Work[T], account: Account) -> Generator[Step, Any, T]:
+def perform(work: Work[T], account: Account, urgent: bool = False) -> Generator[Step, Any, T]:
     """Carry out a call, or every call of a flow, and return the answer.
 
+    :param urgent: whether it goes before others where rate limits are shared: waits go before bulk.
     :raises EspError: a call failed and its flow did not deal with it.
     """
     if isinstance(work, Call):
-        return (yield from _exchange(work, account))
+        return (yield from _exchange(work, account, urgent))
     try:
         call = next(work)
         while True:
             try:
-                answer = yield from _exchange(call, account)
+                answer = yield from _exchange(call, account, urgent)
             except EspError as error:
                 call = work.throw(error)
             else:
@@ -164,7 +173,7 @@ def _go_on(work: Flow[Any], answer: object, call: Call[Any], account: Account) -
         ) from None
 
 
-def perform_pages(pages: Pages[R], account: Account) -> Generator[Step | Page[R], Any, None]:
+def perform_pages(pages: Pages[R], account: Account, urgent: bool = False) -> Generator[Step | Page[R], Any, None]:
     """Carry out the calls of a long answer and pass its pages on as they come."""
     answer: Any = None
     try:
@@ -174,14 +183,14 @@ def perform_pages(pages: Pages[R], account: Account) -> Generator[Step | Page[R]
                 yield item
                 answer = None
             else:
-                answer = yield from _exchange(item, account)
+                answer = yield from _exchange(item, account, urgent)
     except StopIteration:
         return
     finally:
         pages.close()
 
 
-def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
+def _exchange(call: Call[T], account: Account, urgent: bool) -> Generator[Step, Any, T]:
     _check_service(call, account)
     began = account.clock()
     tokens = account.credential.tokens if call.authorised else None
@@ -190,7 +199,7 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
     attempt = replays = 0
     while True:
         try:
-            token = yield from _prepare(call, account, tokens, refused)
+            token = yield from _prepare(call, account, tokens, refused, urgent)
         except EspError as error:
             raise _with_outcome(error, maybe_done) from error.__cause__
         attempt += 1
@@ -207,11 +216,13 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
             replays += 1
             continue
         if isinstance(result, exceptions.RateLimited):
-            account.throttle.refused(call.buckets, result.retry_after or _RATE_LIMIT_PAUSE)
+            note = account.throttle.refused(call.buckets, result.retry_after or _RATE_LIMIT_PAUSE)
+            if note is not None:
+                yield Consult(note)
         if isinstance(result, exceptions.DuplicateRequest) and maybe_done and call.when_done is not None:
             # Our own earlier attempt, whose answer was lost, is the one that this repeats: it was accepted.
             try:
-                return (yield from perform(call.when_done(), account))
+                return (yield from perform(call.when_done(), account, urgent))
             except EspError as error:
                 raise _with_outcome(error, unknown=True) from error.__cause__
         maybe_done = maybe_done or result.outcome_unknown
@@ -228,7 +239,7 @@ def _exchange(call: Call[T], account: Account) -> Generator[Step, Any, T]:
 
 
 def _prepare(
-    call: Call[Any], account: Account, tokens: TokenSource | None, refused: Token | None
+    call: Call[Any], account: Account, tokens: TokenSource | None, refused: Token | None, urgent: bool
 ) -> Generator[Step, Any, Token | None]:
     """Wait until the call may leave, and give the token that it leaves with.
 
@@ -237,9 +248,14 @@ def _prepare(
     """
     if tokens is not None and (refused is not None or tokens.current() is None):
         yield Refresh(tokens, refused)  # before the turn, which would pass meanwhile
+    turn = account.throttle.turn(call.buckets, account.retry.patience, urgent)
+    outcome: object = None
     try:
-        for seconds in account.throttle.turn(call.buckets, account.retry.patience):
-            yield Wait(seconds)
+        while True:
+            step = turn.send(outcome)
+            outcome = yield Consult(step) if callable(step) else Wait(step)
+    except StopIteration:
+        pass
     except RateLimitTimeout:
         raise _no_place(call, account) from None
     return None if tokens is None else tokens.current() or (yield Refresh(tokens, None))

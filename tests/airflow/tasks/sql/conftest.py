@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-POSTGRES = os.environ.get("ESP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
-MYSQL = os.environ.get("ESP_TEST_MYSQL", "mysql://root@127.0.0.1:3306/")
+from tests.servers import MYSQL, POSTGRES, require_module, require_server
+
 SCHEMA = f"esp_tests_{secrets.token_hex(6)}"
 
 POSTGRES_DRIVERS = ("psycopg2", "psycopg")
 MYSQL_DRIVERS = ("MySQLdb", "pymysql", "mysql.connector")
 
 
-def _answers(uri: str) -> bool:
-    where = urlsplit(uri)
-    try:
-        socket.create_connection((where.hostname or "", where.port or 0), timeout=2).close()
-    except OSError:
-        return False
-    return True
-
-
-def _require(uri: str, what: str, variable: str) -> None:
-    """Skip the test where no server answers; in CI that is a failure."""
-    if _answers(uri):
-        return
-    reason = f"no {what} answers at {uri}; {variable} names another"
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{reason}, and in CI it is required")
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a database of this run's own, in a PostgreSQL that answers."""
-    _require(POSTGRES, "PostgreSQL", "ESP_TEST_POSTGRES")
+    require_server(POSTGRES, "PostgreSQL", "ESP_TEST_POSTGRES")
     psycopg = require_module("psycopg")
     with psycopg.connect(POSTGRES, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {SCHEMA}")
@@ -53,7 +31,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[str]:
     """The address of a schema of this run's own, in a MySQL or MariaDB that answers."""
-    _require(MYSQL, "MySQL or MariaDB", "ESP_TEST_MYSQL")
+    require_server(MYSQL, "MySQL or MariaDB", "ESP_TEST_MYSQL")
     driver = require_module("pymysql")
     where = urlsplit(MYSQL)
     with driver.connect(
@@ -122,13 +100,6 @@ class Database:
     def end(self, session: int) -> None:
         """End somebody's session."""
         self.ask(f"SELECT pg_terminate_backend({session})" if self.kind == "postgres" else f"KILL {session}")
-
-
-def require_module(name: str) -> Any:
-    """Import a driver or a provider, or skip the test where it is not installed; in CI that is a failure."""
-    if os.environ.get("CI") == "true":
-        return import_module(name)
-    return pytest.importorskip(name, reason=f"{name} is not installed")
 
 
 def _database(driver: str, request: pytest.FixtureRequest) -> Database:

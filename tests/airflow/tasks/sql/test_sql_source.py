@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_esp.exceptions import ColumnError, SourceError, SourceInterrupted
 from airflow_provider_esp.sources.sql import SqlSource
-from tests.airflow.tasks.sql.conftest import require_module
+from tests.servers import require_module
 
 hooks = pytest.importorskip(
     "airflow.providers.postgres.hooks.postgres", reason="Airflow's postgres provider is missing"

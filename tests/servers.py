@@ -1,0 +1,34 @@
+"""Servers on loopback that tests talk to. Where one does not answer its tests are skipped; in CI that is a failure."""
+
+from __future__ import annotations
+
+import os
+import socket
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+POSTGRES = os.environ.get("ESP_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+MYSQL = os.environ.get("ESP_TEST_MYSQL", "mysql://root@127.0.0.1:3306/")
+REDIS = os.environ.get("ESP_TEST_REDIS", "redis://127.0.0.1:6379/0")
+
+
+def require_server(uri: str, what: str, variable: str) -> None:
+    """Skip the test where no server answers; in CI that is a failure."""
+    where = urlsplit(uri)
+    try:
+        socket.create_connection((where.hostname or "", where.port or 0), timeout=2).close()
+    except OSError:
+        reason = f"no {what} answers at {uri}; {variable} names another"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and in CI it is required")
+        pytest.skip(reason)
+
+
+def require_module(name: str) -> Any:
+    """Import a driver or a provider, or skip the test where it is not installed; in CI that is a failure."""
+    if os.environ.get("CI") == "true":
+        return import_module(name)
+    return pytest.importorskip(name, reason=f"{name} is not installed")
