@@ -16,7 +16,6 @@ PURE = ("contract", "sandbox", "security", "unit")
 """Folders of tests that start no Airflow; some of them import it."""
 SAME_WITH_EVERY_AIRFLOW = {
     "what stands in a source, a report or an argument, which the same code reads in every Airflow": (
-        "airflow/tasks/people/test_bad_row.py",
         "airflow/tasks/people/test_balance.py",
         "airflow/tasks/people/test_null_words.py",
         "airflow/tasks/people/test_optouts.py",

@@ -11,21 +11,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_esp.core.send import run as send_run
 from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
 from airflow_provider_esp.sandbox import Sandbox
 
 Write = Callable[[str, str | bytes], str]
-COUNT, BAD = 20, 12
+COUNT, BAD = 200, 102
 """Rows, and the one of the second block that is bad."""
 SERVICES = ("esputnik", "sendpulse")
-
-
-@pytest.fixture(autouse=True)
-def _blocks_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Services that take one message at a time get ten of them in a block, so that twenty rows are two blocks."""
-    monkeypatch.setattr(send_run, "SINGLES_IN_A_BLOCK", 10)
 
 
 @pytest.fixture
@@ -84,62 +77,64 @@ EACH_PAIR = pytest.mark.parametrize(
 ONCE = dict.fromkeys((row["email"] for row in people()), 1)
 
 
-@EACH_PAIR
+@EACH_SERVICE
+@pytest.mark.parametrize("operator", [message, event], ids=["messages", "events"])
+@EACH_REPORT
 def test_the_row_is_corrected_and_the_task_cleared(
     service: str, operator: Any, worker: Any, sandbox: Sandbox, write: Write, report: dict[str, Any], people_line: Any
 ) -> None:
-    path = write("people.csv", csv(people(bad={BAD: "p12"})))
+    path = write("people.csv", csv(people(bad={BAD: "p102"})))
     waits = {"wait_for_delivery": True, "deferrable": False} if operator is message else {}
     with worker.dag() as dag:
         operator(service, path, retries=2, **waits, **report)
     first = worker.run_dag(dag)["send"]
     assert (first.state, len(first.errors)) == ("failed", 1)
-    assert "1 of 20 rows were refused and max_rejects allows 0" in first.error
+    assert "1 of 200 rows were refused and max_rejects allows 0" in first.error
     said = first.error  # a clear adds to it
     assert "clear this task: it tries only them again" in said
-    assert (first.value["accepted"], first.value["invalid"]) == (19, 1)
+    assert (first.value["accepted"], first.value["invalid"]) == (199, 1)
     if waits:
-        assert first.value["delivered"] == 19
-        assert "Of their messages: 19 delivered" in said
+        assert first.value["delivered"] == 199
+        assert "Of their messages: 199 delivered" in said
     still_bad = worker.clear(dag)["send"]
     assert still_bad.state == "failed"
-    assert "1 of 20 rows were refused" in still_bad.error
+    assert "1 of 200 rows were refused" in still_bad.error
     write("people.csv", csv(people()))
     second = worker.clear(dag)["send"]
     assert second.state == "success", second.error
-    assert (second.value["rows"], second.value["accepted"], second.value["invalid"]) == (20, 20, 0)
+    assert (second.value["rows"], second.value["accepted"], second.value["invalid"]) == (200, 200, 0)
     if waits:
-        assert (second.value["delivered"], second.value["failed"], second.value["pending"]) == (20, 0, 0)
+        assert (second.value["delivered"], second.value["failed"], second.value["pending"]) == (200, 0, 0)
     assert reached(sandbox, service, operator) == ONCE
     third = worker.clear(dag)["send"]
-    assert "20 people would be written to a second time" in third.error
+    assert "200 people would be written to a second time" in third.error
     assert reached(sandbox, service, operator) == ONCE
     if operator is message:
-        people_line("one bad row", "1 of 20, mended", people_line.sent(of=20), "1 of 20 rows were refuse", said)
+        people_line("one bad row", "1 of 200, mended", people_line.sent(of=200), "1 of 200 rows were refuse", said)
 
 
 @EACH_PAIR
 def test_max_rejects_is_raised_and_the_task_cleared(
     service: str, operator: Any, worker: Any, sandbox: Sandbox, report: dict[str, Any], people_line: Any
 ) -> None:
-    rows = people(bad={BAD: "p12"})
+    rows = people(bad={BAD: "p102"})
     waits = {"wait_for_delivery": True, "deferrable": True} if operator is message else {}
     with worker.dag() as dag:
         operator(service, rows, max_rejects="{{ var.value.get('limit', 0) }}", **waits, **report)
     said = worker.run_dag(dag)["send"].error
-    assert "1 of 20 rows were refused" in said
+    assert "1 of 200 rows were refused" in said
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_VAR_LIMIT", "5%")
         second = worker.clear(dag)["send"]
         assert second.state == "success", second.error
-        assert (second.value["accepted"], second.value["invalid"]) == (19, 1)
+        assert (second.value["accepted"], second.value["invalid"]) == (199, 1)
         if waits:
-            assert (second.value["delivered"], second.value["pending"]) == (19, 0)
-        assert "19 people would be written to a second time" in worker.clear(dag)["send"].error
+            assert (second.value["delivered"], second.value["pending"]) == (199, 0)
+        assert "199 people would be written to a second time" in worker.clear(dag)["send"].error
     received = reached(sandbox, service, operator)
     assert received == {email: 1 for email in ONCE if email != f"p{BAD}@example.com"}
     if operator is message:
-        people_line("one bad row", "max_rejects up", people_line.sent(of=20), "max_rejects allows 0", said)
+        people_line("one bad row", "max_rejects up", people_line.sent(of=200), "max_rejects allows 0", said)
 
 
 @EACH_REPORT
