@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 DRY_RUN = "dry-run"
 
 
+def report_base(report_path: Any) -> str | None:
+    """Read ``report_path``: templates give ``None`` and nothing as text.
+
+    :param report_path: the author's argument, rendered.
+    :returns: the base of reports; None where there are to be none.
+    :raises ValueError: no path can hold what stands in it.
+    """
+    base = "" if report_path is None else str(report_path).strip()
+    if base in ("", "None"):
+        return None
+    if "\0" in base:
+        raise ValueError("report_path holds a NUL, which no path can: correct what its template is filled in with.")
+    return base
+
+
 def folder_of_this_task(report_path: Any, *, dry_run: bool) -> str | None:
     """Return the folder of the running task instance's report.
 
@@ -21,11 +36,12 @@ def folder_of_this_task(report_path: Any, *, dry_run: bool) -> str | None:
     :returns: ``<report_path>/<dag_id>/<run_id>/<task_id>[/<map_index>][/loop-<n>]``; outside of a task the base itself;
         None without a base.
     """
-    if not report_path:
+    base = report_base(report_path)
+    if base is None:
         return None
     identity = current_task_identity()
-    parts = [str(report_path).rstrip("/"), identity.folder if identity else "", DRY_RUN if dry_run else ""]
-    return "/".join(part for part in parts if part)
+    below = [part for part in (identity.folder if identity else "", DRY_RUN if dry_run else "") if part]
+    return "/".join([base.rstrip("/"), *below]) if below else base
 
 
 def open_report(
@@ -46,10 +62,11 @@ def open_report(
     from airflow_provider_esp.core.row_report import Report
     from airflow_provider_esp.utils.paths import private_path
 
-    if folder is None:
+    root = report_base(base)
+    if folder is None or root is None:
         return Report(None)
-    below = folder.removeprefix(str(base).rstrip("/")).strip("/")
-    path = private_path(str(base), "report_path")
+    below = folder.removeprefix(root.rstrip("/")).strip("/")
+    path = private_path(root, "report_path")
     for part in below.split("/") if below else ():
         path = path / part
     report = Report(path, Patience(stopped=stopped))

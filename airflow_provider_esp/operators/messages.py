@@ -211,7 +211,7 @@ class SmartSendOperator(SendOperator):
         :param kept: why rows were refused, and the delivery of messages of an earlier try whose ids are not known.
         """
         before = kept["delivery"]
-        if before and not self.report_path:
+        if before and self.report_folder is None:
             told = _sum(told, before)
         ledger.note_delivery({"of": sum(told[state] for state in _STATES), **told})
         return self.end_send(context, {**summary, **told}, kept["reasons"], ledger)
