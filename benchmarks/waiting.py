@@ -182,7 +182,7 @@ def put_in(ids: list[str], poll: float, idle_until: str | None) -> None:
             session.add(trigger)
             session.flush()
             one = TaskInstance(task, dag_version_id=version.id, run_id="bench", state="deferred", map_index=number)
-            one.dag_id, one.trigger_id, one.next_method = DAG, trigger.id, "execute_complete"
+            one.dag_id, one.trigger_id, one.next_method = DAG, trigger.id, "resume"
             session.add(one)
 
 

@@ -252,6 +252,23 @@ def new_record() -> SendRecord:
     return SendRecord(send=uuid.uuid4().hex[:16])
 
 
+class OpenImportRecord(msgspec.Struct, frozen=True):
+    """An import whose end another process has to await; it names nobody.
+
+    :ivar id: the service's id.
+    :ivar rows: how many contacts of ours are in it.
+    :ivar first_row: number of its first row.
+    :ivar digest: of its rows; names the parts of the report.
+    :ivar part: name of the report's part that says who is in it; None where nobody has written that down.
+    """
+
+    id: str
+    rows: int
+    first_row: int
+    digest: str
+    part: str | None = None
+
+
 class UploadRecord(msgspec.Struct, kw_only=True):
     """The ledger of an upload.
 
@@ -262,7 +279,7 @@ class UploadRecord(msgspec.Struct, kw_only=True):
     :ivar counts: those rows by outcome; those in open imports stand as accepted.
     :ivar imports: ids of the first imports, for the summary.
     :ivar imports_total: how many there were.
-    :ivar open: the imports to await, as `OpenImport.hand_over` gives them.
+    :ivar open: the imports to await.
     """
 
     kind: Literal["upload"]
@@ -273,7 +290,7 @@ class UploadRecord(msgspec.Struct, kw_only=True):
     counts: dict[str, int] = {}
     imports: list[str] = []
     imports_total: int = 0
-    open: list[dict[str, Any]] = []
+    open: list[OpenImportRecord] = []
 
 
 class UploadLedger:

@@ -16,7 +16,8 @@ from airflow_provider_esp.core.stopping import Stop
 from airflow_provider_esp.links import esp as links
 from airflow_provider_esp.operators._dry_run import DryRunAttribute
 from airflow_provider_esp.operators._templating import switch_of
-from airflow_provider_esp.utils.wait_limits import end_of_wait, until_after
+from airflow_provider_esp.triggers.deferral import DeferringTask
+from airflow_provider_esp.utils.wait_limits import end_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class EspOperator(BaseOperator):
+class EspOperator(DeferringTask, BaseOperator):
     """An operator that works for the account of a connection.
 
     :param esp_conn_id: the Airflow connection, of type ``esputnik`` or ``sendpulse``; its type says which service.
@@ -92,10 +93,6 @@ class EspOperator(BaseOperator):
     def end_of_wait(self, timeout: float) -> float:
         """Return when a wait that begins now is over, in seconds since the epoch."""
         return end_of_wait(self, timeout)
-
-    def defer_until(self, end: float, trigger: Any) -> None:
-        """Leave the worker until the trigger fires; Airflow's own limit stands a little behind the trigger's."""
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
 
 
 class ChangingOperator(EspOperator):

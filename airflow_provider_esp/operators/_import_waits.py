@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_esp.utils.wait_limits import limit_of_wait
+
+if TYPE_CHECKING:
+    from airflow_provider_esp.core.waits import UploadState, UrlImportState, WaitEvent
 
 
 class ImportWaits:
@@ -19,12 +22,13 @@ class ImportWaits:
 
         def defer_until(self, end: float, trigger: Any) -> None: ...  # `EspOperator`'s
 
-    def defer_until_imported(self, import_ids: Sequence[str], end: float, state: Mapping[str, Any]) -> None:
+    def defer_until_imported(self, import_ids: Sequence[str], end: float, state: UploadState | UrlImportState) -> None:
         """Leave the worker until all imports have ended.
 
         :param end: when the wait is over, in Unix time.
-        :param state: what `execute_complete` has to know, JSON-able; it comes back in the event.
+        :param state: what this task has to know afterwards; it comes back in the event.
         """
+        from airflow_provider_esp.core.waits import encode
         from airflow_provider_esp.triggers.waits import ImportTrigger
 
         trigger = ImportTrigger(
@@ -32,18 +36,13 @@ class ImportWaits:
             esp_conn_id=self.esp_conn_id,
             end_time=end,
             poll_interval=self.poll_interval,
-            state=dict(state),
+            state=encode(state),
         )
         self.defer_until(end, trigger)
 
-    def check_wait(self, event: Mapping[str, Any]) -> None:
-        """Check that the trigger could ask for the imports.
-
-        :param event: the trigger's.
-        :raises RuntimeError: it could not.
-        """
-        if event["status"] == "error":
-            raise RuntimeError(f"The wait for the imports ended: {event['message']}")
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        return "the imports"
 
     def fail_too_late(self, imports: str, retry: str) -> NoReturn:
         """Say that imports had not ended in time.

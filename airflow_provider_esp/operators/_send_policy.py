@@ -6,7 +6,7 @@ retry that only waits for what was sent is never too late.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -117,13 +117,6 @@ class TimedSendOperator(ChangingOperator):
             self.log.info("The send window %s has closed; what is left is sent when it opens again.", window)
             self._check_window(context, window, now, window.opens_at(now), None)
 
-    def execute_in_window(self, context: Context, event: Mapping[str, Any]) -> Any:
-        """Begin after the wait for the send window; whether the run has become too late is asked again.
-
-        :param event: of no further meaning.
-        """
-        return self.execute(context)
-
     def told(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Return what the task returns; a dry run that would not send says why in ``would_refuse``."""
         told = super().told(summary)
@@ -159,7 +152,7 @@ class TimedSendOperator(ChangingOperator):
         from airflow_provider_esp.triggers.send_windows import SendWindowTrigger
 
         self.log.info("It is %s, outside of send_window %s: waiting, deferred, until %s.", clock_shows, window, opens)
-        self.defer(trigger=SendWindowTrigger(opens_at), method_name="execute_in_window")
+        self.defer(trigger=SendWindowTrigger(opens_at), method_name="resume")
 
     def _check_execution_timeout(self, context: Context, opens_at: float, opens: str) -> None:
         """Refuse a wait that Airflow 2 would cut, because there the wait counts as execution."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_esp.core.broadcasts.create import BroadcastLedger, BroadcastTarget, CreatedBroadcast
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastOptions
+    from airflow_provider_esp.core.waits import BroadcastResult, CreatedState, WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import ChangingArguments, StartArguments
     from airflow_provider_esp.operators._broadcast_start import Start
@@ -86,6 +87,7 @@ class CreateBroadcastOperator(StartOperator):
         *("title", "message_id", "segments", "segments_exclude", "subject", "body", "expected"),
         *("resend", "ledger_path", "check_balance"),
     )
+    retry_advice = "The broadcast is there; a retry only waits again."
     template_ext: Sequence[str] = (".html",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"body": "html"}
 
@@ -165,6 +167,8 @@ class CreateBroadcastOperator(StartOperator):
         """Ensure that the broadcast is there, and wait for its end here or in the triggerer."""
         from msgspec.structs import replace
 
+        from airflow_provider_esp.core.waits import CreatedState, encode
+
         with final_errors(), self.hook() as hook:
             hook.check_access("broadcasts")
             if self.wait_for_completion:
@@ -179,29 +183,34 @@ class CreateBroadcastOperator(StartOperator):
                 return self.told({"broadcast_id": None, "title": self._title, "resolution": "not_created", **estimate})
             made = self._create(context, hook, target, start)
             self.push_links(context, hook, "broadcast", made.id)
-            summary = {"broadcast_id": made.id, "title": made.title, "resolution": made.resolution}
+            created = CreatedState(made.id, made.title, made.resolution)
             if goal is None:
                 self.ledger(context).end("its end was not awaited")
-                return summary
+                return encode(created)
             self._waiting_for = made.id
-            return self._wait(context, hook, summary, replace(goal, since=made.intended_at))
+            return self._wait(context, hook, created, replace(goal, since=made.intended_at))
 
     @tells_outlets
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait.
 
-        :param event: what the trigger found, and what this task left behind when it deferred.
+        :param event: that the broadcast has ended, or requires manual action.
         """
-        summary = dict(event["state"])
-        if event["status"] == "error":
-            raise RuntimeError(
-                f"The wait for broadcast {summary['broadcast_id']} ended: {event['message']} The broadcast is there; a "
-                "retry only waits again."
-            )
-        if event["status"] == "timeout":
-            self._too_late(summary["broadcast_id"])
-        with final_errors():
-            return self._conclude(context, summary, **event["broadcast"])
+        from airflow_provider_esp.core.waits import CreatedState
+
+        return self._conclude(context, event.left(CreatedState), broadcast_waits.result_of(event))
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the broadcast takes longer than the author allows."""
+        from airflow_provider_esp.core.waits import CreatedState
+
+        self._too_late(event.left(CreatedState).broadcast_id)
+
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        from airflow_provider_esp.core.waits import CreatedState
+
+        return f"broadcast {event.left(CreatedState).broadcast_id}"
 
     def on_kill(self) -> None:
         """Cancel the broadcast where the author asked for that, and this task waits for it."""
@@ -251,44 +260,45 @@ class CreateBroadcastOperator(StartOperator):
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
 
-    def _wait(self, context: Context, hook: EspHook, summary: dict[str, Any], goal: BroadcastGoal) -> dict[str, Any]:
+    def _wait(self, context: Context, hook: EspHook, created: CreatedState, goal: BroadcastGoal) -> dict[str, Any]:
         from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
+        from airflow_provider_esp.core.waits import BroadcastResult, encode
 
-        broadcast_id, end = summary["broadcast_id"], self.end_of_wait(self.timeout)
-        teller = broadcast_wait.BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
+        broadcast_id, end = created.broadcast_id, self.end_of_wait(self.timeout)
+        logger = broadcast_wait.BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
         watch = hook.adapter.broadcast_watcher(broadcast_id, goal)
         if self.deferrable:
             # One look before leaving: what makes the wait impossible is said at once, and not a poll later.
             first = broadcast_wait.look(hook.run, watch, goal, hook.clock())
-            teller.tell(first)
+            logger.tell(first)
             if not broadcast_wait.is_over(first, self.on_action_required):
-                waiting = {"end_time": end, "poll_interval": self.poll_interval, "state": summary}
+                waiting = {"end_time": end, "poll_interval": self.poll_interval, "state": encode(created)}
                 self.defer_until(end, broadcast_waits.trigger_for(self, broadcast_id, goal, first, **waiting))
-            return self._conclude(context, summary, **broadcast_waits.as_dict(first))
-        found = broadcast_wait.wait(
+            return self._conclude(context, created, BroadcastResult.of(first))
+        last = broadcast_wait.wait(
             hook.run,
             watch,
             goal,
-            teller,
+            logger,
             on_action_required=self.on_action_required,
             end=end,
             poll_interval=self.poll_interval,
             clock=hook.clock,
             pause=self.stop.pause,
         )
-        if found is None:
+        if last is None:
             self._too_late(broadcast_id)
-        return self._conclude(context, summary, **broadcast_waits.as_dict(found))
+        return self._conclude(context, created, BroadcastResult.of(last))
 
-    def _conclude(self, context: Context, summary: dict[str, Any], **found: Any) -> dict[str, Any]:
+    def _conclude(self, context: Context, created: CreatedState, result: BroadcastResult) -> dict[str, Any]:
         from airflow_provider_esp.core.broadcasts.wait import check
         from airflow_provider_esp.core.models import BroadcastState
+        from airflow_provider_esp.core.waits import encode
 
-        state = BroadcastState(found["state"])
-        if state is not BroadcastState.ACTION_REQUIRED:  # then there is something left to be done
-            self.ledger(context).end(found["reason"])
-        check(summary["broadcast_id"], state, found["reason"])
-        return {**summary, **found}
+        if result.state is not BroadcastState.ACTION_REQUIRED:  # then there is something left to be done
+            self.ledger(context).end(result.reason)
+        check(created.broadcast_id, result.state, result.reason)
+        return {**encode(created), **encode(result)}
 
     def _too_late(self, broadcast_id: str) -> NoReturn:
         limit = limit_of_wait(self, self.timeout)

@@ -16,10 +16,11 @@ from airflow_provider_esp.utils.wait_limits import default_deferrable
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_esp.core.ledger import UploadLedger
+    from airflow_provider_esp.core.ledger import OpenImportRecord, UploadLedger
     from airflow_provider_esp.core.models import UploadOptions
     from airflow_provider_esp.core.upload.run import Upload
     from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.core.waits import WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import RowsArguments
 
@@ -155,35 +156,38 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             return self._conclude(upload)
 
     @tells_outlets
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait: read whom each import wrote, and count.
 
-        :param event: what the trigger found, and what this task left behind when it deferred.
+        :param event: that the imports have ended.
         """
         from airflow_provider_esp.core.outcomes import Counts
         from airflow_provider_esp.core.upload.open_imports import OpenImport, close_import
+        from airflow_provider_esp.core.waits import UploadState
 
-        state = event["state"]
-        with final_errors(), self.hook() as hook:
+        state = event.left(UploadState)
+        with self.hook() as hook:
             hook.check_access("imports")
-            self.check_wait(event)
-            if event["status"] == "timeout":
-                self._too_late(len(state["open"]))
-            counts, report = Counts.from_dict(state["counts"]), self.report(trial=False)
-            report.reasons.update(state["reasons"])
-            self.suppression_counts = state.get("suppression")
-            self.begin_progress(reads=False).begin(counts, sum(facts["rows"] for facts in state["open"]))
-            for facts in state["open"]:
-                item = OpenImport(**facts)
-                close_import(item, hook.run(hook.adapter.import_state(item.id)), counts, report)
+            counts, report = Counts.from_dict(state.counts), self.report(trial=False)
+            report.reasons.update(state.reasons)
+            self.suppression_counts = state.suppression
+            self.begin_progress(reads=False).begin(counts, sum(record.rows for record in state.open))
+            for record in state.open:
+                close_import(OpenImport.of(record), hook.run(hook.adapter.import_state(record.id)), counts, report)
             try:
                 self.conclude(counts, report)
             finally:  # whatever is said of its rows, the upload has come to its end
                 self._ledger(context).clear()
-                for facts in state["open"]:
-                    report.remove(facts["part"] or "")
+                for record in state.open:
+                    report.remove(record.part or "")
             self.discard_copy()
-            return {**self.summary(counts), "imports": state["imports"], "imports_total": state["imports_total"]}
+            return {**self.summary(counts), "imports": state.imports, "imports_total": state.imports_total}
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the imports take longer than the author allows."""
+        from airflow_provider_esp.core.waits import UploadState
+
+        self._too_late(len(event.left(UploadState).open))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Say which file or tables became contacts where, and how many; asked by Airflow's OpenLineage provider."""
@@ -285,16 +289,18 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             dry_run=self.is_dry,
         )
 
-    def _defer(self, upload: Upload, opened: list[dict[str, Any]], end: float) -> None:
+    def _defer(self, upload: Upload, opened: list[OpenImportRecord], end: float) -> None:
+        from airflow_provider_esp.core.waits import UploadState
+
         self.log.info("All batches submitted; deferring until %d imports finish.", len(opened))
-        state = {
-            "open": opened,
-            "counts": upload.counts.as_dict(),
-            "reasons": upload.report.reasons,
-            "suppression": self.suppression_counts,
+        state = UploadState(
+            open=opened,
+            counts=upload.counts.as_dict(),
+            reasons=dict(upload.report.reasons),
+            suppression=self.suppression_counts,
             **upload.checkpoint.imports,
-        }
-        self.defer_until_imported([item["id"] for item in opened], end, state)
+        )
+        self.defer_until_imported([record.id for record in opened], end, state)
 
     def _conclude(self, upload: Upload) -> dict[str, Any]:
         try:

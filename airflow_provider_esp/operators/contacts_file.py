@@ -7,8 +7,7 @@ is whom the import says that it wrote.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_esp.core.models import Import, UploadOptions
+    from airflow_provider_esp.core.waits import WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import ChangingArguments
 
@@ -138,6 +138,7 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Have the file imported, and wait for the import here or in the triggerer."""
         from airflow_provider_esp.core.models import Import, ImportState
+        from airflow_provider_esp.core.waits import UrlImportState
 
         with final_errors(), self.hook() as hook:
             hook.check_access("upload", "imports")
@@ -155,22 +156,28 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
                 return self._summary(Import(submitted.import_id, ImportState.RUNNING))
             end = self.end_of_wait(self.timeout)
             if self.deferrable:
-                self.defer_until_imported([submitted.import_id], end, {"import_id": submitted.import_id})
+                self.defer_until_imported([submitted.import_id], end, UrlImportState(submitted.import_id))
             return self._summary(self._wait(hook, submitted.import_id, end))
 
     @tells_outlets
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait: read how many contacts the import wrote.
 
-        :param event: what the trigger found, and what this task left behind when it deferred.
+        :param event: that the import has ended.
         """
-        import_id = event["state"]["import_id"]
-        with final_errors(), self.hook() as hook:
+        with self.hook() as hook:
             hook.check_access("imports")
-            self.check_wait(event)
-            if event["status"] == "timeout":
-                self._too_late(import_id)
-            return self._summary(hook.run(hook.adapter.import_state(import_id)))
+            return self._summary(hook.run(hook.adapter.import_state(self._import_id(event))))
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the import takes longer than the author allows."""
+        self._too_late(self._import_id(event))
+
+    @staticmethod
+    def _import_id(event: WaitEvent) -> str:
+        from airflow_provider_esp.core.waits import UrlImportState
+
+        return event.left(UrlImportState).import_id
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return which segments got how many contacts; asked by Airflow's OpenLineage provider.
@@ -199,15 +206,14 @@ class ImportContactsFromUrlOperator(ImportWaits, ChangingOperator):
 
     def _wait(self, hook: EspHook, import_id: str, end: float) -> Import:
         from airflow_provider_esp.core.models import ImportState
+        from airflow_provider_esp.core.polling import poll_until
 
-        while True:
+        def look() -> Import | None:
             state = hook.run(hook.adapter.import_state(import_id))
-            if state.state is not ImportState.RUNNING:
-                return state
-            left = end - time.time()
-            if left <= 0:
-                self._too_late(import_id)
-            self.stop.pause(min(self.poll_interval, left))
+            return None if state.state is ImportState.RUNNING else state
+
+        ended = poll_until(look, end, self.poll_interval, pause=self.stop.pause)
+        return self._too_late(import_id) if ended is None else ended
 
     def _summary(self, state: Import | None) -> dict[str, Any]:
         """Return what is known: whom the import wrote. Of others in the file the service says nothing.

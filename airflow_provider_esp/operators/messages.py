@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.send.sent_lookup import LookUp
     from airflow_provider_esp.core.validation.mapper import Mapper
     from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.core.waits import SendState, WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import SendArguments
 
-_KEPT = "kept"
-"""Where a task leaves with the trigger what is not part of its result."""
 _LABEL_NEEDED = (
     'on_unknown="lookup" finds messages by external_request_id only: give one that no other run has, such as '
     'external_request_id="spring-{{ run_id }}".'
@@ -70,6 +69,7 @@ class SmartSendOperator(SendOperator):
         delivery: ``delivered``, ``failed``, ``pending``, and the service's own words for them.
     """
 
+    retry_advice = "The messages were sent; a retry only waits again."
     template_fields: Sequence[str] = (
         *SendOperator.template_fields,
         "message_id",
@@ -122,6 +122,8 @@ class SmartSendOperator(SendOperator):
     @tells_outlets
     def execute(self, context: Context) -> dict[str, Any]:
         """Send the message, and wait for its delivery here or in the triggerer."""
+        from airflow_provider_esp.core.waits import SendState
+
         with final_errors(), self.hook() as hook:
             hook.check_access("messages")
             if self.wait_for_delivery:
@@ -144,42 +146,45 @@ class SmartSendOperator(SendOperator):
                     suppression=left_out,
                 )
             summary = {**self.send_summary(run), "request_ids": run.request_ids, **estimate}
-            kept: dict[str, Any] = {"reasons": main_reasons(run.report), "delivery": run.record.delivery}
+            state = SendState(result=summary, reasons=main_reasons(run.report), delivery=run.record.delivery)
             if not self.wait_for_delivery or self.is_dry:
-                return self.end_send(context, summary, kept["reasons"], run.ledger)
+                return self.end_send(context, summary, state.reasons, run.ledger)
             ids, end = self._ids(run), self.end_of_wait(self.timeout)
             if ids and self.deferrable:
-                self._defer(ids, end, {**summary, _KEPT: kept})
-            told = self._wait(hook, ids, end) if ids else self._told({}, {}, 0)
-            return self._done(context, summary, told, kept, run.ledger)
+                self._defer(ids, end, state)
+            delivery = self._wait(hook, ids, end) if ids else self._delivery({}, {}, 0)
+            return self._done(context, state, delivery, run.ledger)
 
     @tells_outlets
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait, and count the deliveries.
 
-        :param event: what the trigger found, and what this task left behind when it deferred.
+        :param event: that they have ended.
         """
-        summary = dict(event["state"])
-        kept = summary.pop(_KEPT)
-        if event["status"] == "error":
-            raise RuntimeError(
-                f"The wait for the delivery ended: {event['message']} The messages were sent; a retry only waits again."
-            )
-        with final_errors():
-            if event["status"] == "timeout":
-                limit = limit_of_wait(self, self.timeout)
-                self.log.warning(
-                    "The wait for the delivery ended after %s: what is on its way counts as pending. Raise %s= to wait "
-                    "longer.",
-                    limit,
-                    limit.name,
-                )
-                with self.hook() as hook:
-                    ids = self._reported_ids() or summary["request_ids"]
-                    told = self._wait(hook, ids, 0)
-            else:
-                told = self._told(event["states"], event["statuses"], 0)
-            return self._done(context, summary, told, kept, self.ledger(context))
+        from airflow_provider_esp.core.waits import DeliveriesEnded, SendState
+
+        ended = event.expect(DeliveriesEnded)
+        delivery = self._delivery(ended.states, ended.statuses, 0)
+        return self._done(context, event.left(SendState), delivery, self.ledger(context))
+
+    @tells_outlets
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> dict[str, Any]:
+        """Go on after a wait whose time was up: what is on its way counts as pending."""
+        from airflow_provider_esp.core.waits import SendState
+
+        state, limit = event.left(SendState), limit_of_wait(self, self.timeout)
+        self.log.warning(
+            "The wait for the delivery ended after %s: what is on its way counts as pending. Raise %s= to wait longer.",
+            limit,
+            limit.name,
+        )
+        with self.hook() as hook:
+            delivery = self._wait(hook, self._reported_ids() or state.result["request_ids"], 0)
+        return self._done(context, state, delivery, self.ledger(context))
+
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        return "the delivery"
 
     @property
     def identity_columns(self) -> Sequence[str]:
@@ -202,19 +207,16 @@ class SmartSendOperator(SendOperator):
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
 
-    def _done(
-        self, context: Context, summary: dict[str, Any], told: dict[str, Any], kept: Mapping[str, Any], ledger: Ledger
-    ) -> dict[str, Any]:
+    def _done(self, context: Context, state: SendState, delivery: dict[str, Any], ledger: Ledger) -> dict[str, Any]:
         """Write down how the delivery ended, and end the send.
 
-        :param told: what the wait has counted.
-        :param kept: why rows were refused, and the delivery of messages of an earlier try whose ids are not known.
+        :param state: what is known of the send without its delivery.
+        :param delivery: what the wait has counted.
         """
-        before = kept["delivery"]
-        if before and self.report_folder is None:
-            told = _sum(told, before)
-        ledger.note_delivery({"of": sum(told[state] for state in _STATES), **told})
-        return self.end_send(context, {**summary, **told}, kept["reasons"], ledger)
+        if state.delivery and self.report_folder is None:
+            delivery = _sum(delivery, state.delivery)
+        ledger.note_delivery({"of": sum(delivery[name] for name in _STATES), **delivery})
+        return self.end_send(context, {**state.result, **delivery}, state.reasons, ledger)
 
     def _look_up(self, hook: EspHook) -> LookUp[Recipient] | None:
         if self.policy_for_unknown != "lookup":
@@ -239,7 +241,8 @@ class SmartSendOperator(SendOperator):
             sender_email=self.sender_email,
         )
 
-    def _defer(self, ids: list[str], end: float, state: dict[str, Any]) -> None:
+    def _defer(self, ids: list[str], end: float, state: SendState) -> None:
+        from airflow_provider_esp.core.waits import encode
         from airflow_provider_esp.triggers.waits import DeliveryTrigger
 
         trigger = DeliveryTrigger(
@@ -248,7 +251,7 @@ class SmartSendOperator(SendOperator):
             esp_conn_id=self.esp_conn_id,
             end_time=end,
             poll_interval=self.poll_interval,
-            state=state,
+            state=encode(state),
         )
         self.log.info("Everything is sent; waiting for the delivery in the triggerer.")
         self.defer_until(end, trigger)
@@ -290,16 +293,16 @@ class SmartSendOperator(SendOperator):
         states, statuses, pending = wait_for_deliveries(
             hook.run, hook.adapter.deliveries, request_ids, end, self.poll_interval, pause=self.stop.pause
         )
-        return self._told(states, statuses, pending)
+        return self._delivery(states, statuses, pending)
 
-    def _told(self, states: Mapping[str, int], statuses: Mapping[str, int], pending: int) -> dict[str, Any]:
+    def _delivery(self, states: Mapping[str, int], statuses: Mapping[str, int], pending: int) -> dict[str, Any]:
         counts = {"delivered": states.get("delivered", 0), "failed": states.get("failed", 0), "pending": pending}
-        told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
-        self.log.info("Delivery: %s.", told or "nothing to wait for")
+        shown = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
+        self.log.info("Delivery: %s.", shown or "nothing to wait for")
         return {**counts, "statuses": dict(statuses)}
 
 
-def _sum(told: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+def _sum(delivery: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
     """Add what two waits for different messages have counted."""
-    counts = {state: told[state] + before[state] for state in _STATES}
-    return {**counts, "statuses": dict(Counter(told["statuses"]) + Counter(before["statuses"]))}
+    counts = {state: delivery[state] + earlier[state] for state in _STATES}
+    return {**counts, "statuses": dict(Counter(delivery["statuses"]) + Counter(earlier["statuses"]))}

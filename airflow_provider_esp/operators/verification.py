@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_esp.core.outcomes import Counts
+    from airflow_provider_esp.core.waits import WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import RowOptions
 
@@ -128,20 +128,27 @@ class VerifyContactsOperator(RowsOperator):
             return self._write(hook, list_id, counts)
 
     @tells_outlets
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on after the wait: read what was found, and write the file.
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
+        """Go on after the wait: read what the verification says, and write the file.
 
-        :param event: what the trigger found, and what this task left behind when it deferred.
+        :param event: that it has ended.
         """
         from airflow_provider_esp.core.outcomes import Counts
+        from airflow_provider_esp.core.waits import VerificationState
 
-        state = event["state"]
-        with final_errors(), self.hook() as hook:
-            if event["status"] == "error":
-                raise RuntimeError(f"The wait for the verification ended: {event['message']}")
-            if event["status"] == "timeout":
-                self._too_late(state["list_id"])
-            return self._write(hook, state["list_id"], Counts.from_dict(state["counts"]))
+        state = event.left(VerificationState)
+        with self.hook() as hook:
+            return self._write(hook, state.list_id, Counts.from_dict(state.counts))
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the verification takes longer than the author allows."""
+        from airflow_provider_esp.core.waits import VerificationState
+
+        self._too_late(event.left(VerificationState).list_id)
+
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        return "the verification"
 
     def _upload(self, context: Context, hook: EspHook) -> tuple[str, Counts]:
         """Put the addresses of the source into a list of their own, which goes again if not all of them get there.
@@ -205,6 +212,7 @@ class VerifyContactsOperator(RowsOperator):
             )
 
     def _defer(self, list_id: str, counts: Counts, end: float) -> None:
+        from airflow_provider_esp.core.waits import VerificationState, encode
         from airflow_provider_esp.triggers.waits import VerificationTrigger
 
         self.log.info("The verification of mailing list %s has begun; waiting for it in the triggerer.", list_id)
@@ -213,20 +221,22 @@ class VerifyContactsOperator(RowsOperator):
             esp_conn_id=self.esp_conn_id,
             end_time=end,
             poll_interval=self.poll_interval,
-            state={"list_id": list_id, "counts": counts.as_dict()},
+            state=encode(VerificationState(list_id, counts.as_dict())),
         )
         self.defer_until(end, trigger)
 
     def _wait(self, hook: EspHook, list_id: str, end: float) -> None:
-        while True:
+        from airflow_provider_esp.core.polling import poll_until
+
+        def look() -> bool | None:
             processed, total = hook.run(hook.adapter.verifier().progress(list_id))
             if processed >= total:
-                return
+                return True
             self.log.info("%s of %s addresses are verified.", f"{processed:,}", f"{total:,}")
-            left = end - time.time()
-            if left <= 0:
-                self._too_late(list_id)
-            self.stop.pause(min(self.poll_interval, left))
+            return None
+
+        if poll_until(look, end, self.poll_interval, pause=self.stop.pause) is None:
+            self._too_late(list_id)
 
     def _write(self, hook: EspHook, list_id: str, counts: Counts, *, verified: bool = True) -> dict[str, Any]:
         """Write the file, and delete the list if it was made for it."""
@@ -269,7 +279,7 @@ class VerifyContactsOperator(RowsOperator):
             if own is not hook:
                 own.close()
 
-    def _too_late(self, list_id: str) -> None:
+    def _too_late(self, list_id: str) -> NoReturn:
         again = "verifies again" if self.segment is None else "waits for it again"
         limit = limit_of_wait(self, self.timeout)
         raise TimeoutError(

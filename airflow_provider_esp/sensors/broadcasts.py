@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.triggers import broadcast_waits
-from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
+from airflow_provider_esp.triggers.deferral import DeferringTask
+from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger, BroadcastWatch
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.core.waits import BroadcastResult, WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 _MOST_LOOKS = 60
 
 
-class BroadcastSensor(BaseSensorOperator):
+class BroadcastSensor(DeferringTask, BaseSensorOperator):
     """Wait until a broadcast (SendPulse: a campaign) has come to its end.
 
     SendPulse's campaigns have a status. eSputnik's API documents none: there the contacts' activity is read, which the
@@ -80,7 +82,7 @@ class BroadcastSensor(BaseSensorOperator):
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self._watch: BroadcastWatch | None = None
-        self._teller: BroadcastLogger | None = None
+        self._logger: BroadcastLogger | None = None
         self._goal: BroadcastGoal | None = None
 
     def poke(self, context: Context) -> Any:
@@ -91,24 +93,26 @@ class BroadcastSensor(BaseSensorOperator):
         from airflow.providers.common.compat.sdk import PokeReturnValue
 
         from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
+        from airflow_provider_esp.core.waits import BroadcastResult
 
         with final_errors():
-            found = self._look(_MOST_LOOKS)
-            if not broadcast_wait.is_over(found, self.on_action_required):
+            last = self._look(_MOST_LOOKS)
+            if not broadcast_wait.is_over(last, self.on_action_required):
                 return False
-            return PokeReturnValue(is_done=True, xcom_value=self._conclude(broadcast_waits.as_dict(found)))
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(BroadcastResult.of(last)))
 
     def execute(self, context: Context) -> Any:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
             return super().execute(context)
         from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
+        from airflow_provider_esp.core.waits import BroadcastResult
 
         try:
             with final_errors():
                 first = self._look(1)
                 if broadcast_wait.is_over(first, self.on_action_required):
-                    return self._conclude(broadcast_waits.as_dict(first))
+                    return self._conclude(BroadcastResult.of(first))
         except AirflowFailException as failed:
             if self.soft_fail:  # the base class sees to it in the other modes, and after the wait
                 raise AirflowSkipException(str(failed)) from failed
@@ -116,23 +120,29 @@ class BroadcastSensor(BaseSensorOperator):
         self._defer(first)
         return None
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait.
 
-        :param event: what the trigger found.
+        :param event: that the broadcast has ended, or requires manual action.
+        """
+        return self._conclude(broadcast_waits.result_of(event))
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the broadcast takes longer than the author allows.
+
+        :raises AirflowSensorTimeout: always.
         """
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-        if event["status"] == "error":
-            raise RuntimeError(f"The wait for the broadcast ended: {event['message']}")
-        if event["status"] == "timeout":
-            limit = limit_of_wait(self, float(self.timeout))
-            raise AirflowSensorTimeout(
-                f"The broadcast had not come to its end after {limit}; the service goes on with it. Raise "
-                f"{limit.name}= if it takes longer."
-            )
-        with final_errors():
-            return self._conclude(event["broadcast"])
+        limit = limit_of_wait(self, float(self.timeout))
+        raise AirflowSensorTimeout(
+            f"The broadcast had not come to its end after {limit}; the service goes on with it. Raise {limit.name}= if "
+            "it takes longer."
+        )
+
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        return "the broadcast"
 
     def on_kill(self) -> None:
         """Cancel the broadcast where the author asked for that."""
@@ -147,17 +157,17 @@ class BroadcastSensor(BaseSensorOperator):
         from airflow_provider_esp.hooks.esp import EspHook
 
         with EspHook.for_connection(self.esp_conn_id) as hook:
-            watch, teller = self._prepared(hook)
+            watch, logger = self._prepared(hook)
             for looks in range(1, most + 1):
-                found = hook.run(watch.look(hook.clock()))
-                teller.tell(found)
-                if not found.behind or is_over(found, self.on_action_required) or looks == most:
+                seen = hook.run(watch.look(hook.clock()))
+                logger.tell(seen)
+                if not seen.behind or is_over(seen, self.on_action_required) or looks == most:
                     break
                 time.sleep(min(CATCH_UP, float(self.poke_interval)))
-            return found
+            return seen
 
     def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, BroadcastLogger]:
-        if self._watch is None or self._teller is None:
+        if self._watch is None or self._logger is None:
             from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
             broadcast_id = broadcast_waits.id_of(self.broadcast_id)
@@ -170,8 +180,8 @@ class BroadcastSensor(BaseSensorOperator):
                     "mode='reschedule' forgets between two looks how far the activity was read: say deferrable=True, "
                     "or mode='poke'."
                 )
-            self._watch, self._teller = watch, BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
-        return self._watch, self._teller
+            self._watch, self._logger = watch, BroadcastLogger(broadcast_id, self.log.info, self.log.warning)
+        return self._watch, self._logger
 
     def _expected(self, hook: EspHook, broadcast_id: str) -> int:
         segments = broadcast_waits.names(self.segments)
@@ -193,12 +203,12 @@ class BroadcastSensor(BaseSensorOperator):
             end_time=end,
             poll_interval=float(self.poke_interval),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
+        self.defer_until(end, trigger)
 
-    def _conclude(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def _conclude(self, result: BroadcastResult) -> dict[str, Any]:
         from airflow_provider_esp.core.broadcasts.wait import check
-        from airflow_provider_esp.core.models import BroadcastState
+        from airflow_provider_esp.core.waits import encode
 
         broadcast_id = broadcast_waits.id_of(self.broadcast_id)
-        check(broadcast_id, BroadcastState(found["state"]), found["reason"])
-        return {"broadcast_id": broadcast_id, **found}
+        check(broadcast_id, result.state, result.reason)
+        return {"broadcast_id": broadcast_id, **encode(result)}

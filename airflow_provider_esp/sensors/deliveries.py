@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -13,16 +13,18 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_esp.policies.retry import final_errors
-from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
+from airflow_provider_esp.triggers.deferral import DeferringTask
+from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
+    from airflow_provider_esp.core.waits import WaitEvent
     from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 
-class DeliverySensor(BaseSensorOperator):
+class DeliverySensor(DeferringTask, BaseSensorOperator):
     """Wait until messages are delivered, or a share of them is, or too many have failed.
 
     At eSputnik this reads `GET v1/message/status`, a hundred messages in a call, whatever their channel. At SendPulse
@@ -50,6 +52,7 @@ class DeliverySensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("esp_conn_id", "request_ids", "report_path", "sms_campaign_ids")
     ui_color = "#e8f3ec"
+    retry_advice = "A retry looks again."
 
     def __init__(
         self,
@@ -111,22 +114,32 @@ class DeliverySensor(BaseSensorOperator):
             return found.xcom_value
         self._defer()
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on after the wait, and give the counts.
+    def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
+        """Go on after the wait, and return the counts.
 
-        :param event: what the trigger found.
+        :param event: that the messages have ended as far as awaited.
+        """
+        from airflow_provider_esp.core.waits import DeliveriesEnded
+
+        ended = event.expect(DeliveriesEnded)
+        return self._end(ended.success, ended.reason, ended.summary)
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the delivery takes longer than the author allows.
+
+        :raises AirflowSensorTimeout: always.
         """
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-        if event["status"] == "error":
-            raise RuntimeError(f"The wait for the delivery ended: {event['message']} A retry looks again.")
-        if event["status"] == "timeout":
-            limit = limit_of_wait(self, float(self.timeout))
-            raise AirflowSensorTimeout(
-                f"The messages were not delivered as far as awaited after {limit}; the service goes on with them. "
-                f"Raise {limit.name}= if it takes longer."
-            )
-        return self._end(event["success"], event["reason"], event["summary"])
+        limit = limit_of_wait(self, float(self.timeout))
+        raise AirflowSensorTimeout(
+            f"The messages were not delivered as far as awaited after {limit}; the service goes on with them. Raise "
+            f"{limit.name}= if it takes longer."
+        )
+
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        return "the delivery"
 
     def _defer(self) -> None:
         from airflow_provider_esp.triggers.waits import DeliveryTrigger
@@ -143,7 +156,7 @@ class DeliverySensor(BaseSensorOperator):
             end_time=end,
             poll_interval=float(self.poke_interval),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
+        self.defer_until(end, trigger)
 
     def _goal(self) -> DeliveryCondition:
         from airflow_provider_esp.core.delivery_stats import DeliveryCondition

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.policies.retry import final_errors
-from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait, until_after
+from airflow_provider_esp.triggers.deferral import DeferringTask
+from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_esp.core.models import ImportState
+    from airflow_provider_esp.core.waits import WaitEvent
     from airflow_provider_esp.utils.operator_arguments import BaseSensorArguments
 
 
-class ImportSensor(BaseSensorOperator):
+class ImportSensor(DeferringTask, BaseSensorOperator):
     """Wait until every one of some imports has ended: eSputnik's `GET v1/importstatus/{sessionId}`.
 
     An import has ended well when its status is FINISHED and it has no error message. SendPulse has no imports.
@@ -54,10 +57,9 @@ class ImportSensor(BaseSensorOperator):
 
         with final_errors(), EspHook.for_connection(self.esp_conn_id) as hook:
             hook.check_access("imports")
-            told = [hook.run(hook.adapter.import_state(import_id)) for import_id in self._ids()]
-        failed = {one.id: "failed" for one in told if one.state is ImportState.FAILED}
-        self._check(failed)
-        return all(one.state is ImportState.DONE for one in told)
+            imports = [hook.run(hook.adapter.import_state(import_id)) for import_id in self._ids()]
+        self._check({one.id: one.state for one in imports})
+        return all(one.state is ImportState.DONE for one in imports)
 
     def execute(self, context: Context) -> None:
         """Wait here, or leave for the triggerer."""
@@ -81,24 +83,33 @@ class ImportSensor(BaseSensorOperator):
             end_time=end,
             poll_interval=float(self.poke_interval),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=until_after(end))
+        self.defer_until(end, trigger)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> None:
+    def wait_ended(self, context: Context, event: WaitEvent) -> None:
         """Go on after the wait.
 
-        :param event: what the trigger found.
+        :param event: that the imports have ended.
+        """
+        from airflow_provider_esp.core.waits import ImportsEnded
+
+        self._check(event.expect(ImportsEnded).imports)
+
+    def wait_timed_out(self, context: Context, event: WaitEvent) -> NoReturn:
+        """Fail: the imports take longer than the author allows.
+
+        :raises AirflowSensorTimeout: always.
         """
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-        if event["status"] == "error":
-            raise RuntimeError(f"The wait for the imports ended: {event['message']}")
-        if event["status"] == "timeout":
-            limit = limit_of_wait(self, float(self.timeout))
-            raise AirflowSensorTimeout(
-                f"The imports had not ended after {limit}; the service goes on with them. Raise {limit.name}= if it "
-                "takes longer."
-            )
-        self._check(event["imports"])
+        limit = limit_of_wait(self, float(self.timeout))
+        raise AirflowSensorTimeout(
+            f"The imports had not ended after {limit}; the service goes on with them. Raise {limit.name}= if it takes "
+            "longer."
+        )
+
+    def awaited(self, event: WaitEvent) -> str:
+        """Return what is waited for."""
+        return "the imports"
 
     def _ids(self) -> list[str]:
         given = self.import_ids
@@ -106,8 +117,10 @@ class ImportSensor(BaseSensorOperator):
             given = given["imports"]
         return [given] if isinstance(given, str) else [str(one) for one in given]
 
-    def _check(self, imports: Mapping[str, str]) -> None:
-        failed = [import_id for import_id, state in imports.items() if state == "failed"]
+    def _check(self, imports: Mapping[str, ImportState]) -> None:
+        from airflow_provider_esp.core.models import ImportState
+
+        failed = [import_id for import_id, state in imports.items() if state is ImportState.FAILED]
         if failed:
             raise AirflowFailException(
                 f"{len(failed)} of {len(self._ids())} imports failed: {', '.join(failed[:3])}. The service's reason "

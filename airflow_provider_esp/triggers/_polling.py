@@ -1,20 +1,21 @@
-"""`PollTrigger`: the one polling loop behind every deferred wait of this provider.
+"""`PollLoop` and `PollTrigger`: the one polling loop of this provider's triggers.
 
-A subclass says what it looks at; the loop has the rest: an absolute deadline, jitter, patience with polls that
-fail for a while, and connections that all waits of one account on one event loop share. It may be begun anew at
-any time, because it only reads.
+The loop has what they share: an absolute deadline, jitter, and patience with looks that fail for a while. It may be
+cancelled anywhere and begun anew at any time, because a trigger only reads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -23,13 +24,77 @@ from airflow_provider_esp.triggers._hooks import hook_for
 from airflow_provider_esp.utils.frozen_heap import set_aside
 
 if TYPE_CHECKING:
+    from airflow_provider_esp.core.waits import WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
 
-DONE = "done"
-TIMEOUT = "timeout"
-ERROR = "error"
+T = TypeVar("T")
 
-_JITTER = 0.15
+JITTER = 0.15
+"""Share by which a pause is shorter or longer than the interval: waits that begin together do not stay in step."""
+
+
+class WaitOver(Exception):
+    """The time of a wait was up while its looks failed."""
+
+
+@dataclass(slots=True)
+class PollLoop:
+    """Looks at something again and again.
+
+    :param interval: seconds between two looks, give or take 15 %; a function is asked before each pause.
+    :param error_budget: seconds for which looks may fail before the failure is passed on; one that works resets it.
+    :param end: Unix time at which the wait is over; None for a watch without an end.
+    :param log: takes a line for each look that failed.
+    """
+
+    interval: float | Callable[[], float]
+    error_budget: float
+    end: float | None = None
+    log: Any = field(default_factory=lambda: logging.getLogger(__name__))
+
+    async def results(self, look: Callable[[], Awaitable[T]]) -> AsyncGenerator[T, None]:
+        """Yield what each look gives until the time is up: at least once, and once more at the very end."""
+        while True:
+            try:
+                result = await self.attempt(look)
+            except WaitOver:
+                return
+            yield result
+            if self.is_over:
+                return
+            await self.pause()
+
+    async def attempt(self, look: Callable[[], Awaitable[T]]) -> T:
+        """Look, and look again for a while where that fails.
+
+        :raises WaitOver: the time was up meanwhile.
+        :raises Exception: what the look raised last; at once where another look would raise the same.
+        """
+        failing_since: float | None = None
+        while True:
+            try:
+                return await look()
+            except Exception as error:
+                failing_since = failing_since or time.monotonic()
+                if ends_the_wait(error) or time.monotonic() - failing_since >= self.error_budget:
+                    raise
+                self.log.warning("Polling failed, retrying: %s", headline(error))
+            if self.is_over:
+                raise WaitOver
+            await self.pause()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self.end is not None and self.end <= time.time()
+
+    async def pause(self) -> None:
+        """Sleep until the next look, or the end."""
+        interval = self.interval() if callable(self.interval) else self.interval
+        seconds = interval * random.uniform(1 - JITTER, 1 + JITTER)
+        if self.end is not None:
+            seconds = max(0.0, min(seconds, self.end - time.time()))
+        await asyncio.sleep(seconds)
 
 
 class PollTrigger(BaseTrigger):
@@ -42,8 +107,8 @@ class PollTrigger(BaseTrigger):
         another triggerer ends when it should (Airflow 3 enforces no ``execution_timeout`` while a task is deferred).
     :param poll_interval: seconds between two looks, give or take 15 %.
     :param error_budget: seconds for which polls may fail before the wait is given up; a poll that works resets it.
-    :param state: what the task leaves behind for the time after the wait; the event hands it back unchanged. It does
-        not travel as the deferral's own ``kwargs``, because ``dag.test()`` forgets those.
+    :param state: what the task leaves behind for the time after the wait, encoded; the event hands it back unchanged.
+        It does not travel as the deferral's own ``kwargs``, because ``dag.test()`` forgets those.
     """
 
     def __init__(
@@ -62,15 +127,23 @@ class PollTrigger(BaseTrigger):
         self.state = state
 
     @abstractmethod
-    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+    async def look(self, hook: EspHook) -> WaitEvent | None:
         """Look once.
 
-        :returns: what the event carries once it is over (JSON-able, no address in it), or None to go on waiting.
+        :returns: the event once it is over (no address in it), or None to go on waiting.
         """
+
+    @abstractmethod
+    def event_type(self) -> type[WaitEvent]:
+        """Return the kind of event that this trigger ends with."""
 
     @abstractmethod
     def arguments(self) -> dict[str, Any]:
         """Return the subclass's own arguments."""
+
+    def seconds_to_next_look(self) -> float:
+        """Return how long to pause after a look."""
+        return self.poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments, from which a triggerer makes the trigger again."""
@@ -86,41 +159,31 @@ class PollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the end, and yield one event: ``status`` is done, timeout or error."""
+        from msgspec.structs import replace
+
+        from airflow_provider_esp.core.waits import WaitStatus, encode
+
         try:
             with set_aside() if _freezes_heap() else nullcontext():
-                found = await self._wait()
+                event = await self._wait()
         except Exception as error:  # a wait that cannot go on ends with an event that says why
             self.log.exception("Trigger failed")
-            found = {"status": ERROR, "message": str(error) or type(error).__name__}
-        yield TriggerEvent({**found, "state": self.state})
+            event = self.event_type()(status=WaitStatus.ERROR, message=str(error) or type(error).__name__)
+        yield TriggerEvent(encode(replace(event, state=self.state)))
 
-    async def _wait(self) -> dict[str, Any]:
+    async def _wait(self) -> WaitEvent:
+        from airflow_provider_esp.core.waits import WaitStatus
+
         hook = await hook_for(self.esp_conn_id)
-        async with hook.keep_open():
-            failing_since: float | None = None
+        loop = PollLoop(self.seconds_to_next_look, self.error_budget, self.end_time, self.log)
+        async with hook.keep_open(), aclosing(loop.results(lambda: self.look(hook))) as results:
             # Not at once: the task has only just looked, and Airflow 3.3 fails a task that is resumed before its
             # scheduler has noted that the worker is free (apache/airflow#72716).
-            await self._pause()
-            while True:
-                try:
-                    found = await self.look(hook)
-                except Exception as error:
-                    failing_since = failing_since or time.monotonic()
-                    if ends_the_wait(error) or time.monotonic() - failing_since >= self.error_budget:
-                        raise
-                    self.log.warning("Polling failed, retrying: %s", headline(error))
-                else:
-                    failing_since = None
-                    if found is not None:
-                        return {"status": DONE, **found}
-                if self.end_time <= time.time():
-                    return {"status": TIMEOUT}
-                await self._pause()
-
-    async def _pause(self) -> None:
-        """Sleep until the next look, or the end; not in step with other waits that began together."""
-        pause = self.poll_interval * random.uniform(1 - _JITTER, 1 + _JITTER)
-        await asyncio.sleep(max(0.0, min(pause, self.end_time - time.time())))
+            await loop.pause()
+            async for event in results:
+                if event is not None:
+                    return event
+        return self.event_type()(status=WaitStatus.TIMEOUT)
 
 
 def ends_the_wait(error: Exception) -> bool:

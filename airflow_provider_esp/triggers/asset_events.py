@@ -12,22 +12,22 @@ import asyncio
 import hashlib
 import json
 import logging
-import random
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_esp.exceptions import headline
 from airflow_provider_esp.triggers._hooks import hook_for
-from airflow_provider_esp.triggers._polling import ends_the_wait
+from airflow_provider_esp.triggers._polling import PollLoop
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
 
+    from airflow_provider_esp.core.account_events import AccountEvent, AssetMemory
     from airflow_provider_esp.core.models import Import
     from airflow_provider_esp.hooks.esp import EspHook
 else:
@@ -35,8 +35,6 @@ else:
         from airflow.triggers.base import BaseEventTrigger
     except ImportError:  # Airflow 2
         from airflow.triggers.base import BaseTrigger as BaseEventTrigger
-
-T = TypeVar("T")
 
 HAS_WATCHERS = BaseEventTrigger.__name__ == "BaseEventTrigger"
 """Whether this Airflow starts DAGs by triggers."""
@@ -47,9 +45,10 @@ LOOK_BACK = 3600.0
 MOST_REMEMBERED = 1000
 """Things told that are remembered with an asset."""
 
+ERROR_BUDGET = 3600.0
+"""Seconds for which looks may fail before a watch is given up (our choice)."""
+
 _log = logging.getLogger(__name__)
-_JITTER = 0.15
-_ERROR_BUDGET = 3600.0
 
 
 class EspEventTrigger(BaseEventTrigger):
@@ -90,14 +89,14 @@ class EspEventTrigger(BaseEventTrigger):
         mark = hashlib.blake2b(json.dumps([path, arguments], sort_keys=True).encode(), digest_size=8).hexdigest()
         name = f"esp_{type(self).__name__}_{mark}"
         store = getattr(self, "asset_state_store", None)
-        found: Any = None
+        kept: Any = None
         if store is not None:
             try:
-                found = await store.aget(name)
+                kept = await store.aget(name)
             except ValueError:  # several assets have this watcher, and no one of them is meant
                 _log.warning("Several assets share one %s, so a restart may tell them things again", name)
                 store = None
-        return Memory(store, name, found)
+        return Memory(store, name, kept)
 
 
 class Memory:
@@ -105,25 +104,40 @@ class Memory:
 
     :param store: where it is kept; None for nowhere.
     :param name: under which key.
-    :param kept: what was found there.
+    :param kept: what was there; what is no memory counts as nothing.
     """
 
     def __init__(self, store: Any, name: str, kept: Any) -> None:
-        kept = kept if isinstance(kept, Mapping) else {}
+        from airflow_provider_esp.core.account_events import AssetMemory
+
         self._store = store
         self._name = name
+        record = AssetMemory.of(kept)
+        self.is_new = record is None
         # Services write whole seconds: what happens in the second of the start belongs to the watch.
-        self.since: float = float(kept.get("since") or int(time.time()))
-        self.until: float = float(kept.get("until") or 0.0)
-        self.told: list[str] = list(kept.get("told") or [])
-        self.is_new = not kept
+        self._record: AssetMemory = record or AssetMemory(since=float(int(time.time())))
+
+    @property
+    def since(self) -> float:
+        """Unix time from which on the trigger watches."""
+        return self._record.since
+
+    @property
+    def until(self) -> float:
+        """Unix time up to which things were told."""
+        return self._record.until
+
+    @property
+    def told(self) -> list[str]:
+        """Ids of things that were told."""
+        return self._record.told
 
     async def keep(self, *told: str, until: float | None = None) -> None:
         """Remember what is about to be told; before and not after, so that it is told once at most."""
-        self.told = [*self.told, *told][-MOST_REMEMBERED:]
-        self.until = self.until if until is None else until
+        self._record.told = [*self.told, *told][-MOST_REMEMBERED:]
+        self._record.until = self.until if until is None else until
         if self._store is not None:
-            await self._store.aset(self._name, {"since": self.since, "until": self.until, "told": self.told})
+            await self._store.aset(self._name, self._record.encoded())
 
 
 class AccountTrigger(EspEventTrigger):
@@ -135,8 +149,6 @@ class AccountTrigger(EspEventTrigger):
     :param settle_time: seconds without a new result after which a broadcast counts as finished at eSputnik, whose API
         gives no status.
     """
-
-    kind: ClassVar[str]
 
     def __init__(
         self,
@@ -158,22 +170,21 @@ class AccountTrigger(EspEventTrigger):
         return ("airflow_provider_esp", self.esp_conn_id, str(self.poll_interval), str(self.settle_time))
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
-        """Poll the account for ever; each item is what one look has found.
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[AccountEvent]]:
+        """Poll the account for ever; each item is what one look has seen.
 
         :param kwargs: the arguments of one of the triggers; those in the stream's key are used.
         """
         from airflow_provider_esp.core.account_events import WatchOptions
 
         hook = await hook_for(kwargs["esp_conn_id"])
-        interval = float(kwargs.get("poll_interval", 60.0))
         settle_time = float(kwargs.get("settle_time", 900.0))
+        loop = PollLoop(float(kwargs.get("poll_interval", 60.0)), ERROR_BUDGET, log=_log)
         async with hook.keep_open():
             watch = hook.adapter.account_watcher(WatchOptions(hook.clock() - LOOK_BACK - settle_time, settle_time))
-            while True:
-                found = await patiently(lambda: hook.arun(watch.look(hook.clock())), interval)
-                yield [{"kind": one.kind, "id": one.id, "at": one.at, "facts": one.facts} for one in found]
-                await _pause(interval)
+            async with aclosing(loop.results(lambda: hook.arun(watch.look(hook.clock())))) as results:
+                async for events in results:
+                    yield events
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Make events of what this trigger is about and has not told yet.
@@ -184,14 +195,14 @@ class AccountTrigger(EspEventTrigger):
         if memory.is_new:
             await memory.keep()
         begun = memory.until
-        async for found in shared_stream:
-            mine = [one for one in found if one["kind"] == self.kind and self._is_meant(one["id"])]
-            async for event in self.events(mine, memory, begun):
-                yield event
+        async for events in shared_stream:
+            meant = [event for event in events if self._is_meant(event.id)]
+            async for payload in self.payloads(meant, memory, begun):
+                yield TriggerEvent(payload)
 
     @abstractmethod
-    def events(self, found: list[dict[str, Any]], memory: Memory, begun: float) -> AsyncIterator[TriggerEvent]:
-        """Make events of what one look has found.
+    def payloads(self, events: list[AccountEvent], memory: Memory, begun: float) -> AsyncIterator[dict[str, Any]]:
+        """Make payloads of what one look has seen.
 
         :param begun: how far things had been told when this trigger was started.
         """
@@ -212,14 +223,14 @@ class BroadcastFinishedTrigger(AccountTrigger):
     ended when no new result has come for `settle_time`, and counts are of what was seen since the watch began.
     """
 
-    kind = "broadcast_finished"
-
-    async def events(self, found: list[dict[str, Any]], memory: Memory, begun: float) -> AsyncIterator[TriggerEvent]:
+    async def payloads(self, events: list[AccountEvent], memory: Memory, begun: float) -> AsyncIterator[dict[str, Any]]:
         """Tell each broadcast once."""
-        for one in found:
-            if one["id"] not in memory.told and one["at"] >= memory.since:
-                await memory.keep(one["id"])
-                yield TriggerEvent({"broadcast_id": one["id"], **one["facts"]})
+        from airflow_provider_esp.core.account_events import BroadcastFinished
+
+        for event in events:
+            if isinstance(event, BroadcastFinished) and event.id not in memory.told and event.at >= memory.since:
+                await memory.keep(event.id)
+                yield event.payload()
 
 
 class NewClicksTrigger(AccountTrigger):
@@ -228,17 +239,15 @@ class NewClicksTrigger(AccountTrigger):
     The event is ``{"clicks", "broadcasts": {id: clicks}}``; nobody who clicked is named.
     """
 
-    kind = "clicks"
+    async def payloads(self, events: list[AccountEvent], memory: Memory, begun: float) -> AsyncIterator[dict[str, Any]]:
+        """Add up what one look has seen."""
+        from airflow_provider_esp.core.account_events import NewClicks
 
-    async def events(self, found: list[dict[str, Any]], memory: Memory, begun: float) -> AsyncIterator[TriggerEvent]:
-        """Add up what one look has found."""
-        counts: dict[str, int] = {}
-        fresh = [one for one in found if one["at"] > begun and one["at"] >= memory.since]
-        for one in fresh:
-            counts[one["id"]] = counts.get(one["id"], 0) + int(one["facts"]["clicks"])
-        if counts:
-            await memory.keep(until=max(memory.until, *(one["at"] for one in fresh)))
-            yield TriggerEvent({"clicks": sum(counts.values()), "broadcasts": counts})
+        new = [event for event in events if isinstance(event, NewClicks) and event.at > begun]
+        new = [event for event in new if event.at >= memory.since]
+        if new:
+            await memory.keep(until=max(memory.until, *(event.at for event in new)))
+            yield NewClicks.payload(new)
 
 
 class ImportFinishedTrigger(EspEventTrigger):
@@ -277,17 +286,17 @@ class ImportFinishedTrigger(EspEventTrigger):
 
         memory = await self.recall()
         hook = await hook_for(self.esp_conn_id)
-        async with hook.keep_open():
-            while True:
-                open_ids = [one for one in await self._ids() if one not in memory.told]
-                for import_id in open_ids:
-                    told = await patiently(partial(self._ask, hook, import_id), self.poll_interval)
-                    if told.state is not ImportState.RUNNING:
+        loop = PollLoop(self.poll_interval, ERROR_BUDGET, log=_log)
+        async with hook.keep_open(), aclosing(loop.results(self._ids)) as results:
+            async for ids in results:
+                for import_id in (one for one in ids if one not in memory.told):
+                    # One after the other, each with patience of its own: those before it are told meanwhile.
+                    answer = await loop.attempt(partial(self._ask, hook, import_id))
+                    if answer.state is not ImportState.RUNNING:
                         await memory.keep(import_id)
-                        yield TriggerEvent({"import_id": import_id, "state": told.state.value})
+                        yield TriggerEvent({"import_id": import_id, "state": answer.state.value})
                 if self.import_ids is not None and set(self.import_ids) <= set(memory.told):
                     return
-                await _pause(self.poll_interval)
 
     @staticmethod
     async def _ask(hook: EspHook, import_id: str) -> Import:
@@ -310,29 +319,8 @@ def ids_in(text: str | None) -> list[str]:
     if not text or not text.strip():
         return []
     try:
-        told = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return [text.strip()]
-    told = told.get("imports") or [] if isinstance(told, Mapping) else told
-    return [str(one) for one in told] if isinstance(told, list) else [str(told)]
-
-
-async def patiently(look: Callable[[], Awaitable[T]], interval: float, budget: float = _ERROR_BUDGET) -> T:
-    """Look, and look again for a while where the service fails.
-
-    :param interval: seconds between two tries.
-    :param budget: seconds after which the failure is passed on.
-    """
-    began = time.monotonic()
-    while True:
-        try:
-            return await look()
-        except Exception as error:
-            if ends_the_wait(error) or time.monotonic() - began >= budget:
-                raise
-            _log.warning("Polling failed, retrying: %s", headline(error))
-        await _pause(interval)
-
-
-async def _pause(interval: float) -> None:
-    await asyncio.sleep(interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+    value = value.get("imports") or [] if isinstance(value, Mapping) else value
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]

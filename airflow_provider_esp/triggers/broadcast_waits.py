@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from airflow_provider_esp.core.broadcasts.create import CreatedBroadcast
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.core.waits import BroadcastResult, WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.triggers.broadcasts import BroadcastTrigger
 
@@ -115,15 +116,17 @@ def check_clock(start: Any, made: CreatedBroadcast, zone: tzinfo, log: Any) -> N
         )
 
 
-def as_dict(look: BroadcastLook) -> dict[str, Any]:
-    """Return what a look found as an XCom holds it."""
-    return {
-        "state": look.state.value,
-        "status": look.status,
-        "reason": look.reason,
-        "delivered": look.delivered,
-        "undelivered": look.undelivered,
-    }
+def result_of(event: WaitEvent) -> BroadcastResult:
+    """Return how the broadcast has ended that a task has waited for.
+
+    :raises TypeError: the event is not one of a broadcast that has ended.
+    """
+    from airflow_provider_esp.core.waits import BroadcastEnded
+
+    result = event.expect(BroadcastEnded).broadcast
+    if result is None:
+        raise TypeError("The wait for the broadcast is done, and its event does not say how the broadcast has ended.")
+    return result
 
 
 def trigger_for(task: Any, broadcast_id: str, goal: BroadcastGoal, first: BroadcastLook, **waiting: Any) -> Any:

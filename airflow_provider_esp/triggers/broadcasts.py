@@ -8,7 +8,6 @@ the start of the broadcast, which costs time and nothing else, because a wait on
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +17,7 @@ from airflow_provider_esp.triggers._polling import PollTrigger
 if TYPE_CHECKING:
     from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger, BroadcastWatch
     from airflow_provider_esp.core.models import BroadcastGoal, BroadcastLook
+    from airflow_provider_esp.core.waits import BroadcastEnded
     from airflow_provider_esp.hooks.esp import EspHook
 
 _CANCEL_WITHIN = 20.0
@@ -26,7 +26,7 @@ _CANCEL_WITHIN = 20.0
 class BroadcastTrigger(PollTrigger):
     """Waits until a broadcast has come to its end, or until somebody has to act.
 
-    The event's ``broadcast`` is ``{"state", "status", "reason", "delivered", "undelivered"}``.
+    The event is `BroadcastEnded`.
 
     :param broadcast_id: id that the service gave.
     :param goal: a `BroadcastGoal` as a dictionary.
@@ -51,7 +51,7 @@ class BroadcastTrigger(PollTrigger):
         self.on_action_required = on_action_required
         self.cancel_on_kill = cancel_on_kill
         self._watch: BroadcastWatch | None = None
-        self._teller: BroadcastLogger | None = None
+        self._logger: BroadcastLogger | None = None
         self._behind = False
 
     def arguments(self) -> dict[str, Any]:
@@ -63,25 +63,30 @@ class BroadcastTrigger(PollTrigger):
             "cancel_on_kill": self.cancel_on_kill,
         }
 
-    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+    def event_type(self) -> type[BroadcastEnded]:
+        """Return the kind of event that this trigger ends with."""
+        from airflow_provider_esp.core.waits import BroadcastEnded
+
+        return BroadcastEnded
+
+    def seconds_to_next_look(self) -> float:
+        """Return the interval, or a moment where there is more to read already."""
+        from airflow_provider_esp.core.broadcasts.wait import CATCH_UP
+
+        return min(CATCH_UP, self.poll_interval) if self._behind else self.poll_interval
+
+    async def look(self, hook: EspHook) -> BroadcastEnded | None:
         """Look once: at the broadcast, and at one page of activity at most."""
         from airflow_provider_esp.core.broadcasts.wait import is_over
+        from airflow_provider_esp.core.waits import BroadcastEnded, BroadcastResult, WaitStatus
 
-        watch, teller = self._prepared(hook)
-        found = await self._found(hook, watch)
-        self._behind = found.behind
-        teller.tell(found)
-        if not is_over(found, self.on_action_required):
+        watch, logger = self._prepared(hook)
+        seen = await self._look_at_broadcast(hook, watch)
+        self._behind = seen.behind
+        logger.tell(seen)
+        if not is_over(seen, self.on_action_required):
             return None
-        return {
-            "broadcast": {
-                "state": found.state.value,
-                "status": found.status,
-                "reason": found.reason,
-                "delivered": found.delivered,
-                "undelivered": found.undelivered,
-            }
-        }
+        return BroadcastEnded(status=WaitStatus.DONE, broadcast=BroadcastResult.of(seen))
 
     async def on_kill(self) -> None:
         """Cancel the broadcast where the author asked for that: a person has ended the task that waits for it."""
@@ -92,7 +97,7 @@ class BroadcastTrigger(PollTrigger):
             await hook.arun(hook.adapter.cancel_broadcast(self.broadcast_id))
         self.log.info("The task was ended manually: broadcast %s is cancelled.", self.broadcast_id)
 
-    async def _found(self, hook: EspHook, watch: BroadcastWatch) -> BroadcastLook:
+    async def _look_at_broadcast(self, hook: EspHook, watch: BroadcastWatch) -> BroadcastLook:
         from airflow_provider_esp.core.broadcasts.wait import when_missing
         from airflow_provider_esp.exceptions import NotFound
 
@@ -100,10 +105,10 @@ class BroadcastTrigger(PollTrigger):
         try:
             return await hook.arun(watch.look(now))
         except NotFound:
-            found = when_missing(self._goal(), now)
-            if found is None:
+            missing = when_missing(self._goal(), now)
+            if missing is None:
                 raise
-            return found
+            return missing
 
     def _goal(self) -> BroadcastGoal:
         import msgspec
@@ -113,19 +118,9 @@ class BroadcastTrigger(PollTrigger):
         return msgspec.convert(self.goal, BroadcastGoal)
 
     def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, BroadcastLogger]:
-        if self._watch is None or self._teller is None:
+        if self._watch is None or self._logger is None:
             from airflow_provider_esp.core.broadcasts.wait import BroadcastLogger
 
             self._watch = hook.adapter.broadcast_watcher(self.broadcast_id, self._goal())
-            self._teller = BroadcastLogger(self.broadcast_id, self.log.info, self.log.warning)
-        return self._watch, self._teller
-
-    async def _pause(self) -> None:
-        """Wait no longer than a moment where there is more to read already."""
-        if self._behind:
-            from airflow_provider_esp.core.broadcasts.wait import CATCH_UP
-
-            left = max(0.0, self.end_time - time.time())
-            await asyncio.sleep(min(CATCH_UP, self.poll_interval, left))
-        else:
-            await super()._pause()
+            self._logger = BroadcastLogger(self.broadcast_id, self.log.info, self.log.warning)
+        return self._watch, self._logger

@@ -33,8 +33,10 @@ class SendWindowTrigger(BaseTrigger):
         return f"{kind.__module__}.{kind.__qualname__}", {"opens_at": self.opens_at}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield one event."""
+        """Wait, and yield one event, `SendWindowOpened`."""
+        from airflow_provider_esp.core.waits import SendWindowOpened, WaitStatus, encode
+
         await clock.sleep(_SHORTEST_SLEEP)
         while (left := self.opens_at - clock.now()) > 0:
             await clock.sleep(min(left, _LONGEST_SLEEP))
-        yield TriggerEvent({"status": "done"})
+        yield TriggerEvent(encode(SendWindowOpened(status=WaitStatus.DONE)))

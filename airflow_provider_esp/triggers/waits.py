@@ -10,13 +10,15 @@ from airflow_provider_esp.triggers._polling import PollTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.delivery_stats import DeliveryStats
+    from airflow_provider_esp.core.models import ImportState
+    from airflow_provider_esp.core.waits import DeliveriesEnded, ImportsEnded, VerificationEnded
     from airflow_provider_esp.hooks.esp import EspHook
 
 
 class ImportTrigger(PollTrigger):
     """Waits until every one of some imports has ended.
 
-    The event's ``imports`` is ``{id: "done" or "failed"}``. Whom an import wrote is not in it: those are addresses.
+    The event is `ImportsEnded`. Whom an import wrote is not in it: those are addresses.
 
     :param import_ids: ids that the uploads gave.
     """
@@ -24,28 +26,36 @@ class ImportTrigger(PollTrigger):
     def __init__(self, *, import_ids: Sequence[str], **waiting: Any) -> None:
         super().__init__(**waiting)
         self.import_ids = list(import_ids)
-        self._ended: dict[str, str] = {}
+        self._ended: dict[str, ImportState] = {}
 
     def arguments(self) -> dict[str, Any]:
         """Return the imports' ids."""
         return {"import_ids": self.import_ids}
 
-    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+    def event_type(self) -> type[ImportsEnded]:
+        """Return the kind of event that this trigger ends with."""
+        from airflow_provider_esp.core.waits import ImportsEnded
+
+        return ImportsEnded
+
+    async def look(self, hook: EspHook) -> ImportsEnded | None:
         """Ask for the imports that have not ended yet."""
         from airflow_provider_esp.core.models import ImportState
+        from airflow_provider_esp.core.waits import ImportsEnded, WaitStatus
 
         for import_id in self.import_ids:
             if import_id not in self._ended:
-                told = await hook.arun(hook.adapter.import_state(import_id))
-                if told.state is not ImportState.RUNNING:
-                    self._ended[import_id] = told.state.value
-        return {"imports": self._ended} if len(self._ended) == len(set(self.import_ids)) else None
+                answer = await hook.arun(hook.adapter.import_state(import_id))
+                if answer.state is not ImportState.RUNNING:
+                    self._ended[import_id] = answer.state
+        all_ended = len(self._ended) == len(set(self.import_ids))
+        return ImportsEnded(status=WaitStatus.DONE, imports=self._ended) if all_ended else None
 
 
 class VerificationTrigger(PollTrigger):
     """Waits until every address of a mailing list has been verified.
 
-    The event's ``processed`` is how many were.
+    The event is `VerificationEnded`.
 
     :param list_id: the list's id.
     """
@@ -58,17 +68,24 @@ class VerificationTrigger(PollTrigger):
         """Return the list's id."""
         return {"list_id": self.list_id}
 
-    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+    def event_type(self) -> type[VerificationEnded]:
+        """Return the kind of event that this trigger ends with."""
+        from airflow_provider_esp.core.waits import VerificationEnded
+
+        return VerificationEnded
+
+    async def look(self, hook: EspHook) -> VerificationEnded | None:
         """Ask how many addresses have been looked at."""
+        from airflow_provider_esp.core.waits import VerificationEnded, WaitStatus
+
         processed, total = await hook.arun(hook.adapter.verifier().progress(self.list_id))
-        return {"processed": processed} if processed >= total else None
+        return VerificationEnded(status=WaitStatus.DONE, processed=processed) if processed >= total else None
 
 
 class DeliveryTrigger(PollTrigger):
     """Waits until messages are delivered: all of them have ended, or as far as the author's goal says.
 
-    The event's ``states`` counts those that have ended (delivered, failed), ``statuses`` the same by the service's own
-    words, ``summary`` counts all, ``good`` and ``why`` tell how the wait ended.
+    The event is `DeliveriesEnded`.
 
     :param request_ids: ids that the send gave; or None to read them from the report.
     :param report_path: folder with the report of the send, where `request_ids` is None.
@@ -93,27 +110,40 @@ class DeliveryTrigger(PollTrigger):
         self.until = until
         self.fail_when = dict(fail_when or {})
         self.sms = sms
-        self._tally: DeliveryStats | None = None
+        self._stats: DeliveryStats | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the messages' ids, or where they stand, and what is waited for."""
         names = ("request_ids", "report_path", "until", "fail_when", "sms")
         return {name: getattr(self, name) for name in names}
 
-    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+    def event_type(self) -> type[DeliveriesEnded]:
+        """Return the kind of event that this trigger ends with."""
+        from airflow_provider_esp.core.waits import DeliveriesEnded
+
+        return DeliveriesEnded
+
+    async def look(self, hook: EspHook) -> DeliveriesEnded | None:
         """Ask for the messages that have not ended yet."""
         from airflow_provider_esp.core.delivery_stats import DeliveryCondition, DeliveryStats
+        from airflow_provider_esp.core.waits import DeliveriesEnded, WaitStatus
 
-        if self._tally is None:
-            self._tally = DeliveryStats(await asyncio.to_thread(self._ids))
-        tally, ask = self._tally, hook.adapter.sms_deliveries if self.sms else hook.adapter.deliveries
-        if tally.open:
-            tally.take(await hook.arun(ask(tally.open)))
-        verdict = DeliveryCondition(self.until, self.fail_when).verdict(tally)
+        if self._stats is None:
+            self._stats = DeliveryStats(await asyncio.to_thread(self._ids))
+        stats, ask = self._stats, hook.adapter.sms_deliveries if self.sms else hook.adapter.deliveries
+        if stats.open:
+            stats.take(await hook.arun(ask(stats.open)))
+        verdict = DeliveryCondition(self.until, self.fail_when).verdict(stats)
         if verdict is None:
             return None
-        ended = {"states": tally.states(), "statuses": tally.statuses()}
-        return {**ended, "summary": tally.summary(), "success": verdict.success, "reason": verdict.reason}
+        return DeliveriesEnded(
+            status=WaitStatus.DONE,
+            states=stats.states(),
+            statuses=stats.statuses(),
+            summary=stats.summary(),
+            success=verdict.success,
+            reason=verdict.reason,
+        )
 
     def _ids(self) -> list[str]:
         if self.request_ids is not None:

@@ -17,13 +17,13 @@ from airflow_provider_esp.services.esputnik.api import broadcasts, imports
 from airflow_provider_esp.services.esputnik.api.models import Channel, ContactUpdate
 from airflow_provider_esp.services.esputnik.mapping import messages as message_mapping
 from airflow_provider_esp.triggers import asset_events
+from airflow_provider_esp.triggers._polling import PollLoop
 from airflow_provider_esp.triggers.asset_events import (
     BroadcastFinishedTrigger,
     EspEventTrigger,
     ImportFinishedTrigger,
     NewClicksTrigger,
     ids_in,
-    patiently,
 )
 
 IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
@@ -246,13 +246,14 @@ def test_a_look_that_fails_for_a_while_is_made_again_and_a_final_one_is_not(conn
             raise outcome
         return outcome
 
-    assert asyncio.run(patiently(look, 0.01)) == "seen"
+    loop = PollLoop(0.01, error_budget=60.0)
+    assert asyncio.run(loop.attempt(look)) == "seen"
     outcomes[:] = [ServerFailed("down")] * 1000
     with pytest.raises(ServerFailed):
-        asyncio.run(patiently(look, 0.01, budget=0.1))
+        asyncio.run(PollLoop(0.01, error_budget=0.1).attempt(look))
     outcomes[:] = [Unauthenticated("wrong key"), "seen"]
     with pytest.raises(Unauthenticated):
-        asyncio.run(patiently(look, 0.01))
+        asyncio.run(loop.attempt(look))
     assert outcomes == ["seen"]
 
 
@@ -269,7 +270,7 @@ class _Answers:
 
         self.looks = [msgspec.convert(look, list[Campaign]) for look in looks]
 
-    def told(self, since: float = 0.0) -> list[list[tuple[str, str, Any]]]:
+    def told(self, since: float = 0.0) -> list[list[tuple[str, Any]]]:
         from zoneinfo import ZoneInfo
 
         from airflow_provider_esp.core.account_events import WatchOptions
@@ -282,7 +283,7 @@ class _Answers:
             try:
                 flow.send(page)
             except StopIteration as end:
-                told.append([(one.kind, one.id, one.facts.get("state") or one.facts["clicks"]) for one in end.value])
+                told.append([(event.id, getattr(event, "state", None) or event.clicks) for event in end.value])
         return told
 
 
@@ -298,8 +299,8 @@ def test_a_campaign_is_told_when_it_ends_and_its_clicks_as_they_come() -> None:
     ).told()
     assert told == [
         [],
-        [("broadcast_finished", "1", "done"), ("clicks", "1", 2)],
-        [("broadcast_finished", "2", "failed")],
+        [("1", "done"), ("1", 2)],
+        [("2", "failed")],
         [],
     ]
 
@@ -307,4 +308,4 @@ def test_a_campaign_is_told_when_it_ends_and_its_clicks_as_they_come() -> None:
 def test_a_campaign_that_ended_before_the_watch_is_not_told() -> None:
     ended = {"id": 1, "status": 3, "send_date": "1970-01-01 00:01:00"}
     assert _Answers([ended], [ended]).told(since=100.0) == [[], []]
-    assert _Answers([ended], [ended]).told(since=10.0) == [[("broadcast_finished", "1", "done")], []]
+    assert _Answers([ended], [ended]).told(since=10.0) == [[("1", "done")], []]

@@ -27,6 +27,7 @@ BUILT_UPON = {
     "airflow_provider_esp.hooks.spending",
     "airflow_provider_esp.hooks.telling",
     "airflow_provider_esp.triggers.broadcast_waits",
+    "airflow_provider_esp.triggers.deferral",
 }
 VERSION = tuple(int(number) for number in airflow.__version__.split(".")[:2])
 IS_AIRFLOW_2 = VERSION < (3, 0)

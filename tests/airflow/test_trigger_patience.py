@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.core.transport import shared_clients as sharing
+from airflow_provider_esp.core.waits import VerificationEnded, WaitStatus
 from airflow_provider_esp.exceptions import NotFound, ServerFailed
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
@@ -31,12 +32,15 @@ class Scripted(PollTrigger):
     def arguments(self) -> dict[str, Any]:
         return {}
 
-    async def look(self, hook: EspHook) -> dict[str, Any] | None:
+    def event_type(self) -> type[VerificationEnded]:
+        return VerificationEnded
+
+    async def look(self, hook: EspHook) -> VerificationEnded | None:
         self.number += 1
         outcome: Any = self.looks(self.number)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome  # type: ignore[no-any-return]
+        return VerificationEnded(status=WaitStatus.DONE, processed=int(outcome)) if outcome else None
 
 
 def ended(trigger: PollTrigger) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def test_a_look_that_works_gives_the_wait_its_whole_budget_back() -> None:
 
     def looks(number: int) -> Any:
         if time.monotonic() - began > 2.0:
-            return {"seen": number}
+            return number
         # More than the budget in all, and never so long at a time: every fifth look works.
         return None if number % 5 == 0 else ServerFailed("down")
 
@@ -87,13 +91,8 @@ def test_waits_that_begin_together_do_not_stay_in_step(monkeypatch: pytest.Monke
         pauses.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", note)
-    trigger = Scripted(lambda number: None, poll_interval=10.0, end_time=time.time() + 1e6)
-
-    async def pause() -> None:
-        for _ in range(200):
-            await trigger._pause()
-
-    asyncio.run(pause())
+    trigger = Scripted(lambda number: number == 200, poll_interval=10.0, end_time=time.time() + 1e6)
+    assert ended(trigger)["status"] == "done"
     assert len(set(pauses)) > 190
     assert 8.5 <= min(pauses) < 9.0
     assert 11.0 < max(pauses) <= 11.5
@@ -114,7 +113,7 @@ def open_clients() -> int:
 
 def test_the_shared_connections_live_as_long_as_one_wait_needs_them(sandbox: Sandbox) -> None:
     async def run() -> tuple[int, int]:
-        waits = [asyncio.create_task(_drained(Scripted(lambda number: None if number < 9 else {}))) for _ in range(5)]
+        waits = [asyncio.create_task(_drained(Scripted(lambda number: number >= 9))) for _ in range(5)]
         await asyncio.sleep(0.1)
         meanwhile = open_clients()
         await asyncio.gather(*waits)

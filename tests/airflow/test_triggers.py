@@ -111,7 +111,7 @@ def test_the_event_says_how_each_import_ended_and_hands_the_tasks_state_back(
     sandbox.set(esputnik__import_outcome="error")
     bad = begin()
     told = ended(waiting(good, bad, state={"rows": 2}))
-    assert told == {"status": "done", "imports": {good: "done", bad: "failed"}, "state": {"rows": 2}}
+    assert told == {"wait": "imports", "status": "done", "imports": {good: "done", bad: "failed"}, "state": {"rows": 2}}
     assert ANN not in json.dumps(told)
 
 
@@ -123,7 +123,7 @@ def test_the_deadline_is_absolute_and_comes_after_one_look_at_least(sandbox: San
     assert time.monotonic() - began < 50
     sandbox.advance(61)
     late = ended(made_again(waiting(import_id, within=-100, state={"rows": 1})))
-    assert late == {"status": "done", "imports": {import_id: "done"}, "state": {"rows": 1}}
+    assert late == {"wait": "imports", "status": "done", "imports": {import_id: "done"}, "state": {"rows": 1}}
 
 
 def test_looks_that_fail_for_a_while_do_not_end_the_wait(sandbox: Sandbox, begin: Callable[[], str]) -> None:

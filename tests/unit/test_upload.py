@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_esp import exceptions
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule
+from airflow_provider_esp.core.ledger import OpenImportRecord
 from airflow_provider_esp.core.models import Import, ImportState, Submitted
 from airflow_provider_esp.core.outcomes import Counts, Outcome
 from airflow_provider_esp.core.readers.table import BadRow, Table
@@ -526,18 +527,18 @@ def test_rows_have_one_digest_only_if_they_are_the_same() -> None:
 # -- handed over to another process --
 
 
-def handed_over(service: Service, report: Report) -> tuple[Upload, list[dict[str, Any]]]:
+def handed_over(service: Service, report: Report) -> tuple[Upload, list[OpenImportRecord]]:
     up = run(
         upload(service, report), table([("a@x.com", "E1"), ("b@x.com", ""), ("c@x.com", "")], ("email", "external_id"))
     )
-    facts = up.hand_over()
-    assert not any("x.com" in str(value) for value in facts)
-    return up, facts
+    records = up.hand_over()
+    assert not any("x.com" in str(record) for record in records)
+    return up, records
 
 
-def closed(service: Service, facts: list[dict[str, Any]], counts: Counts, report: Report) -> Counts:
-    for one in facts:
-        item = OpenImport(**one)
+def closed(service: Service, records: list[OpenImportRecord], counts: Counts, report: Report) -> Counts:
+    for record in records:
+        item = OpenImport.of(record)
         close_import(item, perform(service.import_state(item.id)), counts, report)
     return counts
 
@@ -545,9 +546,9 @@ def closed(service: Service, facts: list[dict[str, Any]], counts: Counts, report
 def test_another_process_names_whom_an_import_left_out_from_the_report(tmp_path: Path) -> None:
     service = Service()
     service.leaves_out = {"b@x.com"}
-    up, facts = handed_over(service, Report(tmp_path))
-    assert len(facts) == 2
-    counts = closed(service, facts, up.counts, Report(tmp_path))
+    up, records = handed_over(service, Report(tmp_path))
+    assert len(records) == 2
+    counts = closed(service, records, up.counts, Report(tmp_path))
     assert (counts[Outcome.ACCEPTED], counts[Outcome.REJECTED]) == (2, 1)
     assert [(row.row, row.key, row.outcome) for row in rows_of(tmp_path)] == [(2, "b@x.com", "rejected")]
 
@@ -555,17 +556,17 @@ def test_another_process_names_whom_an_import_left_out_from_the_report(tmp_path:
 def test_another_process_knows_a_contacts_other_names_as_well(tmp_path: Path) -> None:
     service = Service()
     service.names_by = "external_id"
-    up, facts = handed_over(service, Report(tmp_path))
-    counts = closed(service, facts, up.counts, Report(tmp_path))
+    up, records = handed_over(service, Report(tmp_path))
+    counts = closed(service, records, up.counts, Report(tmp_path))
     assert (counts[Outcome.ACCEPTED], counts[Outcome.REJECTED]) == (3, 0)
 
 
 def test_without_a_report_those_left_out_are_counted_and_not_named() -> None:
     service = Service()
     service.leaves_out = {"b@x.com"}
-    up, facts = handed_over(service, Report(None))
+    up, records = handed_over(service, Report(None))
     report = Report(None)
-    counts = closed(service, facts, up.counts, report)
+    counts = closed(service, records, up.counts, report)
     assert (counts[Outcome.ACCEPTED], counts[Outcome.REJECTED]) == (2, 1)
     assert report.reasons == {f"{NOT_NAMED} (not named: there is no report_path)": 1}
 
@@ -575,8 +576,8 @@ def test_another_process_counts_a_failed_import_whole(kept: bool, tmp_path: Path
     service = Service()
     service.fails = {"b@x.com"}
     folder = tmp_path if kept else None
-    up, facts = handed_over(service, Report(folder))
-    counts = closed(service, facts, up.counts, Report(folder))
+    up, records = handed_over(service, Report(folder))
+    counts = closed(service, records, up.counts, Report(folder))
     assert (counts[Outcome.ACCEPTED], counts[Outcome.REJECTED]) == (1, 2)
 
 

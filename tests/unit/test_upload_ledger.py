@@ -221,7 +221,7 @@ def test_a_run_that_fails_leaves_its_open_imports_to_the_next_try(tmp_path: Path
     with pytest.raises(exceptions.Unauthenticated):
         run(tried(service, store, Report(tmp_path)), people(12))
     assert record_of(store).rows == 8
-    assert [facts["id"] for facts in record_of(store).open] == ["import-0", "import-1"]
+    assert [item.id for item in record_of(store).open] == ["import-0", "import-1"]
     assert "example.com" not in json.dumps(store.record)
     service.looks = 1
     second = run(tried(service, store, Report(tmp_path)), people(12))

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from airflow_provider_esp.core.broadcasts.create import ABSENCE_COUNTS_AFTER
 from airflow_provider_esp.core.calls import Flow, Perform
 from airflow_provider_esp.core.models import Broadcast, BroadcastGoal, BroadcastLook, BroadcastState
+from airflow_provider_esp.core.polling import poll_until
 from airflow_provider_esp.exceptions import BroadcastActionRequired, BroadcastFailed, InvalidRequest, NotFound
 
 OnStuck: TypeAlias = Literal["wait", "fail"]
@@ -138,15 +139,19 @@ def wait(
     :param pause: sleeps for so many seconds, or less where the task is being ended.
     :returns: what the last look found; None where the time was up before.
     """
-    while True:
-        found = look(perform, watch, goal, clock())
-        teller.tell(found)
-        if is_over(found, on_action_required):
-            return found
-        left = end - time.time()
-        if left <= 0:
-            return None
-        pause(min(CATCH_UP, poll_interval, left) if found.behind else min(poll_interval, left))
+    behind = False
+
+    def look_once() -> BroadcastLook | None:
+        nonlocal behind
+        seen = look(perform, watch, goal, clock())
+        teller.tell(seen)
+        behind = seen.behind
+        return seen if is_over(seen, on_action_required) else None
+
+    def interval() -> float:
+        return min(CATCH_UP, poll_interval) if behind else poll_interval
+
+    return poll_until(look_once, end, interval, pause=pause)
 
 
 def cancel(

@@ -89,7 +89,7 @@ class Checkpoint:
                 f"The last try has uploaded {record.rows:,} rows in batches of {record.batch_size} and not of "
                 f"{batch_size}: the upload starts over."
             )
-        awaited = {str(facts["part"]) for facts in record.open}
+        awaited = {str(item.part) for item in record.open}
         passed = 0
         while passed < record.rows and (rows := table.take(batch_size, [])):
             digest = digest_of(rows)
@@ -103,7 +103,7 @@ class Checkpoint:
             )
         record.batch_size = batch_size
         self._record, self._behind = record, Counts.from_dict(record.counts)
-        self._kept = {str(facts["id"]): OpenImport(**facts) for facts in record.open}
+        self._kept = {item.id: OpenImport.of(item) for item in record.open}
         return record.rows, Counts.from_dict(record.counts), list(self._kept.values())
 
     def add_batch(self, batch: Batch) -> None:
@@ -168,7 +168,7 @@ class Checkpoint:
             record = self._record
             record.digest = self._rolling.hexdigest()
             record.counts = {name: rows for name, rows in self._behind.as_dict().items() if rows}
-            record.open = [item.facts() for item in self._kept.values()]
+            record.open = [item.record() for item in self._kept.values()]
             self._ledger.save(record)
             self._outdated = False
         while self._served:  # nobody will ask again who was in these

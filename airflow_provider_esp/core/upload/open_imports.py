@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_esp.core.ledger import OpenImportRecord
 from airflow_provider_esp.core.models import Import, ImportState
 from airflow_provider_esp.core.outcomes import Counts, Outcome
 from airflow_provider_esp.core.row_report import Report, RowReport
@@ -115,26 +116,25 @@ class OpenImport:
     part: str | None = None
     members: Members | None = field(default=None, repr=False)
 
-    def hand_over(self, report: Report) -> dict[str, Any]:
+    def hand_over(self, report: Report) -> OpenImportRecord:
         """Write down who is in it, for another process.
 
-        :returns: the rest, JSON-able and without any key; `OpenImport` takes it back.
+        :returns: the rest, without any key; `of` takes it back.
         """
         if self.members is not None and self.part is None:
             everybody = range(len(self.members.rows))
             reports = self.members.reports(OPEN, everybody, "", self.id)
             self.part = report.write(self.first_row, self.digest, OPEN, reports)
-        return self.facts()
+        return self.record()
 
-    def facts(self) -> dict[str, Any]:
+    def record(self) -> OpenImportRecord:
         """Return what `hand_over` gave, or would give if nobody in it were written down."""
-        return {
-            "id": self.id,
-            "rows": self.rows,
-            "first_row": self.first_row,
-            "digest": self.digest,
-            "part": self.part,
-        }
+        return OpenImportRecord(self.id, self.rows, self.first_row, self.digest, self.part)
+
+    @classmethod
+    def of(cls, record: OpenImportRecord) -> OpenImport:
+        """Take back what another process has handed over."""
+        return cls(record.id, record.rows, record.first_row, record.digest, record.part)
 
 
 def close_import(item: OpenImport, state: Import, counts: Counts, report: Report) -> None:

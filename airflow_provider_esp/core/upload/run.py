@@ -8,6 +8,7 @@ however long the source is. Uploads are upserts: whoever is interrupted goes on 
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,10 @@ from typing import Any, Protocol, TypeVar
 
 from airflow_provider_esp.core.calls import Flow, Perform
 from airflow_provider_esp.core.contact_columns import ContactColumns, FieldRule, picker
-from airflow_provider_esp.core.ledger import MemoryStore, UploadLedger
+from airflow_provider_esp.core.ledger import MemoryStore, OpenImportRecord, UploadLedger
 from airflow_provider_esp.core.models import Import, ImportState, Submitted
 from airflow_provider_esp.core.outcomes import HELD_BACK, Counts, Outcome
+from airflow_provider_esp.core.polling import poll_until
 from airflow_provider_esp.core.readers.table import Picked, Table, as_source
 from airflow_provider_esp.core.row_keys import RowKeys
 from airflow_provider_esp.core.row_report import Report, RowReport
@@ -186,23 +188,24 @@ class Upload:
         :param timeout: seconds, or None for as long as it takes.
         :returns: whether all have; False where the time was up first.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        while self.open_imports:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        return bool(poll_until(self._all_ended, end, self.poll_interval, pause=self._pause, clock=time.monotonic))
+
+    def _all_ended(self) -> bool | None:
+        """Look once whether every import has ended; None where one has not."""
+        if self.open_imports:
             self._look_at_imports()
             self.progress(self)
-            if not self.open_imports:
-                break
-            if end is not None and time.monotonic() >= end:
-                return False
-            left = self.poll_interval if end is None else max(0.0, end - time.monotonic())
-            self.stop.pause(min(self.poll_interval, left))
-            self._check_stop()
-        return True
+        return None if self.open_imports else True
 
-    def hand_over(self) -> list[dict[str, Any]]:
+    def _pause(self, seconds: float) -> None:
+        self.stop.pause(seconds)
+        self._check_stop()
+
+    def hand_over(self) -> list[OpenImportRecord]:
         """Write down what must be known of the open imports once this process has ended, and that all is handed in.
 
-        :returns: the imports, JSON-able, for `close_import` in another process (`OpenImport` takes them back).
+        :returns: the imports, for `close_import` in another process (`OpenImport.of` takes them back).
         """
         self.checkpoint.flush(self.report)
         return [item.hand_over(self.report) for item in self.open_imports.values()]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
+from airflow_provider_esp.core.waits import BroadcastEnded, DeliveriesEnded, ImportsEnded, WaitStatus, encode
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.contacts_file import ImportContactsFromUrlOperator
@@ -24,15 +25,21 @@ from airflow_provider_esp.utils import wait_limits
 
 TWO_HOURS = 7200.0
 AT: dict[str, Any] = {"task_id": "wait", "esp_conn_id": "esputnik_default", "timeout": TWO_HOURS}
-ENDED = {"status": "timeout"}
+TIMED_OUT = WaitStatus.TIMEOUT
 WAITS: dict[str, Callable[..., Any]] = {
     "upload": lambda **more: UploadContactsOperator(source=[], **AT, **more)._too_late(3),
     "file": lambda **more: ImportContactsFromUrlOperator(url="https://x.example/a.csv", **AT, **more)._too_late("a1"),
     "broadcast": lambda **more: CreateBroadcastOperator(**AT, **more)._too_late("7"),
     "verification": lambda **more: VerifyContactsOperator(source=[], path="out.csv", **AT, **more)._too_late("7"),
-    "import sensor": lambda **more: ImportSensor(import_ids="a1", **AT, **more).execute_complete({}, ENDED),
-    "broadcast sensor": lambda **more: BroadcastSensor(broadcast_id="7", **AT, **more).execute_complete({}, ENDED),
-    "delivery sensor": lambda **more: DeliverySensor(request_ids="a1", **AT, **more).execute_complete({}, ENDED),
+    "import sensor": lambda **more: ImportSensor(import_ids="a1", **AT, **more).resume(
+        {}, encode(ImportsEnded(status=TIMED_OUT))
+    ),
+    "broadcast sensor": lambda **more: BroadcastSensor(broadcast_id="7", **AT, **more).resume(
+        {}, encode(BroadcastEnded(status=TIMED_OUT))
+    ),
+    "delivery sensor": lambda **more: DeliverySensor(request_ids="a1", **AT, **more).resume(
+        {}, encode(DeliveriesEnded(status=TIMED_OUT))
+    ),
 }
 EVERY_WAIT = pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 

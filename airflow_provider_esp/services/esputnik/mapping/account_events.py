@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from airflow_provider_esp.core.account_events import AccountEvent, WatchOptions
+from airflow_provider_esp.core.account_events import AccountEvent, BroadcastFinished, NewClicks, WatchOptions
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.services.esputnik.api.activity import Activity
 from airflow_provider_esp.services.esputnik.mapping.broadcast_progress import ActivityReader
@@ -49,8 +49,8 @@ class AccountWatch:
                 self._take(row, now, clicks)
             if not self._reader.behind:
                 break
-        told = [AccountEvent("clicks", thing, at, {"clicks": number}) for (thing, at), number in sorted(clicks.items())]
-        return told if self._reader.behind else [*told, *self._finished(now)]
+        new = [NewClicks(id=thing, at=at, clicks=number) for (thing, at), number in sorted(clicks.items())]
+        return [*new] if self._reader.behind else [*new, *self._finished(now)]
 
     def _take(self, row: Activity, now: float, clicks: Counter[tuple[str, float]]) -> None:
         at = self._time_of(row, now)
@@ -64,15 +64,15 @@ class AccountWatch:
             course.last = max(course.last, at)
             course.results[row.activity_status.lower()] += 1
 
-    def _finished(self, now: float) -> list[AccountEvent]:
-        told = []
+    def _finished(self, now: float) -> list[BroadcastFinished]:
+        finished = []
         for broadcast, course in list(self._courses.items()):
             rested_at = course.last + self._watching.settle_time
             if rested_at <= now:
                 del self._courses[broadcast]
                 counts = {name: course.results[name] for name in ("delivered", "undelivered")}
-                told.append(AccountEvent("broadcast_finished", broadcast, rested_at, {"state": "done", **counts}))
-        return told
+                finished.append(BroadcastFinished(id=broadcast, at=rested_at, state="done", counts=counts))
+        return finished
 
     def _time_of(self, row: Activity, now: float) -> float:
         try:

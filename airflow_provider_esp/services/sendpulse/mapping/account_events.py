@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from airflow_provider_esp.core.account_events import AccountEvent, WatchOptions
+from airflow_provider_esp.core.account_events import AccountEvent, BroadcastFinished, NewClicks, WatchOptions
 from airflow_provider_esp.core.calls import Flow
 from airflow_provider_esp.services.sendpulse.api import campaigns
 from airflow_provider_esp.services.sendpulse.api.campaign_models import Campaign
@@ -33,31 +33,37 @@ class AccountWatch:
     def look(self, now: float) -> Flow[list[AccountEvent]]:
         """Compare the campaigns with what they were at the last look: `GET campaigns`."""
         first = not self._ended
-        told: list[AccountEvent] = []
+        events: list[AccountEvent] = []
         for offset in range(0, MOST_CAMPAIGNS, _PAGE):
             page = yield from campaigns.campaigns(_PAGE, offset, order="desc")
             for campaign in page:
-                told += self._changes(campaign, now, first=first)
+                events += self._changes(campaign, now, first=first)
             if len(page) < _PAGE:
                 break
-        return told
+        return events
 
     def _changes(self, campaign: Campaign, now: float, *, first: bool) -> list[AccountEvent]:
-        told = []
+        events: list[AccountEvent] = []
         progress = campaigns.progress(campaign.status)
         ended = progress in (Progress.DONE, Progress.FAILED)
         at = self._sent_at(campaign) if first else now
         if ended and not self._ended.get(campaign.id) and at >= self._watching.since:
-            facts = {"state": progress.value, "status": campaigns.status_words(campaign.status)}
-            counts = {"sent": campaign.statistics.sent, "delivered": campaign.statistics.delivered}
-            told.append(AccountEvent("broadcast_finished", str(campaign.id), at, {**facts, **counts}))
+            events.append(
+                BroadcastFinished(
+                    id=str(campaign.id),
+                    at=at,
+                    state=progress.value,
+                    counts={"sent": campaign.statistics.sent, "delivered": campaign.statistics.delivered},
+                    status=campaigns.status_words(campaign.status),
+                )
+            )
         clicks = campaign.statistics.link_redirected
         new = clicks - self._clicks.get(campaign.id, clicks if first else 0)
         if new > 0:
-            told.append(AccountEvent("clicks", str(campaign.id), now, {"clicks": new, "clicks_total": clicks}))
+            events.append(NewClicks(id=str(campaign.id), at=now, clicks=new))
         self._ended[campaign.id] = ended
         self._clicks[campaign.id] = clicks
-        return told
+        return events
 
     def _sent_at(self, campaign: Campaign) -> float:
         """Return when a campaign that had ended before the first look was sent: the list does not say when it ended."""
