@@ -59,6 +59,7 @@ PRELOAD = [
 def operator_of(place: dict[str, Any]) -> Any:
     """Make the task's operator; the broadcast is for another year, so that nothing goes out."""
     from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
+    from airflow_provider_esp.options import SendPulseCampaign
 
     shared = {
         "task_id": "task",
@@ -70,8 +71,8 @@ def operator_of(place: dict[str, Any]) -> Any:
     }
     if place["service"] == "esputnik":
         return CreateBroadcastOperator(**shared, message_id=1003)
-    sender = "sender@sandbox.example"
-    return CreateBroadcastOperator(**shared, subject="Sale", body="<b>Sale</b>", sender_email=sender)
+    options = SendPulseCampaign(sender_email="sender@sandbox.example")
+    return CreateBroadcastOperator(**shared, subject="Sale", body="<b>Sale</b>", options=options)
 
 
 def attempt(place: dict[str, Any], moved: float, told: Any) -> None:

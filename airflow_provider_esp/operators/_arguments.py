@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, Required, TypedDict
 
+from airflow_provider_esp.options import EsputnikEvent, SendPulseEvent
 from airflow_provider_esp.utils.operator_arguments import BaseOperatorArguments
 
 
@@ -120,10 +121,7 @@ class SendArguments(AtMostOnceRowsArguments, total=False):
 
 class _EventPart(TypedDict, total=False):
     event: Required[str]
-    version: int
-    automation_id: int | None
-    to_event_url: bool
-    form: bool
+    options: EsputnikEvent | SendPulseEvent | None
 
 
 class EventArguments(AtMostOnceArguments, _EventPart, total=False):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._base import ChangingOperator
 from airflow_provider_esp.operators._broadcast_start import StartOperator
+from airflow_provider_esp.operators._options import OptionsAttribute, options_for
 from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.operators._templating import switch_of
+from airflow_provider_esp.options import EsputnikBroadcast, SendPulseCampaign
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.triggers import broadcast_waits
 from airflow_provider_esp.utils.masking import is_template
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_esp.operators._broadcast_start import Start
 
 _SECONDS = {"MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86400.0, "MONTH": 31 * 86400.0}
-_OF_ESPUTNIK = ("segments_exclude", "batch_size", "batch_interval", "domain", "app_id")
-_OF_SENDPULSE = ("subject", "body", "sender_name", "sender_email", "segment_id", "is_test", "draft")
 
 
 class CreateBroadcastOperator(StartOperator):
@@ -47,17 +47,10 @@ class CreateBroadcastOperator(StartOperator):
     :param segments: names or ids of segments (SendPulse: of up to ten mailing lists). Templated.
     :param segments_exclude: eSputnik: names or ids of segments whose contacts get nothing. Templated.
     :param start: when, see `StartOperator`. Templated.
-    :param batch_size: eSputnik: messages per `batch_interval`, to send slowly.
-    :param batch_interval: eSputnik: ``MINUTE``, ``HOUR``, ``DAY`` or ``MONTH``.
-    :param domain: eSputnik: of a web push broadcast.
-    :param app_id: eSputnik: of a mobile push or Telegram broadcast.
     :param subject: SendPulse. Templated.
     :param body: SendPulse: HTML, in place of a template. Templated, also from a ``.html`` file.
-    :param sender_name: SendPulse: in place of the connection's.
-    :param sender_email: SendPulse: in place of the connection's.
-    :param segment_id: SendPulse: its segment, in place of mailing lists.
-    :param is_test: SendPulse: to the account's owner alone.
-    :param draft: SendPulse: somebody launches it by hand.
+    :param options: what only one service has: `EsputnikBroadcast` (batches, domain, app) or `SendPulseCampaign`
+        (sender, segment, test, draft). Templated, as far as they say so.
     :param check_balance: ask first what it costs, show that, and refuse one that the account cannot pay for:
         SendPulse's campaigns to mailing lists, eSputnik's text messages. Templated.
     :param wait_for_completion: wait until the broadcast has come to its end.
@@ -84,12 +77,13 @@ class CreateBroadcastOperator(StartOperator):
 
     template_fields: Sequence[str] = (
         *StartOperator.template_fields,
-        *("title", "message_id", "segments", "segments_exclude", "subject", "body", "expected"),
+        *("title", "message_id", "segments", "segments_exclude", "subject", "body", "expected", "options"),
         *("resend", "ledger_path", "check_balance"),
     )
     retry_advice = "The broadcast is there; a retry only waits again."
     template_ext: Sequence[str] = (".html",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"body": "html"}
+    options: Any = OptionsAttribute(EsputnikBroadcast, SendPulseCampaign)
 
     def __init__(
         self,
@@ -98,17 +92,9 @@ class CreateBroadcastOperator(StartOperator):
         message_id: int | str | None = None,
         segments: Any = (),
         segments_exclude: Any = (),
-        batch_size: int | None = None,
-        batch_interval: Literal["MINUTE", "HOUR", "DAY", "MONTH"] | None = None,
-        domain: str | None = None,
-        app_id: str | None = None,
         subject: str | None = None,
         body: str | None = None,
-        sender_name: str | None = None,
-        sender_email: str | None = None,
-        segment_id: int | None = None,
-        is_test: bool = False,
-        draft: bool = False,
+        options: EsputnikBroadcast | SendPulseCampaign | None = None,
         check_balance: bool | str = False,
         wait_for_completion: bool = False,
         until: broadcast_waits.Until = None,
@@ -133,17 +119,9 @@ class CreateBroadcastOperator(StartOperator):
         self.segments = segments
         self.segments_exclude = segments_exclude
         self._has_to_exclude = is_template(segments_exclude)
-        self.batch_size = batch_size
-        self.batch_interval = batch_interval
-        self.domain = domain
-        self.app_id = app_id
         self.subject = subject
         self.body = body
-        self.sender_name = sender_name
-        self.sender_email = sender_email
-        self.segment_id = segment_id
-        self.is_test = is_test
-        self.draft = draft
+        self.options = options
         self.check_balance = check_balance
         self.wait_for_completion = wait_for_completion
         self.until = until
@@ -174,7 +152,7 @@ class CreateBroadcastOperator(StartOperator):
             if self.wait_for_completion:
                 hook.check_access("activity")
             start = self.read_start(hook)
-            target = hook.run(hook.adapter.prepare_broadcast(self._options(start.at)))
+            target = hook.run(hook.adapter.prepare_broadcast(self._options(hook, start.at)))
             goal = self._goal(hook, target)
             if self.is_dry:
                 self.check_start(context, hook, start)
@@ -240,7 +218,7 @@ class CreateBroadcastOperator(StartOperator):
             perform_soon=lambda work: hook.run(work, deadline=LEAVES_WITHIN),
             ledger=self.ledger(context),
             title=self._title,
-            content=content_of(self._title, target.segments, target.excluded, self._options(start.meant)),
+            content=content_of(self._title, target.segments, target.excluded, self._options(hook, start.meant)),
             warn=self.log.warning,
             clock=hook.clock,
             before=before,
@@ -256,7 +234,7 @@ class CreateBroadcastOperator(StartOperator):
             return {}
         from airflow_provider_esp.operators import _balance as balance
 
-        estimate = hook.run(hook.adapter.estimate_broadcast(self._options(start.at), target))
+        estimate = hook.run(hook.adapter.estimate_broadcast(self._options(hook, start.at), target))
         balance.check(estimate, self.refuse, self.log)
         return {"estimate": balance.as_result(estimate)}
 
@@ -307,7 +285,7 @@ class CreateBroadcastOperator(StartOperator):
             f"only waits again. Raise {limit.name}= if it takes longer."
         )
 
-    def _options(self, start: datetime | None) -> BroadcastOptions:
+    def _options(self, hook: EspHook, start: datetime | None) -> BroadcastOptions:
         from airflow_provider_esp.core.models import BroadcastOptions
 
         return BroadcastOptions(
@@ -315,17 +293,9 @@ class CreateBroadcastOperator(StartOperator):
             segments=broadcast_waits.names(self.segments),
             segments_exclude=broadcast_waits.excluded(self.segments_exclude, some=self._has_to_exclude),
             start=start,
-            batch_size=self.batch_size,
-            batch_interval=self.batch_interval,
-            domain=self.domain,
-            app_id=self.app_id,
-            sender_name=self.sender_name,
-            sender_email=self.sender_email,
             subject=self.subject,
             body=self.body,
-            segment_id=self.segment_id,
-            is_test=self.is_test,
-            draft=self.draft,
+            **options_for(hook, self.options),
         )
 
     def _goal(self, hook: EspHook, target: BroadcastTarget) -> BroadcastGoal | None:
@@ -347,14 +317,16 @@ class CreateBroadcastOperator(StartOperator):
 
     def _refuse_mixture(self) -> None:
         refuse_mixture(
-            esputnik={name: bool(getattr(self, name)) for name in _OF_ESPUTNIK},
-            sendpulse={name: bool(getattr(self, name)) for name in _OF_SENDPULSE},
+            self.options,
+            esputnik={"segments_exclude": bool(self.segments_exclude)},
+            sendpulse={name: bool(getattr(self, name)) for name in ("subject", "body")},
         )
-        if self.until in (None, "settled") and self.wait_for_completion and self.batch_interval:
-            between = _SECONDS.get(self.batch_interval, 0.0)
+        interval = self.options.batch_interval if isinstance(self.options, EsputnikBroadcast) else None
+        if self.until in (None, "settled") and self.wait_for_completion and interval:
+            between = _SECONDS.get(interval, 0.0)
             if self.settle_time <= between:
                 raise ValueError(
-                    f"A batch each {self.batch_interval} settles after each: settle_time must be above {between:g} s."
+                    f"A batch each {interval} settles after each: settle_time must be above {between:g} s."
                 )
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._import_waits import ImportWaits
+from airflow_provider_esp.operators._options import OptionsAttribute, options_for
 from airflow_provider_esp.operators._rows import RowsOperator
 from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.operators._templating import as_tuple
+from airflow_provider_esp.options import EsputnikUpload, SendPulseUpload
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.wait_limits import default_deferrable
 
@@ -54,9 +56,8 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         name or id. Templated.
     :param segments_exclude: eSputnik: names of segments that the contacts are taken out of. Templated.
     :param create_segments: create what ``segments`` names and does not exist; otherwise it is refused.
-    :param restore_deleted: eSputnik: bring deleted contacts back; otherwise the service skips them.
-    :param event_key_for_new_contacts: eSputnik: event type generated for each new contact, which starts workflows.
-    :param confirmation: SendPulse: an active sender whose address mails each contact a request to confirm.
+    :param options: what only one service has: `EsputnikUpload` (deleted contacts, an event for each new one) or
+        `SendPulseUpload` (a request to confirm). Templated, as far as they say so.
     :param batch_size: contacts in a request; None for the service's maximum (SendPulse names none: 100).
     :param concurrency: requests under way at once.
     :param max_open_imports: imports that may be open at the service at once.
@@ -80,8 +81,10 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         *RowsOperator.template_fields,
         "segments",
         "segments_exclude",
+        "options",
         "ledger_path",
     )
+    options: Any = OptionsAttribute(EsputnikUpload, SendPulseUpload)
 
     def __init__(
         self,
@@ -92,9 +95,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         segments: Sequence[str] = (),
         segments_exclude: Sequence[str] = (),
         create_segments: bool = False,
-        restore_deleted: bool = False,
-        event_key_for_new_contacts: str | None = None,
-        confirmation: str | None = None,
+        options: EsputnikUpload | SendPulseUpload | None = None,
         batch_size: int | None = None,
         concurrency: int = 4,
         max_open_imports: int = 50,
@@ -110,23 +111,14 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             raise ValueError(f"blank_values must be 'keep' or 'clear', not {blank_values!r}.")
         if concurrency < 1 or max_open_imports < 1:
             raise ValueError("concurrency and max_open_imports must be at least 1.")
-        refuse_mixture(
-            esputnik={
-                "segments_exclude": bool(segments_exclude),
-                "restore_deleted": restore_deleted,
-                "event_key_for_new_contacts": bool(event_key_for_new_contacts),
-            },
-            sendpulse={"confirmation": bool(confirmation)},
-        )
+        refuse_mixture(options, esputnik={"segments_exclude": bool(segments_exclude)}, sendpulse={})
         self.columns = columns
         self.blank_values = blank_values
         self.dedupe_on = dedupe_on
         self.segments = segments
         self.segments_exclude = segments_exclude
         self.create_segments = create_segments
-        self.restore_deleted = restore_deleted
-        self.event_key_for_new_contacts = event_key_for_new_contacts
-        self.confirmation = confirmation
+        self.options = options
         self.batch_size = batch_size
         self.concurrency = concurrency
         self.max_open_imports = max_open_imports
@@ -236,7 +228,9 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
         keys = tuple(self.columns) if self.columns is not None else STANDARD_FIELDS
         with self.rows(keys) as table:
             report = self.report()  # before a list or a segment is made
-            target = hook.run(hook.adapter.upload(self.options(custom_fields(table, self.columns))))
+            options = self.upload_options(hook, custom_fields(table, self.columns))
+            starts_messages = options.confirmation or options.event_key_for_new_contacts
+            target = hook.run(hook.adapter.upload(options))
             values = self.value_rules(hook)
             checker = BatchValidator(
                 table, self.columns, target.identity, self.blank_values, target.rules, values=values
@@ -254,7 +248,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
                 keep_values=self.report_rows,
                 row_keys=self.row_keys(table, contact_columns(table.columns, self.columns, target.identity)),
                 stop=self.stop,
-                checkpoint=Checkpoint(ledger, every=0 if self.confirmation or self.event_key_for_new_contacts else 1),
+                checkpoint=Checkpoint(ledger, every=0 if starts_messages else 1),
             )
             try:
                 upload.run(table, checker if left_out is None else SuppressingValidator(checker, left_out))
@@ -269,8 +263,8 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             self.log.info("%s rows were uploaded by earlier tries and not again.", f"{upload.passed:,}")
         return upload
 
-    def options(self, custom: tuple[str, ...]) -> UploadOptions:
-        """Give what the author asks of the upload.
+    def upload_options(self, hook: EspHook, custom: tuple[str, ...]) -> UploadOptions:
+        """Return what the author asks of the upload.
 
         :param custom: keys of the custom fields that the rows carry.
         """
@@ -282,11 +276,9 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             segments=as_tuple(self.segments),
             segments_exclude=as_tuple(self.segments_exclude),
             create_segments=self.create_segments,
-            restore_deleted=self.restore_deleted,
-            event_key_for_new_contacts=self.event_key_for_new_contacts,
-            confirmation=self.confirmation,
             batch_size=self.batch_size,
             dry_run=self.is_dry,
+            **options_for(hook, self.options),
         )
 
     def _defer(self, upload: Upload, opened: list[OpenImportRecord], end: float) -> None:

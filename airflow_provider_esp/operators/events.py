@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_esp.assets.esp import tells_outlets
+from airflow_provider_esp.operators._options import OptionsAttribute, options_for
 from airflow_provider_esp.operators._outcome_tables import main_reasons
 from airflow_provider_esp.operators._sends import AtMostOnceOperator, SendOperator
 from airflow_provider_esp.operators._service_arguments import refuse_mixture
+from airflow_provider_esp.options import EsputnikEvent, SendPulseEvent
 from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.utils.masking import MaskedAttribute, unmask
 
@@ -30,55 +32,45 @@ class EventOperator(AtMostOnceOperator):
 
     :param event: the event's name: eSputnik's ``eventTypeKey`` (made if it does not exist), SendPulse's event name
         (of no meaning with ``to_event_url``). Templated.
-    :param version: of eSputnik's method: 2, or 1 for the older one.
-    :param automation_id: SendPulse: the one flow that is meant.
-    :param to_event_url: SendPulse: use the connection's event URL, without authorisation.
-    :param form: SendPulse: send form data to the event URL.
+    :param options: what only one service has: `EsputnikEvent` (the method's version) or `SendPulseEvent` (one flow, the
+        event URL, form data). Templated, as far as they say so.
     """
 
-    template_fields: Sequence[str] = (*AtMostOnceOperator.template_fields, "event")
+    template_fields: Sequence[str] = (*AtMostOnceOperator.template_fields, "event", "options")
+    options: Any = OptionsAttribute(EsputnikEvent, SendPulseEvent)
 
     def __init__(
         self,
         *,
         event: str,
-        version: int = 2,
-        automation_id: int | None = None,
-        to_event_url: bool = False,
-        form: bool = False,
+        options: EsputnikEvent | SendPulseEvent | None = None,
         **kwargs: Unpack[AtMostOnceArguments],
     ) -> None:
         super().__init__(**kwargs)
         if self.on_unknown == "lookup":
             _refuse_look_up()
         self.event = event
-        self.version = version
-        self.automation_id = automation_id
-        self.to_event_url = to_event_url
-        self.form = form
+        self.options = options
 
     def event_target(self, context: Context, hook: EspHook) -> SendTarget[Event]:
         """Ensure that events may be sent now, and return where they go.
 
         :raises Unsupported: ``on_unknown`` is to look events up, or the service cannot do what the arguments ask.
         """
+        from msgspec.structs import replace
+
         from airflow_provider_esp.core.models import EventOptions
 
         if self.policy_for_unknown == "lookup":
             _refuse_look_up()
-        if not self.to_event_url:  # which takes no credential
+        options = EventOptions(**options_for(hook, self.options))
+        if not options.to_event_url:  # which takes no credential
             hook.check_access("events")
         self.check_send_time(context, hook)
         self.push_links(context, hook, "event", self.event)
         self.values = self.value_rules(hook)
-        return hook.adapter.send_events(
-            EventOptions(
-                version=self.version,
-                automation_id=None if self.automation_id is None else int(self.automation_id),
-                form=self.form,
-                to_event_url=self.to_event_url,
-            )
-        )
+        automation_id = None if options.automation_id is None else int(options.automation_id)
+        return hook.adapter.send_events(replace(options, automation_id=automation_id))
 
     def refuse_mixture(self, **key: Any) -> None:
         """Refuse arguments of both services.
@@ -86,22 +78,15 @@ class EventOperator(AtMostOnceOperator):
         :param key: the argument, of one of the two operators, that is eSputnik's alone.
         :raises ValueError: the author gave some of both.
         """
-        refuse_mixture(
-            esputnik={"version": self.version != 2, **{name: value is not None for name, value in key.items()}},
-            sendpulse={
-                "automation_id": bool(self.automation_id),
-                "to_event_url": self.to_event_url,
-                "form": self.form,
-            },
-        )
+        refuse_mixture(self.options, esputnik={name: value is not None for name, value in key.items()}, sendpulse={})
 
 
 class SendEventOperator(EventOperator):
     """Send one event. For one event of each row of a source there is `SendEventsOperator`.
 
     An event can start messages, so it is sent at most once: see `AtMostOnceOperator`. At eSputnik this is
-    `POST v2/event` (or v1); at SendPulse `POST events/name/{event_name}`, or with ``to_event_url=True`` the
-    connection's event URL, which needs no other credential, as JSON or, with ``form=True``, as form data.
+    `POST v2/event` (or v1); at SendPulse `POST events/name/{event_name}`, or with ``to_event_url`` the
+    connection's event URL, which needs no other credential, as JSON or, with ``form``, as form data.
 
     :param esp_conn_id: the Airflow connection. Templated.
     :param event: the event's name: eSputnik's ``eventTypeKey`` (made if it does not exist), SendPulse's event name
@@ -110,10 +95,8 @@ class SendEventOperator(EventOperator):
     :param contact_phone: whose event it is. Templated.
     :param key: eSputnik's ``keyValue``. Templated.
     :param data: the event's parameters. Templated.
-    :param version: of eSputnik's method: 2, or 1 for the older one.
-    :param automation_id: SendPulse: the one flow that is meant.
-    :param to_event_url: SendPulse: use the connection's event URL, without authorisation.
-    :param form: SendPulse: send form data to the event URL.
+    :param options: what only one service has: `EsputnikEvent` (the method's version) or `SendPulseEvent` (one flow, the
+        event URL, form data). Templated, as far as they say so.
     :param suppress: people of whom nothing is told, see `ReportingOperator`. Templated.
     :param suppress_column: the columns that name them.
     :param dry_run: keep back what writes, see `ChangingOperator`. Templated.
@@ -219,10 +202,8 @@ class SendEventsOperator(EventOperator, SendOperator):
     :param email_column: the column with the address.
     :param phone_column: the column with the phone number.
     :param key_column: the column with eSputnik's ``keyValue``.
-    :param version: of eSputnik's method: 2, or 1 for the older one.
-    :param automation_id: SendPulse: the one flow that is meant.
-    :param to_event_url: SendPulse: use the connection's event URL, without authorisation.
-    :param form: SendPulse: send form data to the event URL.
+    :param options: what only one service has: `EsputnikEvent` (the method's version) or `SendPulseEvent` (one flow, the
+        event URL, form data). Templated, as far as they say so.
     :param suppress: people of whom nothing is told, see `ReportingOperator`. Templated.
     :param suppress_column: the columns that name them.
     :param max_recipients: refuse to send anything where there are more events than this. Templated.
@@ -230,7 +211,7 @@ class SendEventsOperator(EventOperator, SendOperator):
     :returns: counts by outcome.
     """
 
-    template_fields: Sequence[str] = (*SendOperator.template_fields, "event", "data")
+    template_fields: Sequence[str] = (*SendOperator.template_fields, "event", "options", "data")
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ from datetime import datetime
 from pathlib import Path
 
 from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_esp.options import SendPulseCampaign
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.sensors.broadcasts import BroadcastSensor
@@ -57,7 +58,7 @@ with DAG("open_waits", start_date=datetime(2026, 1, 1), schedule=None, catchup=F
         segments=plan["book"],
         subject="Sale",
         body="<b>Sale</b>",
-        sender_email="sender@sandbox.example",
+        options=SendPulseCampaign(sender_email="sender@sandbox.example"),
         **create,
         **sendpulse,
     ).expand(title=titles["campaign"])

@@ -21,6 +21,7 @@ TOP = {
         "exceptions.py",
         "get_provider_info.py",
         "models.py",
+        "options.py",
         "version_compat.py",
     ),
     # Airflow's own words.

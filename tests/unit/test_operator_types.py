@@ -25,6 +25,7 @@ from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.events import EventOperator, SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.exports import ExportOperator, PeriodOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
+from airflow_provider_esp.options import EsputnikBroadcast
 from airflow_provider_esp.sensors.imports import ImportSensor
 from airflow_provider_esp.utils import operator_arguments
 
@@ -90,6 +91,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "events": lambda: SendEventsOperator(task_id="a", esp_conn_id="e", event="x", source=[], on_unknwon="skip"),  # type: ignore[call-arg]  # misspelled
     "one event": lambda: SendEventOperator(task_id="a", esp_conn_id="e", event="x", source=[]),  # type: ignore[call-arg]  # it has none
     "broadcast": lambda: CreateBroadcastOperator(task_id="a", esp_conn_id="e", max_latenes="1h"),  # type: ignore[call-arg]  # misspelled
+    "options": lambda: CreateBroadcastOperator(task_id="a", esp_conn_id="e", options=EsputnikBroadcast(batch_sise=5)),  # type: ignore[call-arg]  # misspelled
     "sensor": lambda: ImportSensor(task_id="a", esp_conn_id="e", import_ids="1", sofft_fail=True),  # type: ignore[call-arg]  # misspelled
     "no connection": lambda: UploadContactsOperator(task_id="a", source=[]),  # type: ignore[call-arg]  # it is missing
     "no source": lambda: SmartSendOperator(task_id="a", esp_conn_id="e", message_id=1),  # type: ignore[call-arg]  # it is missing
@@ -100,6 +102,11 @@ REFUSED: dict[str, Callable[[], object]] = {
 def test_what_mypy_refuses_airflow_refuses_when_the_dag_is_parsed(make: Callable[[], object]) -> None:
     with pytest.raises((AirflowException, TypeError), match="argument"):
         make()
+
+
+def test_options_are_those_of_the_operator() -> None:
+    with pytest.raises(TypeError, match=r"options= takes EsputnikUpload\(...\) or SendPulseUpload\(...\), written"):
+        UploadContactsOperator(task_id="a", esp_conn_id="e", source=[], options=EsputnikBroadcast())  # type: ignore[arg-type]  # another operator's
 
 
 def test_what_is_inherited_has_its_type() -> None:

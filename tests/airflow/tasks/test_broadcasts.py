@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.broadcasts import CancelBroadcastOperator, CreateBroadcastOperator
+from airflow_provider_esp.options import EsputnikBroadcast, SendPulseCampaign
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sensors.broadcasts import BroadcastSensor
 
@@ -64,10 +65,14 @@ def campaign(**arguments: Any) -> CreateBroadcastOperator:
         "subject": "News",
         "body": "<b>Hi</b>",
         "segments": ["Readers"],
-        "sender_email": "sender@sandbox.example",
+        "options": SendPulseCampaign(sender_email="sender@sandbox.example"),
         **arguments,
     }
     return CreateBroadcastOperator(task_id="create", esp_conn_id="sendpulse_default", **told)
+
+
+def draft(**arguments: Any) -> CreateBroadcastOperator:
+    return campaign(options=SendPulseCampaign(draft=True, sender_email="sender@sandbox.example"), **arguments)
 
 
 def made(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -218,8 +223,10 @@ def test_a_dry_run_shows_the_request_and_creates_nothing(
 
 def test_what_belongs_to_different_services_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(ValueError, match="cannot be combined") as raised:
-        create(subject="Hi", batch_size=5)
-    assert str(raised.value) == "These arguments cannot be combined: batch_size (eSputnik) and subject (SendPulse)."
+        create(subject="Hi", options=EsputnikBroadcast(batch_size=5))
+    assert str(raised.value) == (
+        "These arguments cannot be combined: options=EsputnikBroadcast (eSputnik) and subject (SendPulse)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,7 +239,7 @@ def test_what_belongs_to_different_services_is_refused_when_the_dag_is_parsed() 
         {"settle_time": 0},
         {"on_action_required": "go on"},
         {"sent_retention": timedelta(0)},
-        {"wait_for_completion": True, "batch_size": 5, "batch_interval": "HOUR"},
+        {"wait_for_completion": True, "options": EsputnikBroadcast(batch_size=5, batch_interval="HOUR")},
     ],
     ids=str,
 )
@@ -283,7 +290,7 @@ def test_a_campaign_that_failed_fails_the_task_for_good_and_a_clear_creates_no_o
 
 def test_a_draft_needs_a_person_and_the_task_says_so(worker: Any, sandbox: Sandbox) -> None:
     with worker.dag() as dag:
-        campaign(draft=True, wait_for_completion=True, on_action_required="fail", **SOON)
+        draft(wait_for_completion=True, on_action_required="fail", **SOON)
     ran = worker.run_dag(dag)["create"]
     assert ran.state == "failed"
     assert "requires manual action in the service: its status is 26 (draft)" in ran.error
@@ -343,7 +350,7 @@ def test_a_task_that_is_killed_while_it_waits_cancels_what_it_scheduled_where_as
     start = datetime.now(UTC) + timedelta(hours=2)
     for asked in (True, False):
         operator = create(wait_for_completion=True, cancel_on_kill=asked)
-        target = hook.run(hook.adapter.prepare_broadcast(operator._options(start)))
+        target = hook.run(hook.adapter.prepare_broadcast(operator._options(hook, start)))
         operator.on_kill()  # before anything is created there is nothing to cancel
         operator._waiting_for = hook.run(target.create("Sale")).id
         operator.on_kill()

@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
+from airflow_provider_esp.options import EsputnikEvent, SendPulseEvent
 from airflow_provider_esp.sandbox import Sandbox
 
 Run = Callable[..., Any]
@@ -69,7 +70,7 @@ def test_one_event_goes_to_esputnik_by_version_2(run: Run, sandbox: Sandbox) -> 
 
 
 def test_one_event_goes_to_esputnik_by_version_1_where_the_author_says_so(run: Run, sandbox: Sandbox) -> None:
-    assert run(send(contact_phone=PHONE, data={"total": "99.5"}, version=1)).state == "success"
+    assert run(send(contact_phone=PHONE, data={"total": "99.5"}, options=EsputnikEvent(version=1))).state == "success"
     (event,) = events(sandbox, "esputnik")
     assert (event["source"], event["params"]) == ("v1", {"phone": PHONE, "total": "99.5"})
 
@@ -97,7 +98,8 @@ def test_an_event_goes_to_the_event_url_as_json_without_authorisation(
     run: Run, sandbox: Sandbox, event_url: str
 ) -> None:
     told = {"products": [{"name": "Tea", "price": 3}], "order_id": 17}
-    ran = run(pulse(esp_conn_id="event_url", to_event_url=True, contact_email=ANN, data=told, automation_id=FLOW))
+    options = SendPulseEvent(to_event_url=True, automation_id=FLOW)
+    ran = run(pulse(esp_conn_id="event_url", options=options, contact_email=ANN, data=told))
     assert ran.state == "success", ran.error
     (request,) = sandbox.requests(method="POST")
     assert (request["path"], request["credential"]) == (event_url, None)
@@ -110,9 +112,8 @@ def test_an_event_goes_to_the_event_url_as_form_data_without_authorisation(
     run: Run, sandbox: Sandbox, event_url: str
 ) -> None:
     told = {"products": [{"name": "Tea", "price": 3}], "order_id": 17}
-    ran = run(
-        pulse(esp_conn_id="event_url", to_event_url=True, form=True, contact_email=ANN, data=told, automation_id=FLOW)
-    )
+    options = SendPulseEvent(to_event_url=True, form=True, automation_id=FLOW)
+    ran = run(pulse(esp_conn_id="event_url", options=options, contact_email=ANN, data=told))
     assert ran.state == "success", ran.error
     (request,) = sandbox.requests(method="POST")
     assert (request["path"], request["credential"]) == (event_url, None)
@@ -128,7 +129,7 @@ def test_an_event_goes_to_the_event_url_as_form_data_without_authorisation(
 
 
 def test_an_event_goes_by_its_name_with_a_token(run: Run, sandbox: Sandbox) -> None:
-    ran = run(pulse(contact_phone=PHONE, data={"order_id": 17}, automation_id=FLOW))
+    ran = run(pulse(contact_phone=PHONE, data={"order_id": 17}, options=SendPulseEvent(automation_id=FLOW)))
     assert ran.state == "success", ran.error
     (request,) = [row for row in sandbox.requests("*/events/*") if row["status"] == 200]  # not with an old token
     assert (request["path"], request["credential"]) == ("/sendpulse/events/name/purchase", "bearer")
@@ -148,7 +149,9 @@ def test_a_connection_with_a_credential_keeps_it_to_itself_at_the_event_url(
         "extra": {"secret_event_url": sandbox.url + event_url},
     }
     monkeypatch.setenv("AIRFLOW_CONN_BOTH", json.dumps(told))
-    assert run(pulse(esp_conn_id="both", to_event_url=True, contact_email=ANN)).state == "success"
+    assert (
+        run(pulse(esp_conn_id="both", options=SendPulseEvent(to_event_url=True), contact_email=ANN)).state == "success"
+    )
     (request,) = sandbox.requests(method="POST")
     assert (request["path"], request["credential"]) == (event_url, None)
 
@@ -156,14 +159,16 @@ def test_a_connection_with_a_credential_keeps_it_to_itself_at_the_event_url(
 @pytest.mark.parametrize("way", [{}, {"to_event_url": True}, {"to_event_url": True, "form": True}])
 def test_many_events_go_in_every_way(run: Run, sandbox: Sandbox, event_url: str, way: dict[str, Any]) -> None:
     source = [{"email": ANN, "total": 1}, {"phone": PHONE, "total": 2}]
-    ran = run(send_rows(source, esp_conn_id="event_url" if way else "sendpulse_default", **way))
+    ran = run(send_rows(source, esp_conn_id="event_url" if way else "sendpulse_default", options=SendPulseEvent(**way)))
     assert (ran.state, ran.value["accepted"]) == ("success", 2)
     told = {(event["email"], event["phone"], str(event["params"]["total"])) for event in events(sandbox, "sendpulse")}
     assert told == {(ANN, "", "1"), ("", PHONE, "2")}
 
 
 def test_an_event_starts_the_flow_that_waits_for_it(run: Run, sandbox: Sandbox) -> None:
-    run(pulse(contact_email=ANN, data={"first_name": "Ann", "order_id": 17}, automation_id=FLOW))
+    run(
+        pulse(contact_email=ANN, data={"first_name": "Ann", "order_id": 17}, options=SendPulseEvent(automation_id=FLOW))
+    )
     assert any(ANN in message["to"] and "17" in message["html"] for message in sandbox.messages(service="sendpulse"))
 
 
@@ -269,12 +274,13 @@ def test_of_many_events_one_of_more_than_20_kb_is_invalid_and_the_others_go(run:
 
 @pytest.mark.parametrize("asked", [{"automation_id": 5}, {"to_event_url": True}, {"form": True}])
 def test_esputnik_says_what_only_sendpulse_has(run: Run, sandbox: Sandbox, asked: dict[str, Any]) -> None:
-    ran = run(send(contact_email=ANN, **asked))
+    ran = run(send(contact_email=ANN, options=SendPulseEvent(**asked)))
     assert (ran.state, sent(sandbox)) == ("failed", [])
-    assert ran.error.startswith("eSputnik cannot ")
+    assert ran.error.startswith("eSputnik cannot take options=SendPulseEvent(")
+    assert next(iter(asked)) in ran.error
 
 
-@pytest.mark.parametrize("asked", [{"version": 1}, {"key": "order-1"}])
+@pytest.mark.parametrize("asked", [{"options": EsputnikEvent(version=1)}, {"key": "order-1"}])
 def test_sendpulse_says_what_only_esputnik_has(run: Run, sandbox: Sandbox, asked: dict[str, Any]) -> None:
     ran = run(pulse(contact_email=ANN, **asked))
     assert (ran.state, sent(sandbox)) == ("failed", [])
@@ -284,12 +290,7 @@ def test_sendpulse_says_what_only_esputnik_has(run: Run, sandbox: Sandbox, asked
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ({"version": 1, "automation_id": 5}, "version (eSputnik) and automation_id (SendPulse)"),
-        ({"key": "k", "form": True}, "key (eSputnik) and form (SendPulse)"),
-        (
-            {"version": 1, "key": "k", "automation_id": 5, "to_event_url": True, "form": True},
-            "version, key (eSputnik) and automation_id, to_event_url, form (SendPulse)",
-        ),
+        ({"key": "k", "options": SendPulseEvent(form=True)}, "key (eSputnik) and options=SendPulseEvent (SendPulse)"),
     ],
 )
 def test_what_no_service_has_together_is_refused_when_the_dag_is_parsed(asked: dict[str, Any], named: str) -> None:
@@ -300,8 +301,10 @@ def test_what_no_service_has_together_is_refused_when_the_dag_is_parsed(asked: d
 
 def test_what_no_service_has_together_is_refused_of_rows_as_well() -> None:
     with pytest.raises(ValueError, match="cannot be combined") as raised:
-        send_rows([{"email": ANN}], key_column="order", form=True)
-    assert str(raised.value) == "These arguments cannot be combined: key_column (eSputnik) and form (SendPulse)."
+        send_rows([{"email": ANN}], key_column="order", options=SendPulseEvent(form=True))
+    assert str(raised.value) == (
+        "These arguments cannot be combined: key_column (eSputnik) and options=SendPulseEvent (SendPulse)."
+    )
 
 
 def test_a_person_beside_a_source_is_refused_when_the_dag_is_parsed() -> None:
@@ -325,6 +328,6 @@ def test_an_event_that_the_service_refuses_is_no_row(run: Run, sandbox: Sandbox)
 
 
 def test_an_event_url_that_the_connection_does_not_have_is_missed(run: Run, sandbox: Sandbox) -> None:
-    ran = run(pulse(contact_email=ANN, to_event_url=True))
+    ran = run(pulse(contact_email=ANN, options=SendPulseEvent(to_event_url=True)))
     assert (ran.state, sent(sandbox)) == ("failed", [])
     assert "The connection has no event URL" in ran.error

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_esp.core.outcomes import Outcome
 from airflow_provider_esp.hooks.esputnik import EsputnikHook
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
+from airflow_provider_esp.options import EsputnikUpload, SendPulseUpload
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.services.esputnik.api import contacts as esputnik_contacts
 from airflow_provider_esp.sources import FileSource
@@ -197,13 +198,13 @@ def test_deleted_contacts_come_back_only_where_the_author_says_so(run: Run, sand
     hook.close()
     assert outcomes(run(upload(PEOPLE, max_rejects=1))) == {"accepted": 2, "rejected": 1}
     assert ANN not in contacts(sandbox)
-    assert outcomes(run(upload(PEOPLE, restore_deleted=True))) == {"accepted": 3}
+    assert outcomes(run(upload(PEOPLE, options=EsputnikUpload(restore_deleted=True)))) == {"accepted": 3}
     assert ANN in contacts(sandbox)
 
 
 def test_new_contacts_raise_an_event_and_known_ones_do_not(run: Run, sandbox: Sandbox) -> None:
     run(upload([{"email": ANN}]))
-    run(upload(PEOPLE, event_key_for_new_contacts="welcome"))
+    run(upload(PEOPLE, options=EsputnikUpload(event_key_for_new_contacts="welcome")))
     assert {row["key"] for row in sandbox.rows("esputnik", "events") if row["type"] == "welcome"} == {BEN, CID}
 
 
@@ -419,8 +420,8 @@ def test_a_mailing_list_that_does_not_exist_is_refused(run: Run, sandbox: Sandbo
     [
         ({"dedupe_on": "phone"}, "know contacts by phone"),
         ({"segments_exclude": ["Old"]}, "segments_exclude"),
-        ({"restore_deleted": True}, "restore_deleted"),
-        ({"event_key_for_new_contacts": "welcome"}, "event_key_for_new_contacts"),
+        ({"options": EsputnikUpload(restore_deleted=True)}, "restore_deleted"),
+        ({"options": EsputnikUpload(event_key_for_new_contacts="welcome")}, "event_key_for_new_contacts"),
     ],
 )
 def test_sendpulse_says_what_it_cannot_do_and_nothing_is_sent(
@@ -434,17 +435,16 @@ def test_sendpulse_says_what_it_cannot_do_and_nothing_is_sent(
 
 
 def test_esputnik_says_that_it_cannot_ask_people_to_confirm(run: Run, sandbox: Sandbox) -> None:
-    ran = run(upload(PEOPLE, confirmation="sender@example.com"))
+    ran = run(upload(PEOPLE, options=SendPulseUpload(confirmation="sender@example.com")))
     assert (ran.state, not bodies(sandbox)) == ("failed", True)
-    assert ran.error.startswith("eSputnik cannot ask people in an upload to confirm.")
+    assert ran.error.startswith("eSputnik cannot take options=SendPulseUpload(confirmation=***).")
 
 
-@pytest.mark.parametrize("asked", [{"segments_exclude": ["Old"]}, {"restore_deleted": True}])
-def test_what_no_service_can_do_is_refused_when_the_dag_is_parsed(asked: dict[str, Any]) -> None:
+def test_what_no_service_can_do_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(ValueError, match="cannot be combined") as raised:
-        upload(PEOPLE, confirmation="sender@example.com", **asked)
+        upload(PEOPLE, segments_exclude=["Old"], options=SendPulseUpload(confirmation="sender@example.com"))
     assert str(raised.value) == (
-        f"These arguments cannot be combined: {next(iter(asked))} (eSputnik) and confirmation (SendPulse)."
+        "These arguments cannot be combined: segments_exclude (eSputnik) and options=SendPulseUpload (SendPulse)."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
+from airflow_provider_esp.options import EsputnikUpload
 from airflow_provider_esp.sandbox import Sandbox
 
 CONTACTS = "*/v1/contacts"
@@ -53,7 +54,9 @@ def test_a_retry_by_airflow_goes_on(worker: Any, sandbox: Sandbox, tmp_path: Pat
     source = tmp_path / "people.csv"
     source.write_text(crowd(95))
     sandbox.fault("reset", "POST", CONTACTS, skip=6)  # with an event the request itself may not be repeated
-    task = upload(source, retries=1, retry_delay=timedelta(0), event_key_for_new_contacts="joined")
+    task = upload(
+        source, retries=1, retry_delay=timedelta(0), options=EsputnikUpload(event_key_for_new_contacts="joined")
+    )
     ran = worker.run(task)
     assert (ran.state, len(ran.errors)) == ("success", 1)
     assert 10 <= handed_in(sandbox) <= 11

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_esp.options import SendPulseCampaign
 from airflow_provider_esp.sandbox import Sandbox
 from tests.airflow.tasks.people.timing import PEOPLE, Play, broadcast, message, sent
 
@@ -137,6 +138,14 @@ def test_a_campaign_within_the_plan_costs_nothing(play: Play, sandbox: Sandbox) 
 
 
 def test_a_campaign_to_a_segment_has_no_price(play: Play, sandbox: Sandbox) -> None:
-    ran = play(broadcast("sendpulse", segment_id=5, segments=(), check_balance=True), "manual")
+    ran = play(
+        broadcast(
+            "sendpulse",
+            options=SendPulseCampaign(sender_email="sender@sandbox.example", segment_id=5),
+            segments=(),
+            check_balance=True,
+        ),
+        "manual",
+    )
     assert (ran.state, sent(sandbox)) == ("failed", 0)
     assert "tell what a campaign to a segment costs (check_balance)" in ran.error

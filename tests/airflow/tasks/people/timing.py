@@ -16,6 +16,7 @@ from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.events import SendEventOperator, SendEventsOperator
 from airflow_provider_esp.operators.messages import SmartSendOperator
+from airflow_provider_esp.options import SendPulseCampaign
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.utils import clock
 
@@ -136,7 +137,8 @@ def event(service: str = "esputnik", **arguments: Any) -> SendEventOperator:
 def broadcast(service: str = "esputnik", **arguments: Any) -> CreateBroadcastOperator:
     own: dict[str, Any] = {"message_id": 1003}
     if service == "sendpulse":
-        own = {"subject": "News", "body": "<b>Hi</b>", "sender_email": "sender@sandbox.example"}
+        options = SendPulseCampaign(sender_email="sender@sandbox.example")
+        own = {"subject": "News", "body": "<b>Hi</b>", "options": options}
     told = {"title": "Sale", "segments": ["Readers"], **own, **arguments}
     return CreateBroadcastOperator(task_id="send", esp_conn_id=f"{service}_default", **told)
 
