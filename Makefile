@@ -65,12 +65,13 @@ soak:  ## run the long proofs whole: kills, races, cursors; takes hours
 	@.venv/bin/python benchmarks/triggerer_kill.py --n 200
 	@.venv/bin/python benchmarks/sql_memory.py --n 1000000 --limit 1.1 --above 120
 
-lint:  ## check style, types and the direction of imports
+lint:  ## check style, types, the direction of imports, and packages for known holes
 	@$(INSTALL) $(DEV)
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/python scripts/audit.py
 
 test-2.11:  ## run what may differ with Airflow 2.11 (Python 3.11 or 3.12)
 	@python=$$(sh scripts/find-python.sh 11 12) && \

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from airflow_provider_esp.core.models import DELIVERY_WORDS, Delivery, DeliveryState
+from airflow_provider_esp.utils.redaction import shown_counts
 
 _ROUNDING = 1e-6  # 0.07 * 100 is a little more than 7
 
@@ -85,7 +86,7 @@ class DeliveryStats:
         for seen, number in counts:
             if seen[place]:
                 found[seen[place]] += number
-        return dict(sorted(found.items()))
+        return shown_counts(found)
 
 
 class Verdict(NamedTuple):

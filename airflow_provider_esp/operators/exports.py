@@ -187,6 +187,7 @@ class ExportActivityOperator(PeriodOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read and write."""
         from airflow_provider_esp.core.export.schema import ActivityRow
+        from airflow_provider_esp.utils.redaction import shown_counts
 
         with final_errors(), self.hook() as hook:
             self.prepare()
@@ -203,9 +204,10 @@ class ExportActivityOperator(PeriodOperator):
 
             rows: Iterator[ActivityRow] = hook.iterate(pages)
             summary = self.write(rows if self.addresses else map(_without_addresses, rows), ActivityRow, count)
-        self.log.info("%s", _table("By status:", counts))
+        statuses = Counter(shown_counts(counts))
+        self.log.info("%s", _table("By status:", statuses))
         told = {"start": period.start.isoformat(), "end": period.end.isoformat()}
-        return {**summary, **told, "statuses": dict(sorted(counts.items()))}
+        return {**summary, **told, "statuses": dict(statuses)}
 
 
 class ExportContactsOperator(ExportOperator):

@@ -243,6 +243,7 @@ class VerifyContactsOperator(RowsOperator):
         from airflow_provider_esp.core.export import writer
         from airflow_provider_esp.core.export.schema import VerifiedRow
         from airflow_provider_esp.core.validation.verification import left_out
+        from airflow_provider_esp.utils.redaction import shown_counts
 
         verification, statuses = hook.adapter.verifier(), Counter[str]()
         segment = None if self.segment is None else str(self.segment)
@@ -260,7 +261,7 @@ class VerifyContactsOperator(RowsOperator):
         self.log.info(
             "%s addresses were verified; %s of them are left out: %s", f"{checked:,}", f"{written.rows:,}", self.path
         )
-        found = {"checked": checked, "statuses": dict(sorted(statuses.items())), "left_out": written.rows}
+        found = {"checked": checked, "statuses": shown_counts(statuses), "left_out": written.rows}
         about = {"path": self.path, "format": form, "bytes": written.size, "sha256": written.sha256}
         return {**self.summary(counts), **about, **found}
 

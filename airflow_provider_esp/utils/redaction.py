@@ -12,11 +12,13 @@ import json
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus, unquote
 
+LONGEST_LOOK = 2000
+"""Characters that `redact` looks at. Who shortens a text before keeps more: half a secret would not be known as one."""
+
 _LONGEST_QUOTE = 300
-_LONGEST_LOOK = 2000
 _SHORTEST_SECRET = 6  # a shorter one would be found in ordinary words, and protects nothing
 _MOST_SECRETS = 100
 _DECODINGS = 3
@@ -26,7 +28,9 @@ _AT = r"(?:@|\ufe6b|\uff20)"
 _ADDRESS = re.compile(rf"(?:\"[^\"]{{1,100}}\"|'[^']{{1,100}}'(?={_AT})|[^\s'\"<>]+){_AT}[^\s'\"<>(),;\[\]{{}}]+")
 _HAS_AT = re.compile(_AT).search
 _NUMBER = re.compile(r"[+\uff0b]?\d[\d\s().\u2010-\u2015-]{5,}\d")
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_BYTES = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")
+_PLAIN_CODE = re.compile(r"(?!\d{11})[\w.:-]{1,64}", re.ASCII).fullmatch  # phone numbers with their country are longer
 
 
 def redact(text: str) -> str:
@@ -37,10 +41,11 @@ def redact(text: str) -> str:
 
     :returns: one line of at most 300 characters.
     """
-    words = " ".join(text[:_LONGEST_LOOK].split())
-    if len(text) > _LONGEST_LOOK:
-        # Whole pages come here as well, and the patterns are slow on them. A word cut in two could be an address.
-        words = words.rpartition(" ")[0] or words
+    words = " ".join(text[:LONGEST_LOOK].split())
+    if len(text) > LONGEST_LOOK:
+        # Whole pages come here as well, and the patterns are slow on them. A word cut in two could be an address or a
+        # secret.
+        words = words.rpartition(" ")[0] or f"{len(text)} characters without a blank"
     cleaned = _without_people(_secrets.hide(words))
     decoded = _decoded(words)
     if decoded != words:
@@ -48,6 +53,28 @@ def redact(text: str) -> str:
         if also != decoded:
             cleaned = also
     return cleaned if len(cleaned) <= _LONGEST_QUOTE else cleaned[: _LONGEST_QUOTE - 1] + "…"
+
+
+def redact_code(code: str) -> str:
+    """Take the same out of a service's own code or id, whose digits stay where they can be nobody's phone number.
+
+    >>> redact_code("2020202020")
+    '2020202020'
+    """
+    return code if _PLAIN_CODE(code) and _secrets.hide(code) == code else redact(code)
+
+
+def shown_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Sort counts by a service's own words and take out of the words what nobody may read, so that they can be shown.
+
+    >>> shown_counts({"SENT": 2, "ann@example.com": 1, "bob@example.com": 1})
+    {'SENT': 2, '[address]': 2}
+    """
+    found: dict[str, int] = {}
+    for word in sorted(counts):
+        shown = redact_code(word)
+        found[shown] = found.get(shown, 0) + counts[word]
+    return found
 
 
 def hide_secrets(*secrets: str) -> None:
@@ -69,11 +96,18 @@ def _decoded(text: str) -> str:
     """Decode what hides a character: percent-encoding, HTML and JSON escapes, wide letters, invisible characters."""
     for _ in range(_DECODINGS):
         before = text
-        text = _ESCAPE.sub(lambda match: chr(int(match[1] or match[2], 16)), html.unescape(unquote(text)))
+        text = text.replace("\\\\", "\\")
+        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), html.unescape(unquote(text)))
+        text = _BYTES.sub(_as_text, text)
         text = unicodedata.normalize("NFKC", text)
         if text == before:
             break
     return "".join(character for character in text if unicodedata.category(character) not in ("Cf", "Cs"))
+
+
+def _as_text(match: re.Match[str]) -> str:
+    """Decode bytes as Python shows them, which is how the HTTP libraries quote what they cannot read."""
+    return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "replace")
 
 
 class _Secrets:
@@ -121,6 +155,7 @@ def _forms(secret: str) -> Iterator[str]:
     yield quote_plus(secret)
     yield html.escape(secret)
     yield json.dumps(secret)[1:-1]
+    yield repr(raw)[2:-1]
 
 
 _secrets = _Secrets()

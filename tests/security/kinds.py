@@ -17,5 +17,8 @@ KINDS = (
     "file that unpacks",
     "link that is planted",
     "make up",
+    "secret in the docs",
+    "known hole",
+    "held before",
 )
 """What the first column of the table shows, in this order; at most 24 characters each."""

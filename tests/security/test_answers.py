@@ -31,7 +31,7 @@ from airflow_provider_esp.core.transport.retry import RetryPolicy, retry_after
 from airflow_provider_esp.core.transport.throttle import Throttle
 from airflow_provider_esp.exceptions import BodyRefused, BodyTooLarge
 from airflow_provider_esp.services.esputnik.service import ESPUTNIK
-from airflow_provider_esp.utils.redaction import redact
+from airflow_provider_esp.utils.redaction import hide_secrets, redact, redact_code, shown_counts
 
 Refused = Callable[[str, str, str], None]
 MB = 2**20
@@ -173,6 +173,38 @@ def test_a_body_that_ends_early_is_not_taken_for_whole() -> None:
         body.end()
 
 
+@pytest.mark.parametrize("client", ["httpx", "aiohttp", "requests"])
+def test_no_client_keeps_what_a_service_sets_as_a_cookie(client: str, server: Server, refused: Refused) -> None:
+    server.headers = {"Set-Cookie": "account=ann; Path=/"}
+    if client == "httpx":
+        with Client(account(server)) as sync:
+            sync.run(call())
+            sync.run(call())
+    elif client == "aiohttp":
+
+        async def twice() -> None:
+            async with AsyncClient(account(server)) as asynchronous:
+                await asynchronous.run(call())
+                await asynchronous.run(call())
+
+        asyncio.run(twice())
+    else:
+        with requests.Session() as session:
+            requests_session.restrain(session, server.url, None)
+            session.get(server.url, timeout=30)
+            session.get(server.url, timeout=30)
+    assert server.asked_with
+    assert "Cookie" not in server.asked_with
+    refused("held before", f"{client}: a cookie", "not sent back")
+
+
+def test_a_page_of_nothing_but_open_tags_is_read_in_no_time(refused: Refused) -> None:
+    refusal = ESPUTNIK.refusal(502, {}, b"<html>" + b"<title>" * 4_000_000)  # a pattern that looks ahead takes days
+    assert refusal is not None
+    assert refusal.message == "no title"
+    refused("bomb in an answer", "28 MB of open tags", "its first 10 KB are read")
+
+
 # -- what a service quotes
 
 PAIR = "api:s3cret-key/+ю"
@@ -247,6 +279,30 @@ def test_whatever_stands_around_it_no_address_is_left(before: str, after: str, s
     said = redact(f"{before} ann.lee-7{sign}mail.example.org {after}")
     assert "ann.lee" not in said
     assert "mail.example" not in said
+
+
+def test_half_a_secret_or_person_is_not_shown_where_a_long_text_is_cut() -> None:
+    hide_secrets("Half-of-this-is-too-much")
+    for longest in (300, 500, 2000):
+        for filling in ("x ", "x", "ann@example.com,"):
+            text = (filling * longest)[: longest - 8] + " Half-of-this-is-too-much bob.planted@example.com"
+            assert "Half" not in redact(text)
+            assert "bob" not in redact(text)
+
+
+@pytest.mark.parametrize("code", ["2020202020", "213", "invalid_grant", "b0adb9d2-19ef-4905-b114-fec2d0b8b33e"])
+def test_a_code_or_an_id_stays_as_it_is(code: str) -> None:
+    assert redact_code(code) == code
+
+
+@pytest.mark.parametrize(
+    "code", ["ann@example.com", "ann%40example.com", "380501234567", "s3cret-code-1", "x s3cret-code-1"]
+)
+def test_a_code_that_is_a_person_or_a_secret_is_hidden(code: str) -> None:
+    hide_secrets("s3cret-code-1")
+    assert redact_code(code) in ("[address]", "[number]", "[secret]", "x [secret]")
+    assert shown_counts({code: 2, "SENT": 1})["SENT"] == 1
+    assert code not in shown_counts({code: 2})
 
 
 def test_ordinary_words_stay_as_they_are() -> None:

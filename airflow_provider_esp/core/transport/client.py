@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http.cookiejar import CookieJar
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -88,6 +89,7 @@ class Client:
                 keepalive_expiry=network.IDLE_SECONDS,
             ),
             verify=network.certificates(account),
+            cookies=CookieJar(network.no_cookies()),
             # A proxy from the environment is for the world outside, not for a sandbox on this machine.
             trust_env=not is_loopback(account.base_url),
         )

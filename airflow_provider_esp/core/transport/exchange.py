@@ -21,7 +21,7 @@ from airflow_provider_esp.core.transport.retry import pause_before_retry, retry_
 from airflow_provider_esp.core.transport.throttle import Errand
 from airflow_provider_esp.core.transport.tokens import Token, TokenSource
 from airflow_provider_esp.exceptions import DecodingError, EspError, RateLimitTimeout
-from airflow_provider_esp.utils.redaction import hide_secrets, redact
+from airflow_provider_esp.utils.redaction import hide_secrets, redact, redact_code
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -360,7 +360,7 @@ def _refused(refusal: Refusal, call: Call[Any], account: Account, answer: Respon
         service=account.service.title,
         method=call.name,
         status=answer.status,
-        code=refusal.code,
+        code=None if refusal.code is None else redact_code(refusal.code),
         advice=advice,
         request_id=_request_id(account.service, answer),
         retry_after=retry_after(answer.headers.get("retry-after")),
@@ -369,7 +369,8 @@ def _refused(refusal: Refusal, call: Call[Any], account: Account, answer: Respon
 
 
 def _request_id(service: Service, answer: Response) -> str | None:
-    return next((answer.headers[name] for name in service.request_id_headers if name in answer.headers), None)
+    told = (answer.headers[name] for name in service.request_id_headers if name in answer.headers)
+    return next(map(redact_code, told), None)
 
 
 def _no_place(call: Call[Any], account: Account) -> exceptions.RateLimited:

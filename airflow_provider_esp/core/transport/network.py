@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
+from http.cookiejar import CookiePolicy, DefaultCookiePolicy
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -72,6 +73,11 @@ def ca_file(ca_bundle: str | None) -> str:
 
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
+
+def no_cookies() -> CookiePolicy:
+    """Make the rule by which a service's cookies are neither kept nor sent: one account's are nothing to the next."""
+    return DefaultCookiePolicy(allowed_domains=())
 
 
 def proxy_for(url: str) -> str | None:

@@ -30,6 +30,7 @@ def restrain(session: requests.Session, url: str, ca_bundle: str | None) -> None
     :raises UnusableProxy: the environment names a proxy that is not an HTTP proxy.
     """
     session.max_redirects = 0
+    session.cookies.set_policy(network.no_cookies())
     session.trust_env = False  # with it go ~/.netrc and REQUESTS_CA_BUNDLE's precedence over ours
     proxy = network.proxy_for(url)
     if proxy is not None:

@@ -14,6 +14,7 @@ ACCEPT_ENCODING = "gzip"
 _GZIP = 16 + zlib.MAX_WBITS
 _PACKED = ("gzip", "x-gzip")
 _PLAIN = ("", "identity")
+_OTHERS = ("br", "compress", "deflate", "zstd")
 
 
 class Body:
@@ -27,7 +28,7 @@ class Body:
     def __init__(self, encoding: str, limit: int) -> None:
         encoding = encoding.strip().lower()
         if encoding not in (*_PLAIN, *_PACKED):
-            name = encoding if encoding.isalnum() and len(encoding) < 20 else "an unknown way"
+            name = encoding if encoding in _OTHERS else "an unknown way"
             raise BodyRefused(f"the answer is packed by {name}, and {ACCEPT_ENCODING} was asked for")
         self._packed = encoding in _PACKED
         self._inflater = zlib.decompressobj(_GZIP)

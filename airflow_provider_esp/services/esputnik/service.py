@@ -14,8 +14,10 @@ from typing import Any
 import msgspec
 
 from airflow_provider_esp.core.calls import Kind, Refusal, Service
+from airflow_provider_esp.utils.redaction import LONGEST_LOOK
 
-_LONGEST = 300
+_LONGEST = LONGEST_LOOK + 1
+_LONGEST_HEAD = 10_000  # bytes of a page that its headline is looked for in
 _TAG = re.compile(r"<[^>]*>")
 _HEADLINE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -127,7 +129,7 @@ def _said(answer: Any) -> str:
 
 
 def _headline(body: bytes) -> str:
-    page = body.decode("utf-8", "replace")
+    page = body[:_LONGEST_HEAD].decode("utf-8", "replace")
     found = _HEADLINE.search(page)
     return " ".join(_TAG.sub(" ", found.group(2) if found else "").split())[:_LONGEST] or "no title"
 

@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 import msgspec
 
 from airflow_provider_esp.core.calls import Kind, Refusal, Service
+from airflow_provider_esp.utils.redaction import LONGEST_LOOK
 
 Verdict: TypeAlias = tuple[Kind, str]
 
-_LONGEST_MESSAGE = 500
+_LONGEST_MESSAGE = LONGEST_LOOK + 1
 
 _ALLOW_LIST = "if the account allows its API to certain IP addresses only, add this machine's"
 _CREDENTIALS = (
