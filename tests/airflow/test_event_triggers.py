@@ -54,7 +54,7 @@ class Store:
         self.kept[key] = json.dumps(value)
 
 
-def first(trigger: EspEventTrigger, number: int = 1, within: float = 20.0) -> list[dict[str, Any]]:
+def first(trigger: EspEventTrigger, number: int = 1, within: float = 120.0) -> list[dict[str, Any]]:
     """Run a trigger until it has told something so many times."""
 
     async def take() -> list[dict[str, Any]]:
@@ -216,7 +216,7 @@ def test_two_triggers_on_one_stream_ask_once(sandbox: Sandbox, hook: EspHook) ->
             raise AssertionError
 
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 return set(await asyncio.gather(one(1, clicks), one(2, finished)))
         finally:
             await manager.stop_all()

@@ -230,7 +230,7 @@ def test_the_callback_server_goes_on_after_forgeries_and_takes_one_answer(capfd:
         seen.append(httpx.Response(0))
         thread = threading.Thread(target=visit)
         thread.start()
-        assert server.wait(30) == "the-code"
+        assert server.wait(120) == "the-code"
         thread.join()
     assert [answer.status_code for answer in seen[1:]] == [400, 400, 200]
     assert seen[-1].headers["cache-control"] == "no-store"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_esp.core.waits import VerificationEnded, WaitStatus
 from airflow_provider_esp.exceptions import NotFound, ServerFailed
 from airflow_provider_esp.hooks.esp import EspHook
 from airflow_provider_esp.sandbox import Sandbox
+from airflow_provider_esp.triggers import _polling
 from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.waits import ImportTrigger
 
@@ -24,7 +26,7 @@ class Scripted(PollTrigger):
     """A wait whose looks end as a script says."""
 
     def __init__(self, looks: Callable[[int], Any], **waiting: Any) -> None:
-        told = {"esp_conn_id": "esputnik_default", "end_time": time.time() + 20, "poll_interval": 0.02, **waiting}
+        told = {"esp_conn_id": "esputnik_default", "end_time": time.time() + 600, "poll_interval": 0.02, **waiting}
         super().__init__(**told)
         self.looks = looks
         self.number = 0
@@ -55,18 +57,21 @@ def ended(trigger: PollTrigger) -> dict[str, Any]:
 # -- failures that pass ---------------------------------------------------------------------------------------------
 
 
-def test_a_look_that_works_gives_the_wait_its_whole_budget_back() -> None:
-    began = time.monotonic()
+def test_a_look_that_works_gives_the_wait_its_whole_budget_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(_polling, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
 
     def looks(number: int) -> Any:
-        if time.monotonic() - began > 2.0:
+        nonlocal now
+        now += 10.0
+        if number > 20:
             return number
         # More than the budget in all, and never so long at a time: every fifth look works.
         return None if number % 5 == 0 else ServerFailed("down")
 
-    trigger = Scripted(looks, error_budget=1.0)
+    trigger = Scripted(looks, error_budget=60.0)
     assert ended(trigger)["status"] == "done"
-    assert trigger.number > 20
+    assert trigger.number == 21
 
 
 def test_without_one_that_works_the_budget_is_spent() -> None:
@@ -90,7 +95,7 @@ def test_waits_that_begin_together_do_not_stay_in_step(monkeypatch: pytest.Monke
     async def note(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", note)
+    monkeypatch.setattr(_polling, "asyncio", SimpleNamespace(sleep=note))  # the sandbox sleeps in this process as well
     trigger = Scripted(lambda number: number == 200, poll_interval=10.0, end_time=time.time() + 1e6)
     assert ended(trigger)["status"] == "done"
     assert len(set(pauses)) > 190
@@ -113,9 +118,18 @@ def open_clients() -> int:
 
 def test_the_shared_connections_live_as_long_as_one_wait_needs_them(sandbox: Sandbox) -> None:
     async def run() -> tuple[int, int]:
-        waits = [asyncio.create_task(_drained(Scripted(lambda number: number >= 9))) for _ in range(5)]
-        await asyncio.sleep(0.1)
+        all_wait, over = asyncio.Event(), asyncio.Event()
+
+        def looks(number: int) -> Any:
+            if all(trigger.number for trigger in triggers):
+                all_wait.set()
+            return over.is_set()
+
+        triggers = [Scripted(looks) for _ in range(5)]
+        waits = [asyncio.create_task(_drained(trigger)) for trigger in triggers]
+        await all_wait.wait()
         meanwhile = open_clients()
+        over.set()
         await asyncio.gather(*waits)
         return meanwhile, open_clients()
 

@@ -190,5 +190,6 @@ ANSWER_QUIRKS: tuple[Quirk, ...] = (
 
 ECHOED_QUIRKS: tuple[Quirk, ...] = (
     Quirk("POST v1/contacts", "/failedContacts/*/groups", "I", "as the request had it, one object in a list's place"),
+    Quirk("POST v1/contacts", "/failedContacts/*/addressBookId", "I", "as text, and as the request had it"),
 )
 """Of answers that repeat their request: met where a drawn request has such a part, so they are never out of date."""

@@ -90,7 +90,7 @@ class Stage:
     def __enter__(self) -> Self:
         self.sandbox.start()
         self._files.start()
-        self._http = httpx.Client(timeout=30, trust_env=False)
+        self._http = httpx.Client(timeout=120, trust_env=False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

@@ -50,7 +50,7 @@ def postgresql() -> Iterator[Metadata | None]:
     import psycopg2
 
     try:
-        db = psycopg2.connect(POSTGRESQL, connect_timeout=5)
+        db = psycopg2.connect(POSTGRESQL, connect_timeout=60)
     except psycopg2.OperationalError:
         yield None
         return

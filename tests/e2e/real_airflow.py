@@ -57,6 +57,9 @@ class Airflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._metadata.url,
             "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "5",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            # A busy machine may be silent for longer than Airflow's 5 s, and a task that cannot begin has failed.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "300",
+            "AIRFLOW__TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "300",
             **settings,
         }
         # The log servers would listen on every address of the machine.

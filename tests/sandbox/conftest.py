@@ -15,14 +15,14 @@ from airflow_provider_esp.sandbox import Sandbox
 @pytest.fixture(scope="session")
 def esputnik(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A client with a key for everything; paths begin with ``/v1``."""
-    with httpx.Client(base_url=sandbox.esputnik_url, auth=("any", "sandbox-key"), timeout=30) as client:
+    with httpx.Client(base_url=sandbox.esputnik_url, auth=("any", "sandbox-key"), timeout=120) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def web(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A client of the page and the control API."""
-    with httpx.Client(base_url=sandbox.url, timeout=30) as client:
+    with httpx.Client(base_url=sandbox.url, timeout=120) as client:
         yield client
 
 
@@ -45,5 +45,5 @@ def sendpulse(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A client of the SendPulse side with its static API key and no limit of requests a second."""
     sandbox.limit("sendpulse.second", None)
     headers = {"Authorization": "Bearer sandbox-apikey"}
-    with httpx.Client(base_url=sandbox.sendpulse_url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=sandbox.sendpulse_url, headers=headers, timeout=120) as client:
         yield client

@@ -87,5 +87,5 @@ def test_nothing_beyond_this_machine_is_ever_fetched(esputnik: httpx.Client, lin
 
 def test_a_file_may_be_fetched_from_the_sandbox_itself(sandbox: Sandbox, esputnik: httpx.Client) -> None:
     # Fetching must not hold what the other request needs.
-    answer = esputnik.post(PATH, json={"dedupeOn": "email", "link": f"{sandbox.url}/"}, timeout=5)
+    answer = esputnik.post(PATH, json={"dedupeOn": "email", "link": f"{sandbox.url}/"}, timeout=60)
     assert answer.status_code == 200

@@ -69,7 +69,7 @@ def test_the_command_prints_its_addresses_and_stops_cleanly(name: signal.Signals
         answer = httpx.get(f"{addresses['eSputnik']}/v1/account/info", auth=("", "sandbox-key"))
         assert answer.status_code == 200
         process.send_signal(name)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_a_taken_port_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -292,7 +292,7 @@ def test_at_most_the_given_number_of_requests_are_under_way() -> None:
         with lock:
             now += 1
             most = max(most, now)
-        together.wait(timeout=10)
+        together.wait(timeout=120)
         answer = perform(work)
         with lock:
             now -= 1
@@ -418,7 +418,7 @@ def test_stop_names_the_lost_answer_and_not_the_other_failure_of_the_block() -> 
         (lost if people == ["p0"] else wrong_key)()
 
     def together(work: Flow[Any]) -> Any:
-        started.wait(timeout=10)
+        started.wait(timeout=120)
         return perform(work)
 
     task.service.always = in_pairs
@@ -491,7 +491,7 @@ def test_what_was_under_way_when_the_task_was_stopped_is_still_counted() -> None
 
     def stop_the_task(people: Sequence[str]) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        assert told.wait(30)
+        assert told.wait(120)
         time.sleep(0.5)  # the main thread runs, and has only to say that nothing more begins
 
     signal.signal(signal.SIGINT, interrupt)

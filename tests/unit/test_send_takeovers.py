@@ -342,7 +342,7 @@ class Slow:
         yield from ()
         self.sent.update(item.locator for item in items)
         self.asked.set()
-        assert self.answer.wait(30)
+        assert self.answer.wait(120)
         return [SendResult(accepted=True, request_id=f"id-{item.locator}") for item in items]
 
 
@@ -377,7 +377,7 @@ def test_the_answers_of_a_try_that_still_runs_are_waited_for(
 
     thread = threading.Thread(target=live)
     thread.start()
-    assert service.asked.wait(30)
+    assert service.asked.wait(120)
     threading.Timer(0.1, service.answer.set).start()
     second.run(people(25), mapper())
     thread.join()
@@ -393,7 +393,7 @@ def test_what_is_not_answered_in_time_is_unknown_and_the_first_try_sends_nothing
     first, second = run_of(service, tries(1)), run_of(service, tries(2), on_unknown="skip")
     thread = threading.Thread(target=lambda: suppress_taken_over(first))
     thread.start()
-    assert service.asked.wait(30)
+    assert service.asked.wait(120)
     other = Slow()
     other.answer.set()
     second.target = other

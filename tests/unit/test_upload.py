@@ -403,7 +403,7 @@ def test_requests_under_way_when_one_fails_are_waited_for_and_counted() -> None:
     started = threading.Barrier(3)
 
     def fault(request: Sequence[str]) -> None:
-        started.wait(timeout=10)
+        started.wait(timeout=120)
         if request == ["p0@example.com"]:
             wrong_key()
         time.sleep(0.05)
@@ -434,7 +434,7 @@ def test_a_request_that_fails_in_an_unforeseen_way_is_counted_as_unknown(tmp_pat
     started = threading.Barrier(2)
 
     def bug(people: Sequence[str]) -> None:
-        started.wait(timeout=10)
+        started.wait(timeout=120)
         raise KeyError("a bug")
 
     service.before = {0: bug, 1: bug}

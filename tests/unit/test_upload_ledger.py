@@ -183,7 +183,7 @@ def test_once_all_is_handed_in_a_retry_only_waits(store: Any, tmp_path: Path) ->
     service.looks = 1
     second = run(tried(service, store, Report(tmp_path / "report")), people(12))
     second.hand_over()
-    assert second.wait(timeout=10)
+    assert second.wait(timeout=120)
     assert service.contacts == Counter(people(12)) - Counter(["p5@example.com"])
     assert len(service.requests) == 3
     assert counted(second) == {"accepted": 11, "rejected": 1}
@@ -199,7 +199,7 @@ def test_without_a_report_a_retry_counts_what_an_import_left_out() -> None:
     run(tried(service, store), people(12)).hand_over()
     service.looks = 1
     second = run(tried(service, store), people(12))
-    assert second.wait(timeout=10)
+    assert second.wait(timeout=120)
     assert counted(second) == {"accepted": 11, "rejected": 1}
 
 
@@ -211,7 +211,7 @@ def test_a_part_that_somebody_has_removed_only_costs_the_names(tmp_path: Path) -
         part.unlink()
     service.looks = 1
     second = run(tried(service, store, Report(tmp_path)), people(12))
-    assert second.wait(timeout=10)
+    assert second.wait(timeout=120)
     assert counted(second) == {"accepted": 11, "rejected": 1}
 
 
@@ -226,7 +226,7 @@ def test_a_run_that_fails_leaves_its_open_imports_to_the_next_try(tmp_path: Path
     service.looks = 1
     second = run(tried(service, store, Report(tmp_path)), people(12))
     second.hand_over()
-    assert second.wait(timeout=10)
+    assert second.wait(timeout=120)
     assert service.contacts == Counter(people(12))
     assert counted(second) == {"accepted": 12}
 
@@ -237,10 +237,10 @@ def test_an_import_that_ended_but_was_not_written_down_is_counted_once(tmp_path:
     run(tried(service, store, Report(tmp_path)), people(8)).hand_over()
     service.looks = 1
     forgetful = run(tried(service, store, Report(tmp_path), every=3600), people(8))
-    assert forgetful.wait(timeout=10)  # and then it is killed
+    assert forgetful.wait(timeout=120)  # and then it is killed
     assert len(record_of(store).open) == 2
     third = run(tried(service, store, Report(tmp_path)), people(8))
-    assert third.wait(timeout=10)
+    assert third.wait(timeout=120)
     assert counted(third) == {"accepted": 7, "rejected": 1}
     assert [(row.row, row.outcome) for row in rows_of(tmp_path)] == [(2, "rejected")]
 
