@@ -112,6 +112,7 @@ def gzip_bomb(size: int) -> bytes:
 # -- bombs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ASK)
 def test_an_answer_that_unpacks_to_gigabytes_costs_a_few_megabytes(
     client: str, server: Server, refused: Refused

@@ -149,6 +149,7 @@ def one_line(kind: str) -> bytes:
     return b"".join(map(packer.compress, blocks)) + packer.flush()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "ndjson"])
 def test_a_line_of_800_megabytes_costs_a_few(kind: Literal["csv", "ndjson"], refused: Refused) -> None:
     packed = one_line(kind)
@@ -161,6 +162,7 @@ def test_a_line_of_800_megabytes_costs_a_few(kind: Literal["csv", "ndjson"], ref
     refused("file that unpacks", f"{kind}.gz, one line of 800 MB", "an error at 8 MB")
 
 
+@pytest.mark.slow
 def test_a_few_bytes_of_zstd_do_not_become_gigabytes_at_once(refused: Refused) -> None:
     packed = zstandard.ZstdCompressor(level=19).compress(b"email\n" + b"\n" * (512 * 2**20))
     assert len(packed) < 100_000
@@ -256,6 +258,7 @@ def test_an_ordinary_parquet_file_is_read_whole() -> None:
 # -- lists of opt-outs, which have a reader of their own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "ndjson"])
 def test_a_line_of_800_megabytes_in_a_list_of_opt_outs_costs_a_few(
     kind: Literal["csv", "ndjson"], tmp_path: Path, refused: Refused
@@ -303,6 +306,7 @@ def test_a_packed_list_of_opt_outs_is_read_whatever_it_is_called(tmp_path: Path)
         assert list(table.rows) == [["ann@example.com"]]
 
 
+@pytest.mark.slow
 def test_a_line_of_json_becomes_a_few_times_its_size(refused: Refused) -> None:
     line = b'{"email": "ann@example.com", "x": [' + b",".join([b"[]"] * 2_600_000) + b"]}\n"
     assert len(line) < 8 * 2**20

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_esp.cli import authorize
 from airflow_provider_esp.connections import parse
-from airflow_provider_esp.core.auth import oauth
+from airflow_provider_esp.core.auth import oauth, variable_lock
 from airflow_provider_esp.core.auth.token_set import TokenSet
 from airflow_provider_esp.core.transport import tokens as shared
 from airflow_provider_esp.exceptions import ConsentRequired, PermissionDenied, ScopeMissing, TokensExpiring
@@ -278,22 +279,24 @@ def test_the_keeper_says_how_long_each_connection_will_still_work(run: Any, make
 def test_sixty_days_with_the_keeper_no_call_fails_and_thirty_one_without_are_one_clear_error(
     make_world: Any, tmp_path: Any, oauth_store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Nobody else asks meanwhile, so that the wait which decides between two need not be two seconds long.
-    monkeypatch.setattr(stored.VariableTokens.__init__, "__defaults__", (90.0, 0.05))
+    # Nobody else asks meanwhile, so the seconds that decide between two need not pass; nor may a machine be too slow.
+    waited = [0.0]
+    passing = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append, time=time.time)
+    monkeypatch.setattr(variable_lock, "time", passing)
     world = make_world(oauth_store=str(tmp_path / "tokens.json") if oauth_store == "file" else "variable")
     world.sandbox.set(uaa__reuse_revokes_family=True, uaa__refresh_ends_access=True)
     keeper = RefreshTokensOperator(task_id="keep", conn_ids=[CONN_ID])
     calls = 0
     for _ in range(60):
         keeper.execute({})
-        for _ in range(4):
+        for days in (0.9, 0.1):  # just after the keeper, and when its tokens are oldest
             world.new_process()
             hook = EsputnikHook(CONN_ID)
             assert hook.run(hook.adapter.account_name()) == "Sandbox"
             calls += 1
             hook.close()
-            world.advance(DAY / 4)
-    assert (calls, world.refreshes) == (240, 59)  # the first day's tokens are as fresh as can be
+            world.advance(days * DAY)
+    assert (calls, world.refreshes) == (120, 59)  # the first day's tokens are as fresh as can be
     world.advance(31 * DAY)
     world.new_process()
     with pytest.raises(ConsentRequired, match="authorize --conn-id consented"):
