@@ -61,7 +61,7 @@ soak:  ## run the long proofs whole: kills, races, cursors; takes hours
 	@set -e; for cursor in ignored repeats loses ends works; do \
 	  .venv/bin/python benchmarks/export.py --n 200000 --cursor $$cursor --write; done
 	@ESP_EXAMPLES=10000 .venv/bin/python -m pytest -q -s tests/unit/test_optout_entries.py
-	@ESP_EXAMPLES=5000 .venv/bin/python -m pytest -q tests/unit/test_send_takeovers.py
+	@ESP_EXAMPLES=5000 .venv/bin/python -m pytest -q tests/unit/test_send_takeovers.py tests/unit/test_send_key_overlaps.py
 	@.venv/bin/python benchmarks/triggerer_kill.py --n 200
 	@.venv/bin/python benchmarks/sql_memory.py --n 1000000 --limit 1.1 --above 120
 

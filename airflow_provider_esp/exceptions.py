@@ -309,6 +309,12 @@ class SendTakenOver(TaskError):
     """A later try of the same task sends now, so this one sends nothing more."""
 
 
+class SendKeyTaken(TaskError):
+    """Another task sends under the same ``send_key``; when it has ended, another try may send."""
+
+    transient = True
+
+
 class TaskStopped(TaskError):
     """Airflow ends the task while it sends, uploads or waits; what is known is written down, and a retry goes on."""
 

@@ -106,6 +106,8 @@ class SendRecord(msgspec.Struct, kw_only=True):
     :ivar too_many_refused: whether it ended so: then it has not finished, and refused rows are tried once more.
     :ivar delivery: what the last wait for the delivery counted, and in ``of`` how many messages it waited for.
     :ivar finished_at: when all was done and judged, or None.
+    :ivar claim: names the last block that was written down under a ``send_key``; see `SendKey`.
+    :ivar resent: whether it began by ``resend=True``: whom this task has reached before, it may reach again.
     """
 
     version: int = SEND_VERSION
@@ -123,6 +125,8 @@ class SendRecord(msgspec.Struct, kw_only=True):
     too_many_refused: bool = False
     delivery: dict[str, Any] = {}
     finished_at: str | None = None
+    claim: str = ""
+    resent: bool = False
 
     def count(self) -> Counts:
         """Return the counts as such."""
@@ -247,9 +251,12 @@ class Ledger:
         return record
 
 
-def new_record() -> SendRecord:
-    """Return the record of a send that has yet to begin."""
-    return SendRecord(send=uuid.uuid4().hex[:16])
+def new_record(*, resent: bool = False) -> SendRecord:
+    """Return the record of a send that has yet to begin.
+
+    :param resent: whether it is one that is sent again.
+    """
+    return SendRecord(send=uuid.uuid4().hex[:16], resent=resent)
 
 
 class OpenImportRecord(msgspec.Struct, frozen=True):

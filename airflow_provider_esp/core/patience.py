@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from airflow_provider_esp.exceptions import SendTakenOver, headline
+from airflow_provider_esp.exceptions import headline, is_final
 
 T = TypeVar("T")
 
@@ -56,10 +56,11 @@ class Patience:
         while True:
             try:
                 result = action()
-            except (*MISTAKES, SendTakenOver):
+            except MISTAKES:
                 raise
             except Exception as error:
-                if getattr(error, "errno", None) in _IN_THE_WAY or self.stopped() or self.clock() + pause > end:
+                hopeless = is_final(error) or getattr(error, "errno", None) in _IN_THE_WAY
+                if hopeless or self.stopped() or self.clock() + pause > end:
                     raise
                 if not warned:
                     log.warning(

@@ -94,7 +94,7 @@ def take_over(
     """
     latest = _latest(tries.claim())
     stamp = stamp_of(latest)
-    if stamp.leaving and not _has_ended(stamp.process):
+    if stamp.leaving and not has_ended(stamp.process):
         log.info("An earlier try of this task may still be sending: waiting up to %g s for its answers.", patience)
         end = time.monotonic() + patience
         while stamp.leaving and (left := end - time.monotonic()) > 0:
@@ -113,7 +113,7 @@ def _latest(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     return max(records, key=lambda record: stamp_of(record).rank, default=None)
 
 
-def _has_ended(process: str) -> bool:
+def has_ended(process: str) -> bool:
     """Check whether a process has certainly ended: it ran on this machine, and is not there any more."""
     host, _, rest = process.partition(":")
     number, _, started = rest.partition(":")

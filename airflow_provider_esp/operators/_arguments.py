@@ -104,6 +104,8 @@ class AtMostOnceArguments(TimedReportingArguments, total=False):
     on_unknown: Literal["stop", "skip", "resend", "lookup"] | str
     resend: bool | str
     ledger_path: str | None
+    send_key: str | None
+    sent_path: str | None
     sent_retention: timedelta
     ledger_patience: timedelta | float
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.pricing import Estimate, Pricing
     from airflow_provider_esp.core.readers.table import Table
     from airflow_provider_esp.core.validation.mapper import Mapper
-    from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.core.validation.suppression import LeavesOut
 
 
 def estimate_messages(
-    pricing: Pricing, source: Any, make: Callable[[Table], Mapper[Recipient]], suppression: Suppression | None
+    pricing: Pricing, source: Any, make: Callable[[Table], Mapper[Recipient]], suppression: LeavesOut | None
 ) -> Estimate:
     """Count who would be written to, and in how many parts; reads the source once more.
 

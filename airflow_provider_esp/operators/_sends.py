@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_esp.operators._outcome_tables import outcome_table
 from airflow_provider_esp.operators._reporting import ReportingOperator
 from airflow_provider_esp.operators._rows import RowsOperator
+from airflow_provider_esp.operators._send_keys import check_send_key, held_key, key_of, leaving_out
 from airflow_provider_esp.operators._send_policy import TIMING_FIELDS, TimedSendOperator
 from airflow_provider_esp.operators._source_marks import source_mark
 from airflow_provider_esp.operators._suppression import check_recipients
@@ -26,17 +28,18 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
     from airflow_provider_esp.core.row_keys import RowKeys
     from airflow_provider_esp.core.send.run import OnUnknown, SendRun, SendTarget
+    from airflow_provider_esp.core.send.send_key import SendKey
     from airflow_provider_esp.core.send.sent_lookup import LookUp
     from airflow_provider_esp.core.source_mark import SourceMark
     from airflow_provider_esp.core.validation.mapper import Mapper
-    from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.core.validation.suppression import LeavesOut
     from airflow_provider_esp.core.validation.values import ValueRules
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import AtMostOnceRowsArguments, TimedReportingArguments
 
 Item = TypeVar("Item")
 
-_LEDGER_FIELDS = ("on_unknown", "resend", "ledger_path")
+_LEDGER_FIELDS = ("on_unknown", "resend", "ledger_path", "send_key", "sent_path")
 
 
 class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
@@ -53,8 +56,12 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         Variable can say it.
     :param ledger_path: a file for the ledger, on a disk that every worker sees, instead of Airflow's own store.
         Templated; it must differ by run.
+    :param send_key: everything that is sent under one key, by whichever tasks, runs and map indexes, reaches a person
+        once; who was reached before counts as *suppressed*. None for what a run has reached itself. Templated.
+    :param sent_path: the folder in which it is kept who was reached under ``send_key``, on a disk that every worker
+        sees or at anything `ObjectStoragePath` takes. Templated.
     :param sent_retention: how long Airflow remembers a finished send; a task that is cleared later sends again.
-        A file at ``ledger_path`` stays.
+        A file at ``ledger_path`` stays. Also for how long a person counts as reached under ``send_key``.
     :param ledger_patience: how long the ledger may refuse to be written, in seconds or as a `timedelta`: while the API
         server or the disk is away, nothing leaves and saving is tried again.
     """
@@ -70,6 +77,8 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         on_unknown: Literal["stop", "skip", "resend", "lookup"] | str = "stop",
         resend: bool | str = False,
         ledger_path: str | None = None,
+        send_key: str | None = None,
+        sent_path: str | None = None,
         sent_retention: timedelta = timedelta(days=90),
         ledger_patience: timedelta | float = 300,
         **kwargs: Unpack[TimedReportingArguments],
@@ -80,6 +89,9 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         self.on_unknown = on_unknown
         self.resend = resend
         self.ledger_path = ledger_path
+        check_send_key(send_key, sent_path)
+        self.send_key = send_key
+        self.sent_path = sent_path
         self.sent_retention = sent_retention
         if not isinstance(sent_retention, timedelta) or sent_retention <= timedelta(0):
             raise ValueError("sent_retention must be a timedelta longer than 0: it guards against sending twice.")
@@ -128,7 +140,8 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         *,
         deduplicate: bool,
         look_up: LookUp[Item] | None = None,
-        suppression: Suppression | None = None,
+        suppression: LeavesOut | None = None,
+        send_key: SendKey | None = None,
         row_keys: RowKeys | None = None,
         source: SourceMark | None = None,
     ) -> SendRun[Item]:
@@ -137,6 +150,7 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         :param deduplicate: whether a person who stands twice in the table is written to once.
         :param look_up: how to look up what is unknown, for ``lookup``.
         :param suppression: who is left out.
+        :param send_key: the hold on the key, where there is one.
         :param row_keys: by what the report names rows; None for what people are known by.
         :param source: what the ledger remembers of the source; None where there is none.
         :raises AirflowException: some rows have an unknown outcome, and the next try is to send them again.
@@ -162,15 +176,17 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
             progress=progress.tell,
             keep_values=self.report_rows,
             suppression=suppression,
+            send_key=None if self.is_dry else send_key,
             row_keys=row_keys,
             source=source,
             stop=self.stop,
             mapped=map_index is not None and map_index >= 0,
         )
-        if run.mapped:
+        if run.mapped and send_key is None:
             self.log.info(
                 "This task is mapped, and what it has sent is known by its map index: keep the order of the list over "
-                "tries. That another source has come to an index is noticed only where that index had begun."
+                "tries. That another source has come to an index is noticed only where that index had begun; with "
+                "send_key= nobody is reached twice in any order."
             )
         try:
             run.run(self.in_window(table), mapper, resend=switch_of("resend", self.resend))
@@ -237,6 +253,33 @@ class AtMostOnceOperator(TimedSendOperator, ReportingOperator):
         saving = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
         return Ledger(MemoryStore() if self.is_dry else store, str(task_identity(context)), saving=saving)
 
+    @contextmanager
+    def held_send_key(self, context: Context) -> Iterator[SendKey | None]:
+        """Hold ``send_key``, if there is one, as long as something is sent.
+
+        :raises SendKeyTaken: another task sends under it, and did not end in time.
+        :raises ValueError: a template has come to nothing.
+        """
+        key = key_of(self.send_key, self.sent_path)
+        if key is None:
+            yield None
+            return
+        from airflow_provider_esp.core.patience import Patience
+
+        patience = Patience(self.ledger_patience.total_seconds(), stopped=self._is_stopped)
+        with held_key(
+            key,
+            str(self.sent_path),
+            task_identity(context),
+            self.ledger(context).load(),
+            keep=self.sent_retention,
+            patience=patience,
+            stop=self.stop,
+            resend=switch_of("resend", self.resend),
+            is_dry=self.is_dry,
+        ) as held:
+            yield held
+
 
 class SendOperator(AtMostOnceOperator, RowsOperator):
     """An operator that sends to each row of a source, at most once; see `AtMostOnceOperator`.
@@ -266,17 +309,25 @@ class SendOperator(AtMostOnceOperator, RowsOperator):
         self.concurrency = concurrency
         self.max_recipients = max_recipients
 
-    def audience(self, hook: EspHook, make: Callable[[Table], Mapper[Any]], *, deduplicate: bool) -> Suppression | None:
+    def audience(
+        self,
+        hook: EspHook,
+        make: Callable[[Table], Mapper[Any]],
+        *,
+        deduplicate: bool,
+        send_key: SendKey | None = None,
+    ) -> LeavesOut | None:
         """Find out, before anything is sent, who is left out, and that there are not too many recipients.
 
         :param make: makes the mapper for the opened source.
         :param deduplicate: whether a person who stands twice in the source is written to once.
+        :param send_key: the hold on the key, where there is one.
         :returns: who is left out.
         :raises SourceError: the source has no order.
         :raises TooManyRecipients: there are more than ``max_recipients``.
         """
         self.check_order()
-        suppression = self.suppression(hook)
+        suppression = leaving_out(send_key, self.suppression(hook))
         check_recipients(self.source, self.max_recipients, make, deduplicate=deduplicate, suppression=suppression)
         if self.values is not None:  # what was read for this alone is read again
             self.values.notes.clear()
@@ -297,7 +348,8 @@ class SendOperator(AtMostOnceOperator, RowsOperator):
         *,
         deduplicate: bool,
         look_up: LookUp[Item] | None = None,
-        suppression: Suppression | None = None,
+        suppression: LeavesOut | None = None,
+        send_key: SendKey | None = None,
     ) -> SendRun[Item]:
         """Do what `send` does, with the rows of ``source``.
 
@@ -314,6 +366,7 @@ class SendOperator(AtMostOnceOperator, RowsOperator):
             deduplicate=deduplicate,
             look_up=look_up,
             suppression=suppression,
+            send_key=send_key,
             row_keys=self.row_keys(table, self.identity_columns),
             source=source_mark(source_of(self.source)),
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.readers.table import Table
     from airflow_provider_esp.core.validation.addresses import PhoneRules
     from airflow_provider_esp.core.validation.mapper import Mapper
-    from airflow_provider_esp.core.validation.suppression import OneList, Suppression
+    from airflow_provider_esp.core.validation.suppression import LeavesOut, OneList, Suppression
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._optout_limits import OptOutLimits
     from airflow_provider_esp.stores.optout_counts import OptOutCounts
@@ -136,7 +136,7 @@ def check_recipients(
     make: Callable[[Table], Mapper[Any]],
     *,
     deduplicate: bool,
-    suppression: Suppression | None,
+    suppression: LeavesOut | None,
 ) -> None:
     """Refuse an audience that is larger than its author thought, before anything is sent.
 
@@ -172,7 +172,7 @@ def check_recipients(
 
 
 def _row_beyond(
-    most: int, table: Table, mapper: Mapper[Any], deduplicate: bool, suppression: Suppression | None
+    most: int, table: Table, mapper: Mapper[Any], deduplicate: bool, suppression: LeavesOut | None
 ) -> int | None:
     """Find the row that holds one recipient too many; None where there is none."""
     from airflow_provider_esp.core.validation.key_set import CompactKeySet

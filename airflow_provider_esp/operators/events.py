@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow_provider_esp.assets.esp import tells_outlets
 from airflow_provider_esp.operators._options import OptionsAttribute, options_for
 from airflow_provider_esp.operators._outcome_tables import main_reasons
+from airflow_provider_esp.operators._send_keys import leaving_out
 from airflow_provider_esp.operators._sends import AtMostOnceOperator, SendOperator
 from airflow_provider_esp.operators._service_arguments import refuse_mixture
 from airflow_provider_esp.options import EsputnikEvent, SendPulseEvent
@@ -142,15 +143,17 @@ class SendEventOperator(EventOperator):
         with final_errors(), self.hook() as hook:
             target = self.event_target(context, hook)
             event = self._event(self.values or self.value_rules(hook))
-            run = self.send(
-                context,
-                hook,
-                Table(("event",), iter([(event,)]), "the event"),
-                target,
-                Mapper(lambda row: row[0], lambda event: event.email or event.phone or ""),
-                deduplicate=False,
-                suppression=self.suppression(hook),
-            )
+            with self.held_send_key(context) as key:
+                run = self.send(
+                    context,
+                    hook,
+                    Table(("event",), iter([(event,)]), "the event"),
+                    target,
+                    Mapper(lambda row: row[0], lambda event: event.email or event.phone or ""),
+                    deduplicate=False,
+                    suppression=leaving_out(key, self.suppression(hook)),
+                    send_key=key,
+                )
             return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
 
     def check_rejects(self, counts: Counts, reasons: str, advice: str = "") -> None:
@@ -234,11 +237,21 @@ class SendEventsOperator(EventOperator, SendOperator):
         """Send an event for each row."""
         with final_errors(), self.hook() as hook:
             target = self.event_target(context, hook)
-            # Two events of one person are two events, so nobody counts as met before.
-            left_out = self.audience(hook, self._mapper, deduplicate=False)
-            with self.rows() as table:
-                mapper = self._mapper(table)
-                run = self.send_rows(context, hook, table, target, mapper, deduplicate=False, suppression=left_out)
+            with self.held_send_key(context) as key:
+                # Two events of one person are two events, unless they share a key.
+                once = key is not None
+                left_out = self.audience(hook, self._mapper, deduplicate=once, send_key=key)
+                with self.rows() as table:
+                    run = self.send_rows(
+                        context,
+                        hook,
+                        table,
+                        target,
+                        self._mapper(table),
+                        deduplicate=once,
+                        suppression=left_out,
+                        send_key=key,
+                    )
             return self.end_send(context, self.send_summary(run), main_reasons(run.report), run.ledger)
 
     @property

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.send.run import SendRun
     from airflow_provider_esp.core.send.sent_lookup import LookUp
     from airflow_provider_esp.core.validation.mapper import Mapper
-    from airflow_provider_esp.core.validation.suppression import Suppression
+    from airflow_provider_esp.core.validation.suppression import LeavesOut
     from airflow_provider_esp.core.waits import SendState, WaitEvent
     from airflow_provider_esp.hooks.esp import EspHook
     from airflow_provider_esp.operators._arguments import SendArguments
@@ -132,19 +132,21 @@ class SmartSendOperator(SendOperator):
             self.push_links(context, hook, "message", self.message_id)
             self.values = self.value_rules(hook)
             target, look_up = hook.adapter.send_messages(self._options()), self._look_up(hook)
-            left_out = self.audience(hook, self._mapper, deduplicate=True)
-            estimate = self._check_balance(context, hook, left_out)
-            with self.rows() as table:
-                run = self.send_rows(
-                    context,
-                    hook,
-                    table,
-                    target,
-                    self._mapper(table),
-                    deduplicate=True,
-                    look_up=look_up,
-                    suppression=left_out,
-                )
+            with self.held_send_key(context) as key:
+                left_out = self.audience(hook, self._mapper, deduplicate=True, send_key=key)
+                estimate = self._check_balance(context, hook, left_out)
+                with self.rows() as table:
+                    run = self.send_rows(
+                        context,
+                        hook,
+                        table,
+                        target,
+                        self._mapper(table),
+                        deduplicate=True,
+                        look_up=look_up,
+                        suppression=left_out,
+                        send_key=key,
+                    )
             summary = {**self.send_summary(run), "request_ids": run.request_ids, **estimate}
             state = SendState(result=summary, reasons=main_reasons(run.report), delivery=run.record.delivery)
             if not self.wait_for_delivery or self.is_dry:
@@ -196,7 +198,7 @@ class SmartSendOperator(SendOperator):
 
         return recipient_mapper(table, self.recipient_column, self.data, self.values)
 
-    def _check_balance(self, context: Context, hook: EspHook, left_out: Suppression | None) -> dict[str, Any]:
+    def _check_balance(self, context: Context, hook: EspHook, left_out: LeavesOut | None) -> dict[str, Any]:
         """Show what the send costs, and refuse what cannot be paid for; one that has begun is not asked again."""
         if not switch_of("check_balance", self.check_balance) or self.has_begun(context):
             return {}

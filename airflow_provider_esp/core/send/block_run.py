@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 
 from airflow_provider_esp.core.calls import Perform
 from airflow_provider_esp.core.ledger import Intent, Ledger, RowsDigest, SendRecord
@@ -21,7 +21,7 @@ from airflow_provider_esp.core.send.sent_lookup import LookUp
 from airflow_provider_esp.core.source_mark import SourceMark
 from airflow_provider_esp.core.stopping import Stop
 from airflow_provider_esp.core.validation.key_set import CompactKeySet
-from airflow_provider_esp.core.validation.suppression import Suppression
+from airflow_provider_esp.core.validation.suppression import LeavesOut
 from airflow_provider_esp.exceptions import (
     EspError,
     SendOutcomeUnknown,
@@ -29,6 +29,9 @@ from airflow_provider_esp.exceptions import (
     StorageUnwritable,
     TaskStopped,
 )
+
+if TYPE_CHECKING:  # a send without a key does not pay for it
+    from airflow_provider_esp.core.send.send_key import SendKey
 
 Item = TypeVar("Item")
 OnUnknown = Literal["stop", "skip", "resend", "lookup"]
@@ -56,6 +59,8 @@ class BlockRun(Generic[Item]):
     :param progress: called with this object, first before anything is done and then after each block.
     :param keep_values: whether the report holds the rows themselves.
     :param suppression: who is left out; None for nobody.
+    :param send_key: what this send shares with others, so that a person is reached once; None for nothing. Whom they
+        have reached, `suppression` leaves out.
     :param row_keys: by what the report names rows; None for what people are known by.
     :param source: what the rows come from; None where there is nothing to tell apart.
     :param stop: says that the task is being ended: then nothing more leaves, and what is known is written down.
@@ -73,7 +78,8 @@ class BlockRun(Generic[Item]):
     awaits_delivery: bool = False
     progress: Callable[[BlockRun[Any]], None] = lambda run: None
     keep_values: bool = False
-    suppression: Suppression | None = None
+    suppression: LeavesOut | None = None
+    send_key: SendKey | None = None
     row_keys: RowKeys | None = None
     source: SourceMark | None = None
     mapped: bool = False
@@ -180,16 +186,33 @@ class BlockRun(Generic[Item]):
         """Write down what is about to leave, and see to it that no later try sends it as well.
 
         :raises SendTakenOver: one does.
+        :raises SendKeyTaken: another task sends under the same key by now.
         """
+        if self.send_key is not None:
+            self._claim(block, self.send_key)
         self.record.intent = self._intent(block, now(), leaving=True)
         written = False
         try:
             self.ledger.save(self.record, leaving=True)
             written = True
             self.ledger.check_owner()
+            if self.send_key is not None:
+                self.send_key.check_owner()
         except BaseException as error:
             if written or (self.stop.requested and not isinstance(error, SendTakenOver)):
                 self._interrupt(block)  # takes the intent back: nothing of it has left
+            raise
+
+    def _claim(self, block: Block[Item], send_key: SendKey) -> None:
+        """Write down under the key whom a block is about to reach."""
+        people = [row.key for row in block.to_send() if row.key is not None]
+        if not people:
+            return
+        try:
+            send_key.settle(block.not_reached())
+            self.record.claim = send_key.claim(people)
+        except BaseException:
+            self._interrupt(block)
             raise
 
     def _intent(self, block: Block[Item], at: str, *, leaving: bool) -> Intent:
@@ -224,6 +247,7 @@ class BlockRun(Generic[Item]):
 
     def _finish(self, block: Block[Item]) -> None:
         part, refusal = self._try_part(block)
+        refusal = self._try_settle(block) or refusal
         counts, record, lost = self.record.count(), self.record, False
         if block.again:
             for row in block.rows:
@@ -252,6 +276,7 @@ class BlockRun(Generic[Item]):
             else:
                 self._unfinished.add(row.outcome or Outcome.NOT_REACHED)
         part, intent = None, None
+        self._try_settle(block)  # whoever stays written down without need is only left out by others
         # Where nothing ever left there is nothing to remember, and the author may change these rows.
         left = self._resumed or block.reached or any(row.outcome in SETTLED for row in block.rows)
         if self.record.intent is not None and left:
@@ -278,6 +303,16 @@ class BlockRun(Generic[Item]):
             return self.parts.write(self.record.send, self._columns, block.rows, again=block.again), None
         except StorageUnwritable as refusal:
             return None, refusal
+
+    def _try_settle(self, block: Block[Item]) -> StorageUnwritable | None:
+        """Take back under the key who was not reached, and return why that cannot be written."""
+        if self.send_key is None:
+            return None
+        try:
+            self.send_key.settle(block.not_reached())
+        except StorageUnwritable as refusal:
+            return refusal
+        return None
 
 
 def _moves(row: SendRow[Any]) -> tuple[Outcome, Outcome]:

@@ -59,6 +59,12 @@ class Block(Generic[Item]):
         """Its refused rows, by number."""
         return {row.number: row.outcome for row in self.rows if row.outcome in REFUSED and row.outcome is not None}
 
+    def not_reached(self) -> set[str]:
+        """Return the people in it who certainly were not written to, or not yet."""
+        reached = {row.key for row in self.rows if row.outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN)}
+        spared = (None, Outcome.NOT_REACHED, *REFUSED)
+        return {row.key for row in self.rows if row.outcome in spared and row.key and row.key not in reached}
+
     def to_send(self) -> list[SendRow[Item]]:
         """Return the rows that have no outcome yet."""
         return [row for row in self.rows if row.outcome is None]

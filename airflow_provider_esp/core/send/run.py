@@ -63,7 +63,9 @@ class SendRun(BlockRun[Item]):
             self._begin_anew(resend)
         elif (self.record.sent_at or self.record.rows or self.record.intent) and not self.record.reached:
             self.parts.remove(self.record.send)  # nobody was reached, so the author may change whatever was wrong
-            self.record = new_record()
+            if self.send_key is not None:
+                self.send_key.forget(self.record.send)
+            self.record = new_record(resent=self.record.resent)
         if not self.record.sent_at or self.record.too_many_refused:
             self._send(table, mapper)
         if not self.awaits_delivery:
@@ -72,9 +74,12 @@ class SendRun(BlockRun[Item]):
     def _send(self, table: Table, mapper: Mapper[Item]) -> None:
         self._refused = RefusedRows(self.record)
         self._recall_refused()
-        if self.source is not None and self.record.source != self.source:
-            self.record.source = self.source
+        another = self.source is not None and self.record.source != self.source
+        if another or self.send_key is not None:  # what is written down under the key names this send
+            self.record.source = self.source or self.record.source
             self.ledger.save(self.record)
+        if self.send_key is not None:
+            self.send_key.begin(self.record)
         self.progress(self)
         rows: Iterator[Numbered] = enumerate(table.rows, 1)
         size = self.target.batch_size if self.target.batch_size > 1 else SINGLES_IN_A_BLOCK
@@ -88,6 +93,8 @@ class SendRun(BlockRun[Item]):
                 self._try_refused(rows, refused, size, mapper, requests)
             while block := self._prepare(itertools.islice(rows, size), mapper):
                 self._run_block(Block(block), requests)
+        if self.send_key is not None:
+            self.send_key.finish()
         self.record.sent_at, self.record.too_many_refused = now(), False
         self.ledger.save(self.record)
 
@@ -123,7 +130,7 @@ class SendRun(BlockRun[Item]):
             )
         log.warning("resend=True: %s to whom this was sent at %s may get it again.", people, self.record.finished_at)
         self.parts.remove(self.record.send)
-        self.record = new_record()
+        self.record = new_record(resent=True)
 
     def _recall_refused(self) -> None:
         if self.record.refused_elsewhere:

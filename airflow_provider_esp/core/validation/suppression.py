@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from airflow_provider_esp.core.models import Event, Recipient
 from airflow_provider_esp.core.readers.table import BadRow, Table
@@ -25,6 +25,13 @@ from airflow_provider_esp.exceptions import SourceError
 
 NAMED_ROWS: Final = 20
 """Rows that name nobody which a message lists."""
+
+
+class LeavesOut(Protocol):
+    """Knows who is not to be written to."""
+
+    def reason(self, names: Iterable[object]) -> str | None:
+        """Return why somebody is left out, of whom these are the names; None for who is not."""
 
 
 class OneList:
