@@ -20,9 +20,7 @@ def is_final(error: BaseException) -> bool:
 
     :returns: for exceptions of this package what their class says; True for wrong values and types.
     """
-    if isinstance(error, EspException):
-        return not error.transient
-    return isinstance(error, ValueError | TypeError)
+    return not error.transient if isinstance(error, EspException) else isinstance(error, ValueError | TypeError)
 
 
 def headline(error: BaseException) -> str:
@@ -165,7 +163,6 @@ class ServerFailed(Refused):
     advice = "Nothing is wrong with the request; try again later."
 
 
-# -- tokens
 class TokenError(EspError):
     """Something is wrong with an account's tokens, or with where they are kept."""
 
@@ -221,7 +218,6 @@ class TokensExpiring(EspException):
     """Connections whose tokens could not be refreshed; one line for each says how long it still works."""
 
 
-# -- arguments and connections
 class ConnectionInvalid(EspException, ValueError):
     """An Airflow connection cannot be used as it is; one sentence that says what to change.
 
@@ -256,7 +252,6 @@ class CountryCodeMissing(InvalidValue):
     """A phone number without country code, of which nothing says the country."""
 
 
-# -- the work of a task
 class TaskError(EspException):
     """The work cannot go on; the message says what to change."""
 
@@ -375,7 +370,6 @@ class SendWindowClosed(EspException):
     transient = True
 
 
-# -- caught inside the package, which makes of them what a task can show
 class PagingFault(EspException, RuntimeError):
     """A list cannot be read to its end: the service repeats itself instead of going on."""
 

@@ -47,6 +47,7 @@ SAME_WITH_EVERY_AIRFLOW = {
         "unit/test_optout_files.py",
         "unit/test_optout_limits.py",
         "unit/test_report.py",
+        "unit/test_send_key_overlaps.py",
         "unit/test_send_takeovers.py",
         "unit/test_source_mark.py",
         "unit/test_upload_ledger.py",

@@ -24,15 +24,21 @@ Run = Callable[..., Any]
 KEY: dict[str, Any] = {"send_key": "spring"}
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> dict[str, Any]:
+    """Arguments with a key, and the folder of it on a disk."""
+    return {**KEY, "sent_path": str(tmp_path)}
+
+
 @pytest.fixture(params=["disk", "object store"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Arguments with a key, and the folder of it."""
+def any_place(request: pytest.FixtureRequest, place: dict[str, Any]) -> dict[str, Any]:
+    """Arguments with a key, and the folder of it wherever it may be."""
     if request.param == "disk":
-        return {**KEY, "sent_path": str(tmp_path)}
+        return place
     from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
     import_module("airflow.io.store" if IS_AIRFLOW_2 else "airflow.sdk.io").attach("memory", fs=MemoryFileSystem())
-    return {**KEY, "sent_path": f"memory://sent/{tmp_path.name}"}
+    return {**place, "sent_path": f"memory://sent{place['sent_path']}"}
 
 
 def crowd(first: int, count: int) -> list[dict[str, str]]:
@@ -54,14 +60,14 @@ def counted(ran: Any) -> tuple[str, int, int]:
 
 
 def test_two_runs_of_one_dag_and_another_dag_reach_a_person_once(
-    worker: Any, sandbox: Sandbox, place: dict[str, Any]
+    worker: Any, sandbox: Sandbox, any_place: dict[str, Any]
 ) -> None:
     with worker.dag() as dag:
-        send(crowd(0, 2500), **place)
+        send(crowd(0, 2500), **any_place)
     assert counted(worker.run_dag(dag)["send"]) == ("success", 2500, 0)
     assert counted(worker.run_dag(dag)["send"]) == ("success", 0, 2500)
     with worker.dag() as other:
-        send(crowd(2000, 1000), message_id=1002, **place)
+        send(crowd(2000, 1000), message_id=1002, **any_place)
     assert counted(worker.run_dag(other)["send"]) == ("success", 500, 500)
     assert received(sandbox) == {person["email"]: 1 for person in crowd(0, 3000)}
 
