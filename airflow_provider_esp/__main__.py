@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_esp authorize|status|revoke``: OAuth 2.0 for the connections of this provider."""
+"""``python -m airflow_provider_esp authorize|status|revoke|state``: OAuth 2.0 for connections, and syncs' state."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from airflow_provider_esp import __version__, connections
 _ESPUTNIK, _SENDPULSE = "eSputnik", "SendPulse"
 _OPERATORS = [
     f"airflow_provider_esp.operators.{name}"
-    for name in ("broadcasts", "contacts", "contacts_file", "events", "exports", "messages", "verification")
+    for name in ("broadcasts", "contacts", "contacts_file", "events", "exports", "messages", "sync", "verification")
 ]
 _SENSORS = [f"airflow_provider_esp.sensors.{name}" for name in ("broadcasts", "deliveries", "imports")]
 _TRIGGERS = [

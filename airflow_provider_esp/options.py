@@ -104,7 +104,7 @@ class SendPulseCampaign(ServiceOptions):
 
 @dataclass(kw_only=True, repr=False)
 class EsputnikUpload(ServiceOptions):
-    """What only eSputnik does with uploaded contacts, for `UploadContactsOperator`.
+    """What only eSputnik does with uploaded contacts, for `UploadContactsOperator` and `SyncContactsOperator`.
 
     :param restore_deleted: bring deleted contacts back; otherwise the service skips them.
     :param event_key_for_new_contacts: event type generated for each new contact, which starts workflows. Templated.
@@ -119,7 +119,7 @@ class EsputnikUpload(ServiceOptions):
 
 @dataclass(kw_only=True, repr=False)
 class SendPulseUpload(ServiceOptions):
-    """What only SendPulse does with uploaded contacts, for `UploadContactsOperator`.
+    """What only SendPulse does with uploaded contacts, for `UploadContactsOperator` and `SyncContactsOperator`.
 
     :param confirmation: an active sender whose address mails each contact a request to confirm. Templated.
     """

@@ -23,7 +23,7 @@ from airflow_provider_esp.connections import EsputnikSettings, parse
 from airflow_provider_esp.core.auth import oauth
 from airflow_provider_esp.core.auth.token_set import TokenSet, command, slot_name
 from airflow_provider_esp.core.auth.token_store import FileTokens
-from airflow_provider_esp.exceptions import ConnectionInvalid, EspError, StoreUnusable, TokenError
+from airflow_provider_esp.exceptions import ConnectionInvalid, EspError, StoreUnusable, TaskError, TokenError
 from airflow_provider_esp.hooks.credentials import application
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.connections.oauth import OAuthSettings
 
 _HIDDEN = "***"
+_ABOUT = "OAuth 2.0 for connections, and the state of syncs."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :returns: the process's exit code: 0, or 1 after a sentence on standard error.
     """
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_esp", description="OAuth 2.0 for connections.")
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_esp", description=_ABOUT)
     kinds = parser.add_subparsers(dest="command", required=True)
     for name, given in COMMANDS.items():
         one = kinds.add_parser(name, help=given.help, description=f"{given.help[0].upper()}{given.help[1:]}.")
@@ -59,8 +60,8 @@ def _run(name: str, chosen: argparse.Namespace) -> int:
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
-        {"authorize": _authorize, "status": _status, "revoke": _revoke}[name](chosen)
-    except (EspError, ConnectionInvalid) as error:
+        {"authorize": _authorize, "status": _status, "revoke": _revoke, "state": _run_state}[name](chosen)
+    except (EspError, ConnectionInvalid, TaskError) as error:
         return _failed(str(error))
     except AirflowNotFoundException:
         return _failed(f"There is no connection {chosen.conn_id!r} here. Make it, or see --airflow-url and --out.")
@@ -69,6 +70,12 @@ def _run(name: str, chosen: argparse.Namespace) -> int:
     except OSError as error:
         return _failed(f"{error.strerror or type(error).__name__}: is the callback's port free?")
     return 0
+
+
+def _run_state(chosen: argparse.Namespace) -> None:
+    from airflow_provider_esp.cli import state
+
+    state.run(chosen)
 
 
 def _failed(sentence: str) -> int:

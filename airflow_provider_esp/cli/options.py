@@ -68,6 +68,14 @@ COMMANDS = {
         (("--conn-id", {"metavar": "ID", "help": "only this connection"}),),
     ),
     "revoke": Command("forget a connection's tokens", (_CONN_ID,)),
+    "state": Command(
+        "show, verify or export what a sync remembers, or forget one person in it",
+        (
+            ("action", {"choices": ("show", "verify", "export", "forget"), "help": "what to do with the state"}),
+            ("--state-path", {"required": True, "metavar": "PATH", "help": "the operator's state_path"}),
+            ("--out", {"metavar": "FILE", "help": "with export: a file that is not there yet (mode 0600)"}),
+        ),
+    ),
 }
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.pricing import Estimate, Pricing
     from airflow_provider_esp.core.send.run import SendTarget
     from airflow_provider_esp.core.send.sent_lookup import AskSent
+    from airflow_provider_esp.core.sync.membership import Membership, MembershipOptions
     from airflow_provider_esp.core.upload.run import UploadTarget
 
 SettingsT = TypeVar("SettingsT")
@@ -143,6 +144,10 @@ class ServiceAdapter(Generic[SettingsT]):
     def count_recipients(self, segments: Sequence[str], excluded: Sequence[str] = ()) -> Flow[int]:
         """Count the contacts of segments, each once, without those of the excluded ones."""
         raise self._unsupported("count the contacts of segments")
+
+    def membership(self, options: MembershipOptions) -> Membership:
+        """Return what takes people out of where an upload puts them."""
+        raise self._unsupported("take people out of where an upload has put them")
 
     def exporter(self) -> Exporter:
         """Return what reads rows for files: activity, contacts, broadcasts."""

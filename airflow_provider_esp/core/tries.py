@@ -114,7 +114,10 @@ def _latest(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def has_ended(process: str) -> bool:
-    """Check whether a process has certainly ended: it ran on this machine, and is not there any more."""
+    """Check whether a process has certainly ended: it ran on this machine, and is not there any more.
+
+    :param process: as `this_process` names it.
+    """
     host, _, rest = process.partition(":")
     number, _, started = rest.partition(":")
     if host != socket.gethostname() or not number.isdigit() or not started:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_esp.utils.task_identity import current_task_identity
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.row_report import Report
+
+AnyReport = TypeVar("AnyReport", bound="Report")
 
 DRY_RUN = "dry-run"
 
@@ -45,8 +47,14 @@ def folder_of_this_task(report_path: Any, *, dry_run: bool) -> str | None:
 
 
 def open_report(
-    folder: str | None, base: Any, *, dry_run: bool, trial: bool, stopped: Callable[[], bool] = lambda: False
-) -> Report:
+    folder: str | None,
+    base: Any,
+    *,
+    dry_run: bool,
+    trial: bool,
+    stopped: Callable[[], bool] = lambda: False,
+    kind: type[AnyReport] | None = None,
+) -> AnyReport:
     """Open the report in a folder; without a folder it keeps nothing.
 
     :param folder: what `folder_of_this_task` returned.
@@ -54,6 +62,7 @@ def open_report(
     :param dry_run: whether to begin with an empty folder.
     :param trial: whether to find out with a real write that the folder can be written.
     :param stopped: returns whether the task is being ended; then a part that cannot be written is not tried again.
+    :param kind: of report; None for the usual one.
     :raises ValueError: the folder leads upwards.
     :raises SourceError: no installed provider knows its scheme.
     :raises StorageUnwritable: the trial failed.
@@ -62,14 +71,16 @@ def open_report(
     from airflow_provider_esp.core.row_report import Report
     from airflow_provider_esp.utils.paths import private_path
 
+    make: Callable[..., Any] = kind or Report
     root = report_base(base)
     if folder is None or root is None:
-        return Report(None)
+        nothing: AnyReport = make(None)
+        return nothing
     below = folder.removeprefix(root.rstrip("/")).strip("/")
     path = private_path(root, "report_path")
     for part in below.split("/") if below else ():
         path = path / part
-    report = Report(path, Patience(stopped=stopped))
+    report: AnyReport = make(path, Patience(stopped=stopped))
     if trial:
         report.check_writable()
     if dry_run:

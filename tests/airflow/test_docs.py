@@ -28,7 +28,7 @@ def examples(page: str) -> list[str]:
 
 EXAMPLES = [
     pytest.param(example, id=f"{name} {example.split('(')[0]}")
-    for name in ("operators", "sensors", "ledger", "exports", "assets", "send-times")
+    for name in ("operators", "sensors", "ledger", "exports", "assets", "send-times", "sync")
     for example in examples(name)
 ]
 INFO = get_provider_info()

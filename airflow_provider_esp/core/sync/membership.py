@@ -12,19 +12,26 @@ from airflow_provider_esp.core.calls import Flow, Pages
 OnLeave = Literal["detach", "delete", "unsubscribe"]
 
 
+def name_of(field_name: str, value: str) -> str:
+    """Return a person's name at a service: the field, and its value so that two spellings of it are the same."""
+    if field_name == "email":
+        return f"email:{value.strip().lower()}"
+    if field_name == "phone":
+        return f"phone:{''.join(filter(str.isdigit, value))}"
+    return f"{field_name}:{value}"
+
+
 class MembershipOptions(msgspec.Struct, frozen=True):
     """What an author may ask of a target whose members come and go; each service says which of it it cannot do.
 
     :ivar segments: names of segments (SendPulse: the one mailing list, by name or id).
     :ivar dedupe_on: neutral field by which contacts are matched; None for the service's usual one.
-    :ivar fields: that the rows carry.
     :ivar on_leave: what becomes of who has left: ``detach`` from the target alone, ``delete`` the contact, or
         ``unsubscribe`` the address.
     """
 
     segments: tuple[str, ...] = ()
     dedupe_on: str | None = None
-    fields: tuple[str, ...] = ()
     on_leave: OnLeave = "detach"
 
 
@@ -32,7 +39,7 @@ class Member(msgspec.Struct, frozen=True):
     """Somebody who is in the target.
 
     :ivar id: the service's.
-    :ivar names: by which the person is known there, as `sending.name_of` spells them.
+    :ivar names: by which the person is known there, as `name_of` spells them.
     """
 
     id: str
@@ -45,7 +52,7 @@ class Member(msgspec.Struct, frozen=True):
 class Person(msgspec.Struct, frozen=True):
     """Somebody who is to be taken out.
 
-    :ivar name: as `sending.name_of` spells it.
+    :ivar name: as `name_of` spells it.
     :ivar members: who the target's list says that this is; empty where it was not asked.
     """
 
@@ -69,6 +76,9 @@ class Membership(Protocol):
 
     def is_looked_up(self, name: str) -> bool:
         """Check whether somebody of this name has to be found in the target's list first."""
+
+    def is_there(self) -> Flow[bool]:
+        """Check whether there is such a target."""
 
     def members(self) -> Pages[Member]:
         """Read who is in the target."""

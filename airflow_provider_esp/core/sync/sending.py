@@ -17,20 +17,12 @@ from airflow_provider_esp.core.row_report import Folder, Report, RowReport
 from airflow_provider_esp.core.sync.entries import NOTHING, Entry, Flag
 from airflow_provider_esp.core.sync.journal import Journal
 from airflow_provider_esp.core.sync.keys import StateKey
+from airflow_provider_esp.core.sync.membership import name_of
 from airflow_provider_esp.core.sync.plan import Task
 from airflow_provider_esp.core.upload.checkpoint import Batch, Checkpoint
 from airflow_provider_esp.core.validation.batch import Checker, ValidatedBatch
 
 _NAMED_BY: Final = ("external_id", "email", "phone")
-
-
-def name_of(field_name: str, value: str) -> str:
-    """Return a person's name at a service: the field, and its value so that two spellings of it are the same."""
-    if field_name == "email":
-        return f"email:{value.strip().lower()}"
-    if field_name == "phone":
-        return f"phone:{''.join(filter(str.isdigit, value))}"
-    return f"{field_name}:{value}"
 
 
 def gone_key(key: StateKey, handle: bytes) -> bytes:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.pricing import Estimate, Pricing
     from airflow_provider_esp.core.send.run import SendTarget
     from airflow_provider_esp.core.send.sent_lookup import AskSent
+    from airflow_provider_esp.core.sync.membership import Membership, MembershipOptions
     from airflow_provider_esp.core.upload.run import UploadTarget
 
 
@@ -113,6 +114,12 @@ class EsputnikAdapter(ServiceAdapter[_Settings]):
         from airflow_provider_esp.services.esputnik.mapping import broadcasts
 
         return broadcasts.count_recipients(segments, excluded)
+
+    def membership(self, options: MembershipOptions) -> Membership:
+        """Return what takes people out of segments."""
+        from airflow_provider_esp.services.esputnik.mapping.membership import SegmentMembership
+
+        return SegmentMembership(options)
 
     def exporter(self) -> Exporter:
         """Return what reads rows for files."""

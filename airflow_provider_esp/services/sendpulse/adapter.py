@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.core.pricing import Estimate, Pricing
     from airflow_provider_esp.core.send.run import SendTarget
     from airflow_provider_esp.core.send.sent_lookup import AskSent
+    from airflow_provider_esp.core.sync.membership import Membership, MembershipOptions
     from airflow_provider_esp.core.upload.run import UploadTarget
 
 
@@ -97,6 +98,12 @@ class SendPulseAdapter(ServiceAdapter[_Settings]):
         from airflow_provider_esp.services.sendpulse.mapping import broadcasts
 
         return broadcasts.count_recipients(segments, excluded)
+
+    def membership(self, options: MembershipOptions) -> Membership:
+        """Return what takes people out of a mailing list."""
+        from airflow_provider_esp.services.sendpulse.mapping.membership import ListMembership
+
+        return ListMembership(options)
 
     def exporter(self) -> Exporter:
         """Return what reads rows for files."""
