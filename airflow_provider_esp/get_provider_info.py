@@ -55,6 +55,30 @@ _CONFIG = {
                 "example": "640",
                 "default": "600",
             },
+            "report_roots": {
+                "description": "Folders on the API server's disk, absolute and separated by commas, below which the "
+                "page in Airflow may read the reports of tasks. Empty: it shows no rows.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "/data/esp/reports",
+                "default": "",
+            },
+            "show_rows": {
+                "description": "Let people who may edit a DAG see the rows of its tasks' reports whole, with an entry "
+                "in the audit log. Otherwise keys are masked.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": "True",
+                "default": "False",
+            },
+            "page_operators": {
+                "description": "Names of your own operator classes that inherit from this provider's, separated by "
+                "commas: the page in Airflow lists their task instances as well.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "example": "OurUploadOperator",
+                "default": "",
+            },
         },
     },
 }

@@ -28,15 +28,6 @@ def environment(sandbox: Sandbox, home: Path, report: Path) -> dict[str, str]:
     :param report: where the example DAGs put their reports.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-    connections = {
-        "ESPUTNIK_DEFAULT": {"conn_type": "esputnik", "host": sandbox.esputnik_url, "password": "sandbox-key"},
-        "SENDPULSE_DEFAULT": {
-            "conn_type": "sendpulse",
-            "host": sandbox.sendpulse_url,
-            "login": "sandbox-id",
-            "password": "sandbox-secret",
-        },
-    }
     return inherited | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
@@ -44,7 +35,20 @@ def environment(sandbox: Sandbox, home: Path, report: Path) -> dict[str, str]:
         "ESP_DEMO_DIR": str(report),
         "NO_PROXY": "127.0.0.1,localhost",  # a company's proxy does not know the way to this machine
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS would end Airflow's forked workers
-        **{f"AIRFLOW_CONN_{conn_id}": json.dumps(fields) for conn_id, fields in connections.items()},
+        **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in connections(sandbox).items()},
+    }
+
+
+def connections(sandbox: Sandbox) -> dict[str, dict[str, str]]:
+    """Return the connections that lead to the sandbox, by their ids."""
+    return {
+        "esputnik_default": {"conn_type": "esputnik", "host": sandbox.esputnik_url, "password": "sandbox-key"},
+        "sendpulse_default": {
+            "conn_type": "sendpulse",
+            "host": sandbox.sendpulse_url,
+            "login": "sandbox-id",
+            "password": "sandbox-secret",
+        },
     }
 
 

@@ -1,7 +1,8 @@
 """Airflow's own UI and the sandbox together on this machine, until Ctrl-C.
 
-``python scripts/up.py``. The example DAGs are there to be triggered, the connections lead to the sandbox. Airflow's
-four parts are started one by one: ``airflow standalone`` would serve task logs to the whole network.
+``python scripts/up.py``. It opens on the page of the email services, with a campaign that runs. The example DAGs are
+there to be triggered; the connections, which people see in *Admin*, lead to the sandbox. Airflow's four parts are
+started one by one: ``airflow standalone`` would serve task logs to the whole network.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from local_airflow import AIRFLOW_VERSION, RUN, environment, migrate, shown
+from local_airflow import AIRFLOW_VERSION, RUN, connections, environment, migrate, shown
 
 from airflow_provider_esp.sandbox import Sandbox
 
@@ -29,6 +30,7 @@ USER = "admin"
 PASSWORDS = "passwords.json"
 PLUGINS = Path(__file__).resolve().parent / "up_plugins"
 PATIENCE = 180
+CAMPAIGN = "winback_campaign"
 # Without log servers: they listen on every interface, and on one machine the UI reads the files themselves.
 PARTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
 
@@ -46,15 +48,18 @@ def main() -> int:
         with Sandbox(free_port(8025)) as sandbox, ExitStack() as running:
             port = free_port(8080)
             address = f"http://127.0.0.1:{port}"
-            env = environment(sandbox, home, WORK / "report") | served_at(address, port)
+            env = without_connections(environment(sandbox, home, WORK / "report")) | served_at(address, port)
             password = new_password(home / PASSWORDS)
             say(f"Starting Airflow {AIRFLOW_VERSION}, about half a minute. What it says goes to {shown(LOG)}.")
             migrate(env, LOG)
+            keep_connections(sandbox, env)
             parts = [running.enter_context(started(part, env)) for part in PARTS]
             if not is_up(f"{address}/api/v2/monitor/health", parts):
                 say(f"Airflow did not start; {shown(LOG)} says why.")
                 return 1
-            say(f"Airflow   {address}    login {USER}, password {password}")
+            if not start_campaign(address, password):
+                say(f"The campaign {CAMPAIGN} did not start; {shown(LOG)} says why.")
+            say(f"Airflow   {address}/plugin/esp    login {USER}, password {password}")
             say(f"Sandbox   {sandbox.url}    contacts, messages and events of both services")
             say("Ctrl-C stops both.")
             while all(part.poll() is None for part in parts):
@@ -63,6 +68,52 @@ def main() -> int:
             return 1
     except KeyboardInterrupt:
         return 0
+
+
+def without_connections(env: dict[str, str]) -> dict[str, str]:
+    """Leave out connections that the environment names: Airflow does not list those."""
+    return {name: value for name, value in env.items() if not name.startswith("AIRFLOW_CONN_")}
+
+
+def keep_connections(sandbox: Sandbox, env: dict[str, str]) -> None:
+    """Put the connections into Airflow's database, in the place of an earlier start's.
+
+    :raises SystemExit: Airflow could not.
+    """
+    file = WORK / "airflow" / "connections.json"
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(connections(sandbox)))
+    command = [sys.executable, "-m", "airflow", "connections", "import", "--overwrite", str(file)]
+    with LOG.open("a") as output:
+        done = subprocess.run(command, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
+    file.unlink()
+    if done.returncode:
+        raise SystemExit(f"Airflow could not keep the connections; {shown(LOG)} says why.")
+
+
+def start_campaign(address: str, password: str) -> bool:
+    """Start the example campaign, so that there is something to be seen; False where Airflow does not know it."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    token = ""
+
+    def ask(method: str, path: str, **body: object) -> dict[str, object]:
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(f"{address}{path}", data, headers, method=method)  # noqa: S310  # our own
+        with direct.open(request, timeout=30) as answer:
+            found: dict[str, object] = json.load(answer)
+        return found
+
+    token = str(ask("POST", "/auth/token", username=USER, password=password)["access_token"])
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(OSError):  # the DAG is not read yet
+            ask("PATCH", f"/api/v2/dags/{CAMPAIGN}", is_paused=False)
+            ask("POST", f"/api/v2/dags/{CAMPAIGN}/dagRuns", logical_date=None)
+            return True
+        time.sleep(1)
+    return False
 
 
 def new_password(path: Path) -> str:
@@ -91,6 +142,7 @@ def served_at(address: str, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__TEST_CONNECTION": "Disabled",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
         "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__ESP__REPORT_ROOTS": str(WORK / "report"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     }
 

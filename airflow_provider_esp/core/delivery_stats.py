@@ -67,6 +67,13 @@ class DeliveryStats:
         """Count the messages that have ended, by the service's own word."""
         return self._by(2, self._ended.items())
 
+    def how_far(self) -> str:
+        """Say how many messages have ended, and how."""
+        ended = self._ended.total()
+        share = 100 * ended // self.total if self.total else 0
+        states = ", ".join(f"{number:,} {state}" for state, number in self.states().items())
+        return f"{ended:,} of {self.total:,} ({share} %)" + (f": {states}" if states else "")
+
     def summary(self) -> dict[str, Any]:
         """Return counts of all messages: ``total``, by state, by shared word and by the service's own."""
         states = self._by(0, self._all())

@@ -32,11 +32,13 @@ class WaitEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
 
     :ivar status: how the wait has ended; results are there where it is DONE.
     :ivar message: what went wrong, where it is ERROR.
+    :ivar how_far: how far the wait had come, where it is TIMEOUT; without an address.
     :ivar state: what the task left behind, encoded; see `left`.
     """
 
     status: WaitStatus
     message: str = ""
+    how_far: str = ""
     state: dict[str, Any] | None = None
 
     def left(self, kind: type[S]) -> S:

@@ -16,6 +16,7 @@ from airflow_provider_esp.core.stopping import Stop
 from airflow_provider_esp.links import esp as links
 from airflow_provider_esp.operators._dry_run import DryRunAttribute
 from airflow_provider_esp.operators._templating import switch_of
+from airflow_provider_esp.stores.run_records import record_of
 from airflow_provider_esp.triggers.deferral import DeferringTask
 from airflow_provider_esp.utils.wait_limits import end_of_wait
 
@@ -78,8 +79,13 @@ class EspOperator(DeferringTask, BaseOperator):
 
         with EspHook.for_connection(self.esp_conn_id) as hook:
             self.service_name = hook.service.name
+            self.note(service=hook.conn_type, conn_id=self.esp_conn_id)
             hook.stop = self.stop
             yield hook
+
+    def note(self, *, soon: bool = True, **facts: Any) -> None:
+        """Leave facts for the page in Airflow; see `RunRecord.note`."""
+        record_of(self).note(soon=soon, **facts)
 
     def push_links(self, context: Context, hook: EspHook, kind: str, thing: object = None) -> None:
         """Leave this task's links for Airflow's UI; called again, it replaces them.
@@ -88,6 +94,7 @@ class EspOperator(DeferringTask, BaseOperator):
         :param thing: its id or name at the service, if there is one yet.
         """
         about = links.About(kind, None if thing is None else str(thing))
+        self.note(soon=thing is None, kind=kind, id=about.id)
         links.push_links(context, hook, about, getattr(self, "report_folder", None))
 
     def end_of_wait(self, timeout: float) -> float:
@@ -153,4 +160,6 @@ class ChangingOperator(EspOperator):
 
     def told(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Return what the task returns; of a dry run it says that it was one, and how many requests it kept back."""
+        if self.is_dry:
+            self.note(dry_run=True)
         return {**summary, "dry_run": True, "requests_held_back": self.preview.requests} if self.is_dry else summary

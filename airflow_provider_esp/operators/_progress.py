@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.outcomes import Counts
+    from airflow_provider_esp.stores.run_records import RunRecord
 
 EVERY = 5.0
 WIDTH = 80
@@ -25,13 +26,23 @@ class Progress:
     :param tags: of its metrics.
     :param total: rows of the source where they are known.
     :param quiet: whether it keeps out of the metrics: a dry run does nothing that anybody should count.
+    :param record: where the same is left for the page in Airflow.
     """
 
-    def __init__(self, log: Any, tags: Mapping[str, str], total: int | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        log: Any,
+        tags: Mapping[str, str],
+        total: int | None = None,
+        *,
+        quiet: bool = False,
+        record: RunRecord | None = None,
+    ) -> None:
         self._log = log
         self._tags = dict(tags)
         self._total = total
         self._quiet = quiet
+        self._record = record
         self._began = self._told_at = time.monotonic()
         self._before = 0
         self._counted: dict[str, int] | None = None
@@ -57,6 +68,13 @@ class Progress:
         rate = (run.counts.rows - self._before) / (now - self._began)
         still_open = getattr(run, "open_imports", None)
         self._log.info("%s", line(run.counts, rate, self._total, None if still_open is None else len(still_open)))
+        if self._record is not None:
+            self._record.note(
+                counts=run.counts.as_dict(),
+                total=self._total,
+                rate=round(rate, 1),
+                open=None if still_open is None else len(still_open),
+            )
         self.count(run.counts, _open_rows(run))
         self._gauge("rows_per_second", rate)
         if still_open is not None:

@@ -12,6 +12,7 @@ from airflow_provider_esp.operators._report_folders import folder_of_this_task, 
 from airflow_provider_esp.operators._suppressing import Suppressing
 from airflow_provider_esp.operators._suppression import NOT_GIVEN
 from airflow_provider_esp.operators._templating import switch_of
+from airflow_provider_esp.stores.run_records import record_of
 
 if TYPE_CHECKING:
     from airflow_provider_esp.core.outcomes import Counts
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_esp.operators._arguments import ChangingArguments
     from airflow_provider_esp.operators._progress import Progress
 
+_MOST_REASONS_NOTED, _LONGEST_REASON = 20, 200
 _LIST_THEM = "Give report_path= to list them."
 
 
@@ -145,7 +147,7 @@ class ReportingOperator(Suppressing, ChangingOperator):
         from airflow_provider_esp.operators._progress import Progress
 
         total = self.count_rows() if reads else None
-        self.progress = Progress(self.log, self.metric_tags, total, quiet=self.is_dry)
+        self.progress = Progress(self.log, self.metric_tags, total, quiet=self.is_dry, record=record_of(self))
         return self.progress
 
     def conclude(self, counts: Counts, report: Report) -> None:
@@ -159,10 +161,22 @@ class ReportingOperator(Suppressing, ChangingOperator):
     def show_outcomes(self, counts: Counts, report: Report) -> None:
         """Log the table of outcomes, and of a dry run what it kept back."""
         self.log.info("%s", outcome_table(counts, report, self.report_folder))
+        self.note_outcomes(counts, report)
         if self.progress is not None:
             self.progress.count(counts)
         if self.is_dry:
             self.log.info("%s", self.preview.shown())
+
+    def note_outcomes(self, counts: Counts, report: Report) -> None:
+        """Leave the outcomes for the page in Airflow: counts, the most frequent reasons, where the rows are."""
+        reasons, more, others = report.first_reasons(_MOST_REASONS_NOTED)
+        self.note(
+            soon=False,
+            counts=counts.as_dict(),
+            reasons=[[reason[:_LONGEST_REASON], rows] for reason, rows in reasons],
+            other_reasons=[more, others] if more else None,
+            report=self.report_folder,
+        )
 
     def check_rejects(self, counts: Counts, reasons: str, advice: str = "") -> None:
         """Fail if too many rows were refused.

@@ -17,7 +17,7 @@ from airflow_provider_esp.policies.retry import final_errors
 from airflow_provider_esp.triggers import broadcast_waits
 from airflow_provider_esp.utils.masking import is_template
 from airflow_provider_esp.utils.task_identity import task_identity
-from airflow_provider_esp.utils.wait_limits import default_deferrable, limit_of_wait
+from airflow_provider_esp.utils.wait_limits import came_to, default_deferrable, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -161,6 +161,7 @@ class CreateBroadcastOperator(StartOperator):
                 return self.told({"broadcast_id": None, "title": self._title, "resolution": "not_created", **estimate})
             made = self._create(context, hook, target, start)
             self.push_links(context, hook, "broadcast", made.id)
+            self.note(soon=False, title=self._title, audience=list(broadcast_waits.names(self.segments))[:20])
             created = CreatedState(made.id, made.title, made.resolution)
             if goal is None:
                 self.ledger(context).end("its end was not awaited")
@@ -182,7 +183,7 @@ class CreateBroadcastOperator(StartOperator):
         """Fail: the broadcast takes longer than the author allows."""
         from airflow_provider_esp.core.waits import CreatedState
 
-        self._too_late(event.left(CreatedState).broadcast_id)
+        self._too_late(event.left(CreatedState).broadcast_id, event.how_far)
 
     def awaited(self, event: WaitEvent) -> str:
         """Return what is waited for."""
@@ -265,7 +266,7 @@ class CreateBroadcastOperator(StartOperator):
             pause=self.stop.pause,
         )
         if last is None:
-            self._too_late(broadcast_id)
+            self._too_late(broadcast_id, logger.how_far)
         return self._conclude(context, created, BroadcastResult.of(last))
 
     def _conclude(self, context: Context, created: CreatedState, result: BroadcastResult) -> dict[str, Any]:
@@ -275,14 +276,15 @@ class CreateBroadcastOperator(StartOperator):
 
         if result.state is not BroadcastState.ACTION_REQUIRED:  # then there is something left to be done
             self.ledger(context).end(result.reason)
+        self.note(soon=False, broadcast=encode(result))
         check(created.broadcast_id, result.state, result.reason)
         return {**encode(created), **encode(result)}
 
-    def _too_late(self, broadcast_id: str) -> NoReturn:
+    def _too_late(self, broadcast_id: str, how_far: str) -> NoReturn:
         limit = limit_of_wait(self, self.timeout)
         raise TimeoutError(
-            f"Broadcast {broadcast_id} had not come to its end after {limit}. The service goes on with it; a retry "
-            f"only waits again. Raise {limit.name}= if it takes longer."
+            f"Broadcast {broadcast_id} had not come to its end after {limit}{came_to(how_far)}. The service goes on "
+            f"with it; a retry only waits again. Raise {limit.name}= if it takes longer."
         )
 
     def _options(self, hook: EspHook, start: datetime | None) -> BroadcastOptions:

@@ -292,6 +292,7 @@ class UploadContactsOperator(ImportWaits, RowsOperator):
             suppression=self.suppression_counts,
             **upload.checkpoint.imports,
         )
+        self.note(counts=upload.counts.as_dict(), open=len(opened))
         self.defer_until_imported([record.id for record in opened], end, state)
 
     def _conclude(self, upload: Upload) -> dict[str, Any]:

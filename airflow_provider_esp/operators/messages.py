@@ -217,6 +217,7 @@ class SmartSendOperator(SendOperator):
         """
         if state.delivery and self.report_folder is None:
             delivery = _sum(delivery, state.delivery)
+        self.note(soon=False, delivery={name: delivery[name] for name in _STATES})
         ledger.note_delivery({"of": sum(delivery[name] for name in _STATES), **delivery})
         return self.end_send(context, {**state.result, **delivery}, state.reasons, ledger)
 
@@ -255,6 +256,7 @@ class SmartSendOperator(SendOperator):
             poll_interval=self.poll_interval,
             state=encode(state),
         )
+        self.note(sent=len(ids))
         self.log.info("Everything is sent; waiting for the delivery in the triggerer.")
         self.defer_until(end, trigger)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_esp.exceptions import EspError, headline, is_final
+from airflow_provider_esp.stores.run_records import note_failure
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -41,6 +42,7 @@ def final_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        note_failure(error)
         if is_final(error):
             raise AirflowFailException(str(error)) from error
         raise

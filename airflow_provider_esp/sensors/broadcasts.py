@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Unpack
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.stores.run_records import record_of
 from airflow_provider_esp.triggers import broadcast_waits
 from airflow_provider_esp.triggers.deferral import DeferringTask
-from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait
+from airflow_provider_esp.utils.wait_limits import came_to, default_deferrable, end_of_wait, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -104,7 +105,7 @@ class BroadcastSensor(DeferringTask, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
-            return super().execute(context)
+            return self._poked(context)
         from airflow_provider_esp.core.broadcasts import wait as broadcast_wait
         from airflow_provider_esp.core.waits import BroadcastResult
 
@@ -119,6 +120,15 @@ class BroadcastSensor(DeferringTask, BaseSensorOperator):
             raise
         self._defer(first)
         return None
+
+    def _poked(self, context: Context) -> Any:
+        """Wait here; a timeout says how far it came."""
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as late:
+            raise AirflowSensorTimeout(f"{late}{came_to(self._logger.how_far if self._logger else '')}") from late
 
     def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait.
@@ -136,8 +146,8 @@ class BroadcastSensor(DeferringTask, BaseSensorOperator):
 
         limit = limit_of_wait(self, float(self.timeout))
         raise AirflowSensorTimeout(
-            f"The broadcast had not come to its end after {limit}; the service goes on with it. Raise {limit.name}= if "
-            "it takes longer."
+            f"The broadcast had not come to its end after {limit}{came_to(event.how_far)}; the service goes on with "
+            f"it. Raise {limit.name}= if it takes longer."
         )
 
     def awaited(self, event: WaitEvent) -> str:
@@ -161,10 +171,24 @@ class BroadcastSensor(DeferringTask, BaseSensorOperator):
             for looks in range(1, most + 1):
                 seen = hook.run(watch.look(hook.clock()))
                 logger.tell(seen)
+                self._note(hook, seen)
                 if not seen.behind or is_over(seen, self.on_action_required) or looks == most:
                     break
                 time.sleep(min(CATCH_UP, float(self.poke_interval)))
             return seen
+
+    def _note(self, hook: EspHook, seen: BroadcastLook) -> None:
+        """Leave what was seen for the page in Airflow."""
+        from airflow_provider_esp.core.waits import BroadcastResult, encode
+
+        record_of(self).note(
+            service=hook.conn_type,
+            conn_id=self.esp_conn_id,
+            kind="broadcast",
+            id=broadcast_waits.id_of(self.broadcast_id),
+            total=self._goal.expected if self._goal else None,
+            broadcast=encode(BroadcastResult.of(seen)),
+        )
 
     def _prepared(self, hook: EspHook) -> tuple[BroadcastWatch, BroadcastLogger]:
         if self._watch is None or self._logger is None:
@@ -210,5 +234,6 @@ class BroadcastSensor(DeferringTask, BaseSensorOperator):
         from airflow_provider_esp.core.waits import encode
 
         broadcast_id = broadcast_waits.id_of(self.broadcast_id)
+        record_of(self).note(soon=False, broadcast=encode(result))
         check(broadcast_id, result.state, result.reason)
         return {"broadcast_id": broadcast_id, **encode(result)}

@@ -13,8 +13,9 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.stores.run_records import record_of
 from airflow_provider_esp.triggers.deferral import DeferringTask
-from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait
+from airflow_provider_esp.utils.wait_limits import came_to, default_deferrable, end_of_wait, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -90,20 +91,22 @@ class DeliverySensor(DeferringTask, BaseSensorOperator):
         with final_errors():
             tally = self._tally()
             with EspHook.for_connection(self.esp_conn_id) as hook:
+                record_of(self).note(service=hook.conn_type, conn_id=self.esp_conn_id, kind="delivery")
                 hook.check_access("deliveries")
                 ask = hook.adapter.deliveries if self.sms_campaign_ids is None else hook.adapter.sms_deliveries
                 if tally.open:
                     tally.take(hook.run(ask(tally.open)))
         verdict, summary = self._goal().verdict(tally), tally.summary()
+        record_of(self).note(delivery=_figures(summary))
         if verdict is None:
-            self.log.info("%s", _progress(summary))
+            self.log.info("%s.", tally.how_far())
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._end(verdict.success, verdict.reason, summary))
 
     def execute(self, context: Context) -> Any:
         """Wait here, or leave for the triggerer."""
         if not self.deferrable:
-            return super().execute(context)
+            return self._poked(context)
         try:
             found = self.poke(context)
         except AirflowFailException as failed:
@@ -113,6 +116,15 @@ class DeliverySensor(DeferringTask, BaseSensorOperator):
         if found.is_done:
             return found.xcom_value
         self._defer()
+
+    def _poked(self, context: Context) -> Any:
+        """Wait here; a timeout says how far it came."""
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as late:
+            raise AirflowSensorTimeout(f"{late}{came_to(self._tally().how_far())}") from late
 
     def wait_ended(self, context: Context, event: WaitEvent) -> dict[str, Any]:
         """Go on after the wait, and return the counts.
@@ -133,8 +145,8 @@ class DeliverySensor(DeferringTask, BaseSensorOperator):
 
         limit = limit_of_wait(self, float(self.timeout))
         raise AirflowSensorTimeout(
-            f"The messages were not delivered as far as awaited after {limit}; the service goes on with them. Raise "
-            f"{limit.name}= if it takes longer."
+            f"The messages were not delivered as far as awaited after {limit}{came_to(event.how_far)}; the service "
+            f"goes on with them. Raise {limit.name}= if it takes longer."
         )
 
     def awaited(self, event: WaitEvent) -> str:
@@ -215,6 +227,7 @@ class DeliverySensor(DeferringTask, BaseSensorOperator):
 
     def _end(self, success: bool, reason: str, summary: dict[str, Any]) -> dict[str, Any]:
         self.log.info("%s", delivery_table(summary))
+        record_of(self).note(soon=False, delivery=_figures(summary))
         if not success:
             raise AirflowFailException(
                 f"{reason}. Nothing is taken back by this: look at the addresses and at the service's own report "
@@ -239,6 +252,6 @@ def delivery_table(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _progress(summary: Mapping[str, Any]) -> str:
-    told = (f"{summary[state]:,} {state}" for state in ("delivered", "failed", "pending"))
-    return f"{summary['total']:,} messages: {', '.join(told)}."
+def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page in Airflow shows of a delivery."""
+    return {name: summary[name] for name in ("total", "pending", "delivered", "failed", "words")}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseSensorOperator
 
 from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.stores.run_records import record_of
 from airflow_provider_esp.triggers.deferral import DeferringTask
-from airflow_provider_esp.utils.wait_limits import default_deferrable, end_of_wait, limit_of_wait
+from airflow_provider_esp.utils.wait_limits import came_to, default_deferrable, end_of_wait, limit_of_wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -58,6 +59,10 @@ class ImportSensor(DeferringTask, BaseSensorOperator):
         with final_errors(), EspHook.for_connection(self.esp_conn_id) as hook:
             hook.check_access("imports")
             imports = [hook.run(hook.adapter.import_state(import_id)) for import_id in self._ids()]
+            still_open = sum(one.state is ImportState.RUNNING for one in imports)
+            record_of(self).note(
+                service=hook.conn_type, conn_id=self.esp_conn_id, kind="import", open=still_open, total=len(imports)
+            )
         self._check({one.id: one.state for one in imports})
         return all(one.state is ImportState.DONE for one in imports)
 
@@ -103,8 +108,8 @@ class ImportSensor(DeferringTask, BaseSensorOperator):
 
         limit = limit_of_wait(self, float(self.timeout))
         raise AirflowSensorTimeout(
-            f"The imports had not ended after {limit}; the service goes on with them. Raise {limit.name}= if it takes "
-            "longer."
+            f"The imports had not ended after {limit}{came_to(event.how_far)}; the service goes on with them. Raise "
+            f"{limit.name}= if it takes longer."
         )
 
     def awaited(self, event: WaitEvent) -> str:

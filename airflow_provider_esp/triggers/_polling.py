@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_esp.exceptions import EspException, headline, is_final
+from airflow_provider_esp.stores.run_records import leave_wait
 from airflow_provider_esp.triggers._hooks import hook_for
 from airflow_provider_esp.utils.frozen_heap import set_aside
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from airflow_provider_esp.hooks.esp import EspHook
 
 T = TypeVar("T")
+
+TELL_EVERY = 60.0
+"""Seconds between two records of a wait."""
 
 JITTER = 0.15
 """Share by which a pause is shorter or longer than the interval: waits that begin together do not stay in step."""
@@ -109,6 +113,7 @@ class PollTrigger(BaseTrigger):
     :param error_budget: seconds for which polls may fail before the wait is given up; a poll that works resets it.
     :param state: what the task leaves behind for the time after the wait, encoded; the event hands it back unchanged.
         It does not travel as the deferral's own ``kwargs``, because ``dag.test()`` forgets those.
+    :ivar how_far: how far the wait is, without an address; a subclass says it with each look.
     """
 
     def __init__(
@@ -125,6 +130,8 @@ class PollTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.error_budget = error_budget
         self.state = state
+        self.how_far = ""
+        self._told: tuple[str, float] | None = None
 
     @abstractmethod
     async def look(self, hook: EspHook) -> WaitEvent | None:
@@ -183,7 +190,21 @@ class PollTrigger(BaseTrigger):
             async for event in results:
                 if event is not None:
                     return event
-        return self.event_type()(status=WaitStatus.TIMEOUT)
+                await self._tell()
+        return self.event_type()(status=WaitStatus.TIMEOUT, how_far=self.how_far)
+
+    async def _tell(self) -> None:
+        """Leave how far it is for the page in Airflow: where that has changed, and once a minute at most."""
+        now, ti = time.monotonic(), getattr(self, "task_instance", None)
+        if ti is None or not self.how_far:
+            return
+        if self._told is not None and (self._told[0] == self.how_far or now - self._told[1] < TELL_EVERY):
+            return
+        self._told = (self.how_far, now)
+        try:
+            await asyncio.to_thread(leave_wait, ti, self.how_far)
+        except Exception as error:  # noqa: BLE001  # a record is an extra
+            self.log.warning("The page in Airflow does not show how far this wait is: %s", headline(error))
 
 
 def ends_the_wait(error: Exception) -> bool:

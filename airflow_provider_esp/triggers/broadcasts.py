@@ -84,6 +84,7 @@ class BroadcastTrigger(PollTrigger):
         seen = await self._look_at_broadcast(hook, watch)
         self._behind = seen.behind
         logger.tell(seen)
+        self.how_far = seen.reason
         if not is_over(seen, self.on_action_required):
             return None
         return BroadcastEnded(status=WaitStatus.DONE, broadcast=BroadcastResult.of(seen))

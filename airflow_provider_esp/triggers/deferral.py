@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_esp.policies.retry import final_errors
+from airflow_provider_esp.stores.run_records import record_of
 from airflow_provider_esp.utils.wait_limits import until_after
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class DeferringTask(BaseOperator):
         :param end: when the wait is over, in Unix time; Airflow's own limit stands a little behind it.
         :raises TaskDeferred: always.
         """
+        record_of(self).note(soon=False, deadline=round(end))
         self.defer(trigger=trigger, method_name="resume", timeout=until_after(end))
 
     def resume(self, context: Context, event: Mapping[str, Any]) -> Any:

@@ -48,8 +48,9 @@ class ImportTrigger(PollTrigger):
                 answer = await hook.arun(hook.adapter.import_state(import_id))
                 if answer.state is not ImportState.RUNNING:
                     self._ended[import_id] = answer.state
-        all_ended = len(self._ended) == len(set(self.import_ids))
-        return ImportsEnded(status=WaitStatus.DONE, imports=self._ended) if all_ended else None
+        ended, number = len(self._ended), len(set(self.import_ids))
+        self.how_far = f"{ended:,} of {number:,} imports have ended"
+        return ImportsEnded(status=WaitStatus.DONE, imports=self._ended) if ended == number else None
 
 
 class VerificationTrigger(PollTrigger):
@@ -79,6 +80,7 @@ class VerificationTrigger(PollTrigger):
         from airflow_provider_esp.core.waits import VerificationEnded, WaitStatus
 
         processed, total = await hook.arun(hook.adapter.verifier().progress(self.list_id))
+        self.how_far = f"{processed:,} of {total:,} addresses are verified"
         return VerificationEnded(status=WaitStatus.DONE, processed=processed) if processed >= total else None
 
 
@@ -134,6 +136,7 @@ class DeliveryTrigger(PollTrigger):
         if stats.open:
             stats.take(await hook.arun(ask(stats.open)))
         verdict = DeliveryCondition(self.until, self.fail_when).verdict(stats)
+        self.how_far = stats.how_far()
         if verdict is None:
             return None
         return DeliveriesEnded(

@@ -79,6 +79,11 @@ def _began(task: Any) -> float | None:
     return None if start is None else float(start.timestamp())
 
 
+def came_to(how_far: str) -> str:
+    """Say in an error how far a wait came that ended too early; empty where that is not known."""
+    return f"; the last look found: {how_far}" if how_far else ""
+
+
 def default_deferrable() -> bool:
     """Return what Airflow's configuration says of operators that do not say themselves."""
     from airflow.providers.common.compat.sdk import conf

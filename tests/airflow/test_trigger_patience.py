@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -18,6 +19,7 @@ from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.triggers import _polling
 from airflow_provider_esp.triggers._polling import PollTrigger
 from airflow_provider_esp.triggers.waits import ImportTrigger
+from airflow_provider_esp.version_compat import IS_AIRFLOW_2
 
 pytestmark = pytest.mark.usefixtures("connections")
 
@@ -110,6 +112,38 @@ def test_a_pause_ends_with_the_wait() -> None:
 
 
 # -- what it leaves behind ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 has no page, and nothing is left for one")
+def test_how_far_a_wait_is_is_left_on_change_and_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    left: list[str] = []
+    trigger = Scripted(lambda number: None)
+    monkeypatch.setattr(type(trigger), "task_instance", object(), raising=False)
+    monkeypatch.setattr(_polling, "leave_wait", lambda ti, far: left.append(far))
+    monkeypatch.setattr(_polling, "time", mock.Mock(monotonic=lambda: now))
+
+    async def look(how_far: str) -> None:
+        trigger.how_far = how_far
+        await trigger._tell()
+
+    for seconds, how_far in [(0, ""), (0, "1 of 9"), (5, "2 of 9"), (61, "3 of 9"), (200, "3 of 9"), (201, "9 of 9")]:
+        now = 1000.0 + seconds
+        asyncio.run(look(how_far))
+    assert left == ["1 of 9", "3 of 9", "9 of 9"]
+
+
+@pytest.mark.skipif(IS_AIRFLOW_2, reason="Airflow 2 has no page, and nothing is left for one")
+def test_a_wait_goes_on_where_airflow_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = mock.Mock()
+    monkeypatch.setattr(Scripted, "log", log)
+    trigger = Scripted(lambda number: None if number < 3 else number)
+    trigger.how_far = "1 of 9"
+    monkeypatch.setattr(type(trigger), "task_instance", object(), raising=False)
+    monkeypatch.setattr(_polling, "leave_wait", mock.Mock(side_effect=ConnectionError("Airflow is away")))
+    assert ended(trigger)["status"] == "done"
+    ((sentence, why),) = [call.args for call in log.warning.call_args_list]
+    assert sentence % why == "The page in Airflow does not show how far this wait is: Airflow is away"
 
 
 def open_clients() -> int:

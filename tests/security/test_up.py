@@ -33,7 +33,7 @@ def test_up_asks_for_a_password_and_answers_to_this_machines_names_only(refused:
                 if line.startswith("Ctrl-C"):
                     break
             found = re.search(
-                r"^Airflow +(http://127\.0\.0\.1:\d+) +login (\w+), password (\S+)$", printed, re.MULTILINE
+                r"^Airflow +(http://127\.0\.0\.1:\d+)/plugin/esp +login (\w+), password (\S+)$", printed, re.MULTILINE
             )
             assert found, printed
             url, user, password = found.groups()
@@ -50,10 +50,17 @@ def test_up_asks_for_a_password_and_answers_to_this_machines_names_only(refused:
                 answer = client.post("/auth/token", json={"username": user, "password": password})
                 headers = {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
                 assert client.get("/api/v2/dags", headers=headers).status_code == 200
+                listed = client.get("/api/v2/connections", headers=headers).json()["connections"]
+                assert {one["connection_id"] for one in listed} == {"esputnik_default", "sendpulse_default"}
+                assert client.get("/esp/api/accounts").status_code == 401
+                accounts = client.get("/esp/api/accounts", headers=headers).json()["accounts"]
+                assert [one["conn_id"] for one in accounts] == ["esputnik_default", "sendpulse_default"]
+                ran = client.get("/api/v2/dags/winback_campaign/dagRuns", headers=headers).json()
+                assert ran["total_entries"] >= 1
                 connection = {"connection_id": "x", "conn_type": "sqlite", "host": "/tmp/esp-made-by-a-test.db"}
                 assert client.post("/api/v2/connections/test", headers=headers, json=connection).status_code == 403
                 assert not Path(connection["host"]).exists()
                 refused("make up", "a connection test of sqlite", "403, no file")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(300)  # a task that runs is waited for

@@ -25,8 +25,8 @@ TOP = {
         "version_compat.py",
     ),
     # Airflow's own words.
-    *("assets", "connections", "hooks", "links", "notifications", "operators", "policies", "sensors", "triggers"),
-    *("analytics", "cli", "core", "sandbox", "services", "sources", "stores", "utils"),
+    *("assets", "connections", "hooks", "links", "notifications", "operators", "plugins", "policies", "sensors"),
+    *("analytics", "cli", "core", "sandbox", "services", "sources", "stores", "triggers", "utils"),
 }
 
 MOST_LINES = 400

@@ -331,6 +331,27 @@ def test_a_share_is_reached_by_delivered_and_undelivered_together() -> None:
     assert look.reason == "50 of 100 expected recipients have a result"
 
 
+def test_a_long_wait_says_how_far_it_is_and_how_old_the_newest_result() -> None:
+    account = Account()
+    account.happen(NOON + timedelta(minutes=1), count=400)
+    account.happen(NOON + timedelta(minutes=2), status="UNDELIVERED", count=12)
+    account.now = NOON + timedelta(minutes=2, seconds=12)
+    watch = watching(0.98, expected=1000)
+    assert account.look(watch).reason == "412 of 1,000 (41 %), newest result 12 s ago"
+    account.now += timedelta(minutes=5)
+    assert account.look(watch).reason == "412 of 1,000 (41 %), newest result 5 min 12 s ago"
+
+
+def test_a_wait_that_is_behind_says_up_to_when_it_has_read() -> None:
+    account = Account()
+    for minute in range(50):
+        account.happen(NOON + timedelta(minutes=minute), count=40)
+    account.now = NOON + timedelta(hours=1)
+    look = account.look(watching(1.0, expected=2000))
+    assert look.behind
+    assert look.reason == "1,000 of 2,000 (50 %), read up to 36 min ago"
+
+
 @pytest.mark.parametrize("expected", [None, 0])
 def test_a_share_of_nobody_is_refused(expected: int | None) -> None:
     with pytest.raises(ValueError, match="needs their number"):

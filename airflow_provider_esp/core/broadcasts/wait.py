@@ -53,11 +53,13 @@ class BroadcastLogger:
         self._clock = clock
         self._told: tuple[BroadcastState, str] | None = None
         self._told_at = 0.0
+        self.how_far = ""
 
     def tell(self, look: BroadcastLook) -> None:
         """Return what this look has found, unless it was said before or a moment ago."""
         if look.warning:
             self._warn(look.warning)
+        self.how_far = look.reason
         now, said = self._clock(), (look.state, look.status)
         if said == self._told and now - self._told_at < self.EVERY:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +12,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-from airflow_provider_esp.core.waits import BroadcastEnded, DeliveriesEnded, ImportsEnded, WaitStatus, encode
+from airflow_provider_esp.core.waits import (
+    BroadcastEnded,
+    CreatedState,
+    DeliveriesEnded,
+    ImportsEnded,
+    WaitStatus,
+    encode,
+)
 from airflow_provider_esp.operators.broadcasts import CreateBroadcastOperator
 from airflow_provider_esp.operators.contacts import UploadContactsOperator
 from airflow_provider_esp.operators.contacts_file import ImportContactsFromUrlOperator
@@ -26,10 +34,11 @@ from airflow_provider_esp.utils import wait_limits
 TWO_HOURS = 7200.0
 AT: dict[str, Any] = {"task_id": "wait", "esp_conn_id": "esputnik_default", "timeout": TWO_HOURS}
 TIMED_OUT = WaitStatus.TIMEOUT
+CREATED = CreatedState("7", "a title", "created")
 WAITS: dict[str, Callable[..., Any]] = {
     "upload": lambda **more: UploadContactsOperator(source=[], **AT, **more)._too_late(3),
     "file": lambda **more: ImportContactsFromUrlOperator(url="https://x.example/a.csv", **AT, **more)._too_late("a1"),
-    "broadcast": lambda **more: CreateBroadcastOperator(**AT, **more)._too_late("7"),
+    "broadcast": lambda **more: CreateBroadcastOperator(**AT, **more)._too_late("7", ""),
     "verification": lambda **more: VerifyContactsOperator(source=[], path="out.csv", **AT, **more)._too_late("7"),
     "import sensor": lambda **more: ImportSensor(import_ids="a1", **AT, **more).resume(
         {}, encode(ImportsEnded(status=TIMED_OUT))
@@ -62,6 +71,22 @@ def test_what_has_ended_a_wait_is_named_with_its_own_length(
     assert limit in str(raised.value)
     assert name in str(raised.value)
     assert ("execution_timeout" in str(raised.value)) is ("execution_timeout" in limit)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda far: CreateBroadcastOperator(**AT).resume({}, encode(BroadcastEnded(**far, state=encode(CREATED)))),
+        lambda far: BroadcastSensor(broadcast_id="7", **AT).resume({}, encode(BroadcastEnded(**far))),
+        lambda far: DeliverySensor(request_ids="a1", **AT).resume({}, encode(DeliveriesEnded(**far))),
+        lambda far: ImportSensor(import_ids="a1", **AT).resume({}, encode(ImportsEnded(**far))),
+    ],
+    ids=["broadcast", "broadcast sensor", "delivery sensor", "import sensor"],
+)
+def test_a_wait_that_ends_too_early_says_how_far_it_came(wait: Callable[..., Any]) -> None:
+    far = "412,000 of 1,000,000 (41 %), newest result 12 s ago"
+    with pytest.raises((TimeoutError, AirflowSensorTimeout), match=re.escape(f"the last look found: {far}")):
+        wait({"status": TIMED_OUT, "how_far": far})
 
 
 @pytest.fixture

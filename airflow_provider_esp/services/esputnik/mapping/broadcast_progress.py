@@ -19,6 +19,7 @@ from airflow_provider_esp.services.esputnik.api.activity import PAGE_ROWS, Activ
 from airflow_provider_esp.services.esputnik.api.activity_pages import PERIOD, identity
 from airflow_provider_esp.services.esputnik.datetimes import next_minute, on_account_clock
 from airflow_provider_esp.services.esputnik.mapping import broadcasts as broadcast_mapping
+from airflow_provider_esp.utils.durations import in_words
 
 LATE = timedelta(minutes=2)
 """How long after its end a period is still read, for rows that come late (our choice)."""
@@ -92,11 +93,16 @@ class ActivityReader:
         return False
 
     def _minute_of(self, row: Activity) -> datetime | None:
+        moment = self.moment_of(row)
+        return None if moment is None else moment.replace(second=0, microsecond=0)
+
+    def moment_of(self, row: Activity) -> datetime | None:
+        """Return when something happened; None where the row does not say it."""
         try:
             moment = datetime.fromisoformat(row.activity_date_time or "")
         except ValueError:
             return None
-        return moment.replace(second=0, microsecond=0, tzinfo=self._zone).astimezone(UTC)
+        return moment.replace(tzinfo=self._zone).astimezone(UTC)
 
     def _on_account_clock(self, begin: datetime, end: datetime) -> tuple[datetime, datetime]:
         first, last = sorted((on_account_clock(begin, self._zone), on_account_clock(end, self._zone)))
@@ -141,6 +147,7 @@ class BroadcastWatch:
         self._seen = False
         self._delivered = self._undelivered = 0
         self._changed_at: datetime | None = None
+        self._newest: datetime | None = None
 
     def look(self, now: float) -> Flow[BroadcastLook]:
         """Look once: at the broadcast, and at one page of activity where its status does not answer.
@@ -188,6 +195,9 @@ class BroadcastWatch:
             case _:
                 return
         self._changed_at = now
+        moment = self._reader.moment_of(row) if self._reader else None
+        if moment is not None and (self._newest is None or moment > self._newest):
+            self._newest = moment
 
     def _by_activity(self, now: datetime) -> BroadcastLook:
         until, ended = self._goal.until, self._delivered + self._undelivered
@@ -197,14 +207,25 @@ class BroadcastWatch:
             return self._running("activity shows none of its messages yet")
         if isinstance(until, float):
             expected = self._goal.expected or 0
-            words = f"{ended:,} of {expected:,} expected recipients have a result"
-            return self._found(BroadcastState.DONE, words) if ended >= until * expected else self._running(words)
+            if ended >= until * expected:
+                words = f"{ended:,} of {expected:,} expected recipients have a result"
+                return self._found(BroadcastState.DONE, words)
+            return self._running(f"{ended:,} of {expected:,} ({100 * ended // expected} %), {self._newest_result(now)}")
         if self._changed_at is None:
             return self._running("activity shows no result of it yet; it may wait for its time or a moderator")
         quiet = (now - self._changed_at).total_seconds()
         if self._reader is not None and self._reader.caught_up and quiet >= self._goal.settle_time:
             return self._found(BroadcastState.DONE, f"it has settled: no new result for {self._goal.settle_time:g} s")
-        return self._running(f"{ended:,} results, the last one seen {max(quiet, 0):.0f} s ago")
+        return self._running(f"{ended:,} results, {self._newest_result(now)}")
+
+    def _newest_result(self, now: datetime) -> str:
+        """Say how old the newest result is; while there is more to read already, up to when it was read."""
+        if self._newest is None:
+            return "no result yet"
+        age = in_words(max(0.0, (now - self._newest).total_seconds()))
+        if self._reader is not None and not self._reader.caught_up:
+            return f"read up to {age} ago"
+        return f"newest result {age} ago"
 
     def _running(self, reason: str) -> BroadcastLook:
         return self._found(BroadcastState.RUNNING, reason)
