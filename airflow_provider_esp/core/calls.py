@@ -151,7 +151,7 @@ def form_body(fields: Mapping[str, str]) -> bytes:
 
 
 class Kind(enum.Enum):
-    """What sort of refusal an answer is; `core.transport.errors` has one exception for each."""
+    """What sort of refusal an answer is; `core.transport.exchange.BY_KIND` has one exception for each."""
 
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

@@ -5,8 +5,8 @@ a one-element list collapsed to a bare object and an object in a list of its own
 belongs, one ``data`` envelope more or less than documented, numbers and booleans printed as strings, ``null`` (and
 PHP's ``false`` and ``""``) for a field that simply has no value, plain sentences labelled JSON, empty bodies, a UTF-8
 byte order mark. The fast path is msgspec's own typed decoding; only an answer that it refuses is decoded a second time
-and reshaped. What is still not as the model has it costs the whole answer only where `strictness` says that the field
-is needed.
+and reshaped. What is still not as the model has it costs the whole answer only where `strict_fields` says that the
+field is needed.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _takes_text(want: mi.Type) -> bool:
 
 
 def _without_unexpected(value: Any, want: mi.Type) -> Any:
-    """Leave out what a model does not expect, where `strictness` says that it is not needed."""
+    """Leave out what a model does not expect, where `strict_fields` says that it is not needed."""
     if isinstance(want, mi.UnionType):
         option = _only_option(want)
         return value if option is None or value is None else _without_unexpected(value, option)

@@ -75,7 +75,7 @@ class ValueNotes:
         return cast(Perform, perform_after)
 
     def end(self) -> None:
-        """Return what is to be said at the end, and forget it."""
+        """Log what is to be said at the end, and forget it."""
         self._tell_no_country("")
         floats, columns = self._count("float")
         if floats:

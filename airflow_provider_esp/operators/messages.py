@@ -47,7 +47,7 @@ class SmartSendOperator(SendOperator):
     :param source: the audience: a path, a `FileSource`, or a list of dictionaries. Templated.
     :param recipient_column: the column with the address or phone number.
     :param data: source column to the name that the message uses; None for all other columns under their own names.
-    :param external_request_id: eSputnik: a label by which its activity shows the messages; for ``look_up`` one that no
+    :param external_request_id: eSputnik: a label by which its activity shows the messages; for ``lookup`` one that no
         other run has, such as ``"spring-{{ run_id }}"``. Templated.
     :param lookup_timeout: seconds for which ``on_unknown="lookup"`` goes on asking for people whom the service does not
         show: it shows a message some time after it has sent it.

@@ -56,7 +56,7 @@ class BroadcastLogger:
         self.how_far = ""
 
     def tell(self, look: BroadcastLook) -> None:
-        """Return what this look has found, unless it was said before or a moment ago."""
+        """Log what this look has found, unless it was said before or a moment ago."""
         if look.warning:
             self._warn(look.warning)
         self.how_far = look.reason

@@ -91,7 +91,7 @@ class CsvRows(Iterator[Sequence[str]]):
         self._width = len(self.columns)
 
     def use(self, positions: Iterable[int]) -> None:
-        """Return which columns somebody uses: line breaks in others do no harm."""
+        """Take note of which columns somebody uses: line breaks in others do no harm."""
         self._used = frozenset(positions)
         self._nulls.use(self._used)
 

@@ -34,7 +34,7 @@ class NullValues:
         self.counts: Counter[str] = Counter()
 
     def use(self, positions: Iterable[int]) -> None:
-        """Return which columns matter; before, all do."""
+        """Take note of which columns matter; before, all do."""
         self._used = tuple(sorted(set(positions)))
 
     def in_columns(self, columns: list[Sequence[str]], *, padded: bool) -> list[Sequence[str]]:
@@ -131,5 +131,5 @@ class ReadRows(Iterator[Sequence[Any]]):
         return first is None
 
     def use(self, positions: Iterable[int]) -> None:
-        """Return which columns somebody uses: words in others are left as they are."""
+        """Take note of which columns somebody uses: words in others are left as they are."""
         self._nulls.use(positions)

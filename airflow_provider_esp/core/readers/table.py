@@ -140,7 +140,7 @@ class Blocks(Protocol):
         """Check whether there is no row, and leave the first where it is."""
 
     def use(self, positions: Iterable[int]) -> None:
-        """Return which columns somebody uses."""
+        """Take note of which columns somebody uses."""
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class Table:
             )
 
     def use(self, columns: Iterable[str]) -> None:
-        """Return which columns somebody uses, before the rows are read.
+        """Take note of which columns somebody uses, before the rows are read.
 
         Before that every column counts as used. What a column holds that nobody uses does less harm: see `csv_rows.py`
         and `null_values.py`.

@@ -51,9 +51,9 @@ class BlockRun(Generic[Item]):
     :param deduplicate: whether a person who stands twice in the audience is written to once.
     :param concurrency: requests under way at once, where each carries one row.
     :param on_unknown: what to do about rows whose outcome is unknown: ``stop``; ``skip`` them, as long as the service
-        answers others; fail, and ``resend`` them at the next try; or ``look_up`` whether the service shows them as
+        answers others; fail, and ``resend`` them at the next try; or ``lookup``: ask whether the service shows them as
         sent, and stop where it does not.
-    :param look_up: how to look them up; needed for ``look_up``.
+    :param look_up: how to look them up; needed for ``lookup``.
     :param awaits_delivery: whether something is left to be done afterwards (a wait, a decision) that `Ledger.end`
         ends: a try that comes before has nothing left to send, and is not told that it was sent before.
     :param progress: called with this object, first before anything is done and then after each block.

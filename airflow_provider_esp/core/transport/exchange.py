@@ -1,8 +1,8 @@
 """The life of one request, written once for both worlds.
 
-`perform` is a generator. It yields what has to be done (`Wait`, `Refresh`, `Send`) and is given what came of
+`perform` is a generator. It yields what has to be done (`Wait`, `Refresh`, `Send`, `Consult`) and is given what came of
 it; rate limits, retries, a renewed token, decoding and error mapping are all in here. A driver does the
-doing: the synchronous and the asynchronous one in `client.py` differ in nothing but how they wait.
+doing: the synchronous one in `client.py` and the one in `async_client.py` differ in nothing but how they wait.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class FlowRunner(Generic[T]):
         self._move(steps.send, None)
 
     def tell(self, outcome: object) -> None:
-        """Return what came of the step, and go on to the next."""
+        """Hand in what came of the step, and go on to the next."""
         self._move(self._steps.send, outcome)
 
     def fail(self, error: EspError) -> None:

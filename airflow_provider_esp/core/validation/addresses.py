@@ -2,7 +2,7 @@
 
 Nearly every value is ordinary and is known by one regular expression. Only the others are given to the library that
 knows the whole of it, `email-validator`: it is a hundred times slower, and is imported when the first such value comes.
-What is known of phone numbers is in `numbering`.
+What is known of phone numbers is in `numbering_plans`.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def numbers_add_with_variables(book_id: int, phones: Mapping[str, Sequence[Phone
 
 
 def numbers_change(book_id: int, phones: Sequence[str], variables: Sequence[PhoneVariable]) -> Call[list[Counted]]:
-    """Return several numbers the same variables, each with its type: `PUT sms/numbers`.
+    """Set the same variables on several numbers, each with its type: `PUT sms/numbers`.
 
     :raises ValueError: there is no number, or a variable without its type.
     """
