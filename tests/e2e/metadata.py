@@ -29,7 +29,7 @@ class Metadata:
         """
         if not self.url.startswith("sqlite"):
             return self._rows_of_postgresql(select, values)
-        path = self.url.removeprefix("sqlite:///")
+        path = self.url.removeprefix("sqlite:///").partition("?")[0]
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
             db.row_factory = sqlite3.Row
             return [dict(row) for row in db.execute(select, values)]

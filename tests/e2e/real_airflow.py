@@ -35,7 +35,8 @@ class Airflow:
 
     def __init__(self, home: Path, settings: Mapping[str, str], metadata: Metadata | None = None) -> None:
         self.home = home
-        self._metadata = metadata or Metadata(f"sqlite:///{home}/airflow.db")
+        # Airflow's parts lock each other out; on a busy machine one holds the file for longer than Python's 5 s.
+        self._metadata = metadata or Metadata(f"sqlite:///{home}/airflow.db?timeout=300")
         self.dags = home / "dags"
         self.dags.mkdir()
         port = _free_port()

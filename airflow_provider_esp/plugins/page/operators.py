@@ -20,6 +20,7 @@ OTHERS = (
     "ImportContactsFromUrlOperator",
     "ImportSensor",
     "RefreshTokensOperator",
+    "SyncContactsOperator",
     "UploadContactsOperator",
     "VerifyContactsOperator",
 )
