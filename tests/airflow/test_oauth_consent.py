@@ -387,6 +387,6 @@ def test_the_commands_are_offered_to_airflow_in_its_own_shape() -> None:
 
     (group,) = airflow_commands()
     assert group.name == "esp"
-    assert [command.name for command in group.subcommands] == ["authorize", "status", "revoke"]
+    assert [command.name for command in group.subcommands] == ["authorize", "status", "revoke", "state"]
     flags = {flag for command in group.subcommands for arg in command.args for flag in arg.flags}
     assert not any("secret" in flag or flag.endswith("-token") or "password" in flag for flag in flags)
