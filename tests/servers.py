@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,3 +37,11 @@ def require_module(name: str) -> Any:
     if os.environ.get("CI") == "true":
         return import_module(name)
     return pytest.importorskip(name, reason=f"{name} is not installed")
+
+
+@contextmanager
+def callback_port() -> Iterator[None]:
+    """Have the port of OAuth's callback to oneself: it is registered, so every suite on this machine uses the same."""
+    with (Path(tempfile.gettempdir()) / f"airflow-provider-esp-callback-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

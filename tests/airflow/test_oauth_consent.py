@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -34,6 +34,7 @@ from airflow_provider_esp.exceptions import (
 from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
 from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
+from tests.servers import callback_port
 
 CALLBACK = registry.CALLBACK
 
@@ -80,6 +81,12 @@ class Person:
 
 def _hidden(page: httpx.Response) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text.replace("&amp;", "&")))
+
+
+@pytest.fixture(autouse=True)
+def _callback_port() -> Iterator[None]:
+    with callback_port():
+        yield
 
 
 def silent(_: str) -> None:

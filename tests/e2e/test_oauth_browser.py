@@ -26,6 +26,7 @@ from airflow_provider_esp.sandbox import Sandbox
 from airflow_provider_esp.sandbox.oauth import registry
 from airflow_provider_esp.sandbox.tls_server import AuthorisationServer
 from tests.e2e.browsing import browser_page, require_browser
+from tests.servers import callback_port
 
 pytestmark = pytest.mark.slow
 
@@ -148,22 +149,26 @@ def seen(start_airflow: Callable[..., Any]) -> Iterator[Seen]:
 
 def authorize(environment: dict[str, str], person: Callable[[str], str], *arguments: str) -> str:
     """Run the command, with somebody who does what it says; gives what it printed and what its arguments were."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_esp", "authorize", "--conn-id", "consented", "--yes", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    printed = Path(f"/proc/{process.pid}/cmdline").read_text()
-    for line in process.stdout:
-        printed += line
-        found = re.search(r"https://\S+", line)
-        if found:
-            assert "go back to the command" in person(found[0])
-    assert process.wait(300) == 0, printed
+    command = [sys.executable, "-m", "airflow_provider_esp", "authorize", "--conn-id", "consented", "--yes", *arguments]
+    with (
+        callback_port(),
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        printed = Path(f"/proc/{process.pid}/cmdline").read_text()
+        for line in process.stdout:
+            printed += line
+            found = re.search(r"https://\S+", line)
+            if found:
+                assert "go back to the command" in person(found[0])
+        assert process.wait(300) == 0, printed
     return printed
 
 
