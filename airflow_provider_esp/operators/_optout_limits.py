@@ -57,12 +57,12 @@ def limits_of(arguments: Mapping[str, Any]) -> OptOutLimits:
     :param arguments: values by the names in `ARGUMENTS`.
     :raises ValueError: one of them says nothing that is known.
     """
-    from airflow_provider_esp.operators._templating import number_of
+    from airflow_provider_esp.operators._templating import number_of, share_of
 
     return OptOutLimits(
         _choice("on_unreadable_suppression", arguments["on_unreadable_suppression"], "ignore"),
         _choice("on_empty_suppression", arguments["on_empty_suppression"], "continue"),
-        _share("max_suppression_shrink", arguments["max_suppression_shrink"]),
+        share_of("max_suppression_shrink", arguments["max_suppression_shrink"], "0.2 or '20%'"),
         number_of("min_suppressed", arguments["min_suppressed"]) or 0,
     )
 
@@ -153,17 +153,3 @@ def _choice(name: str, value: Any, other: str) -> bool:
     if said not in ("stop", other):
         raise ValueError(f"{name} must be 'stop' or {other!r}, not {str(value)!r}.")
     return said == other
-
-
-def _share(name: str, value: Any) -> float | None:
-    """Read a share such as ``0.2`` or ``"20%"``; None where it is None or says so."""
-    said = str(value).strip()
-    if said == "None":
-        return None
-    try:
-        share = float(said.removesuffix("%")) / (100 if said.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if isinstance(value, bool) or not 0 <= share <= 1:
-        raise ValueError(f"{name} must be a share such as 0.2 or '20%', or None, not {value!r}.")
-    return share

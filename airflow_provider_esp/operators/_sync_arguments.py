@@ -34,23 +34,6 @@ def word_of(name: str, value: Any) -> str | None:
     return None if plain in ("", "None") else plain
 
 
-def share_of(name: str, value: float | str | None) -> float | None:
-    """Read a share such as 0.3 or ``"30%"``; None for any.
-
-    :raises ValueError: it is neither, or not from 0 to 1.
-    """
-    said = "" if value is None else str(value).strip()
-    if value is None or said == "None":
-        return None
-    try:
-        share = float(said.removesuffix("%")) / (100 if said.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if isinstance(value, bool) or not 0 <= share <= 1:
-        raise ValueError(f'{name} must be a share such as 0.3 or "30%", or None, not {value!r}.')
-    return share
-
-
 def reset_of(value: Any) -> Reset | None:
     """Read how to begin anew.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_esp.operators import _sync_arguments as arguments
 from airflow_provider_esp.operators._options import options_for
 from airflow_provider_esp.operators._rows import RowsOperator
-from airflow_provider_esp.operators._templating import as_tuple, number_of, switch_of
+from airflow_provider_esp.operators._templating import as_tuple, number_of, share_of, switch_of
 from airflow_provider_esp.utils.task_identity import task_identity
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ class SyncParts(RowsOperator):
 
         return Settings(
             rules=Rules(self.mode, max_tries=self.max_tries),
-            guards=Guards(
-                arguments.share_of("max_change", self.max_change), arguments.share_of("max_removed", self.max_removed)
-            ),
+            guards=Guards(share_of("max_change", self.max_change), share_of("max_removed", self.max_removed)),
             digest=self._rules_digest(hook),
             resync=arguments.wants_resync(self.resync),
             resync_every=arguments.seconds_of(self.resync_every),

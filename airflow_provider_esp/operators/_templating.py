@@ -20,6 +20,26 @@ def number_of(name: str, value: int | str | None) -> int | None:
     return int(said)
 
 
+def share_of(name: str, value: float | str | None, example: str = '0.3 or "30%"') -> float | None:
+    """Read a templated share such as ``0.3`` or ``"30%"``.
+
+    :param name: the argument's.
+    :param example: two ways to write one, for the error.
+    :returns: None where it is None or says so.
+    :raises ValueError: it is neither, or not from 0 to 1.
+    """
+    said = "" if value is None else str(value).strip()
+    if value is None or said == "None":
+        return None
+    try:
+        share = float(said.removesuffix("%")) / (100 if said.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if isinstance(value, bool) or not 0 <= share <= 1:
+        raise ValueError(f"{name} must be a share such as {example}, or None, not {value!r}.")
+    return share
+
+
 def as_tuple(value: Any) -> tuple[str, ...]:
     """Return the names that an argument gives: one, several or none."""
     return (value,) if isinstance(value, str) else tuple(value or ())

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 
 from airflow_provider_esp.operators import _sync_arguments as arguments
+from airflow_provider_esp.operators._templating import share_of
 
 
 @pytest.mark.parametrize(
     ("given", "expected"), [(0.3, 0.3), ("30%", 0.3), ("0.25", 0.25), (1, 1.0), (0, 0.0), (None, None), ("None", None)]
 )
 def test_a_share_is_read(given: Any, expected: float | None) -> None:
-    assert arguments.share_of("max_change", given) == expected
+    assert share_of("max_change", given) == expected
 
 
 @pytest.mark.parametrize("given", ["a lot", 1.1, -0.1, "130%", True, "", "nan"])
 def test_what_is_no_share_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match=r"max_change must be a share such as 0\.3"):
-        arguments.share_of("max_change", given)
+        share_of("max_change", given)
 
 
 def test_ways_to_begin_anew_are_read() -> None:
