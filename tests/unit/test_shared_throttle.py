@@ -273,7 +273,9 @@ def test_a_store_in_which_others_are_always_faster_is_as_good_as_away() -> None:
     assert "other processes changed it" in throttle.unreachable
 
 
-@pytest.mark.parametrize("kept", [b"", b"{", b"[]", b'{"toy.second": "?"}', b"\xff", b'{"toy.second": [1]}' * 2])
+@pytest.mark.parametrize(
+    "kept", [b"", b"{", b"[]", b'{"\xff": []}', b'{"toy.second": "?"}', b"\xff", b'{"toy.second": [1]}' * 2]
+)
 def test_what_cannot_be_read_counts_for_nothing(kept: bytes) -> None:
     world = World()
     world.kept = kept

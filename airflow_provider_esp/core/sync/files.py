@@ -111,7 +111,7 @@ class StateFile:
         letter, content, proof = self._frame()
         try:
             self.header = msgspec.json.decode(content, type=Header)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise self._damaged("its header cannot be read") from None
         if self.header.version > VERSION:
             raise unusable(

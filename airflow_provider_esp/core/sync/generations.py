@@ -17,12 +17,13 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, Self
 
 import msgspec
 
+from airflow_provider_esp.core import row_report
 from airflow_provider_esp.core.sync import files
 from airflow_provider_esp.core.sync.entries import Entry, pack
 from airflow_provider_esp.core.sync.errors import SyncStateUnusable
@@ -34,33 +35,15 @@ JOURNAL: Final = "journal"
 _NAME: Final = re.compile(r"(\d{8,})-[0-9a-f]+\.esps")
 
 
-class Folder(Protocol):
-    """A folder of files, as `pathlib.Path` and `ObjectStoragePath` are."""
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
+class Folder(row_report.Folder, Protocol):
+    """A folder of files that knows its own folder and can be removed."""
 
     @property
     def parent(self) -> Self:
         """The folder that it is in."""
 
-    def __truediv__(self, name: str) -> Self: ...
-
-    def open(self, mode: str) -> AbstractContextManager[IO[bytes]]:
-        """Open the file that this path names."""
-
-    def iterdir(self) -> Iterable[Self]:
-        """List what is in the folder that this path names."""
-
-    def unlink(self) -> None:
-        """Remove the file that this path names."""
-
     def rmdir(self) -> None:
         """Remove the folder that this path names, empty by then."""
-
-    def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
-        """Make the folder that this path names."""
 
 
 class Facts(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -143,7 +126,7 @@ class StateFolder:
                     f"{self.folder / POINTER} was written by a newer version of this package (format {version})"
                 )
             return msgspec.json.decode(content, type=Pointer)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise files.unusable(f"{self.folder / POINTER} is damaged") from None
 
     def point(self, pointer: Pointer) -> None:

@@ -203,6 +203,6 @@ def _states(text: bytes | None, now: float) -> _States:
     """Read what is kept. What cannot be read counts for nothing; so does what a clock wrote that was put back since."""
     states: _States = {}
     if text is not None:
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
             states = _decoder.decode(text)
     return {name: state for name, state in states.items() if state.speed_at <= now + _MOST_AHEAD}
