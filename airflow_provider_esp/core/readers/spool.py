@@ -86,7 +86,7 @@ def find(folder: Folder) -> Spool | None:
             return msgspec.json.decode(file.read(), type=Spool)
     except (FileNotFoundError, NotADirectoryError):  # what is in the way is said where a copy is made
         return None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise SourceError(f"{folder}: its {MARKER} is damaged; remove the folder and run the task again.") from None
 
 

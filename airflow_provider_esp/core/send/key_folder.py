@@ -129,7 +129,7 @@ class KeyFolder:
                 return None
             try:
                 return msgspec.json.decode(content, type=Owner)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise LedgerUnreadable(
                     f"{self.owner_file} is damaged: find out that no task sends under this send_key, and remove it."
                 ) from error
